@@ -1,0 +1,128 @@
+"""Conditions under which something runs: small boolean formulas over atoms.
+
+An atom is one test the interpreter could not decide (`self.with_cp`, `x.shape[0] > 1`). A formula is
+kept in disjunctive normal form: a set of terms, each a set of literals; a literal is `+n` (atom n
+holds) or `-n` (it does not). Two calls in exclusive branches have contradicting terms, so they are
+never added up. Atom 1 is always `self.training`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+Term = frozenset[int]
+Condition = frozenset[Term]
+
+TRUE: Condition = frozenset({frozenset()})
+FALSE: Condition = frozenset()
+TRAINING = 1
+
+MAX_TERMS = 12
+"""A formula with more terms is widened (see `either`): a bound on work, not on correctness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """An undecided test. Atoms of one `group` exclude each other (`mode == "a"`, `mode == "b"`)."""
+
+    number: int
+    text: str
+    group: Hashable = None
+    config: bool = False
+    """Decided when the model is built, not by its inputs."""
+
+
+def literal(atom: int, holds: bool = True) -> Condition:
+    """The formula that says atom `atom` holds (or does not)."""
+    return frozenset({frozenset({atom if holds else -atom})})
+
+
+def both(a: Condition, b: Condition) -> Condition:
+    """Conjunction."""
+    if a is TRUE or a == TRUE:
+        return b
+    if b is TRUE or b == TRUE:
+        return a
+    terms = []
+    for s in a:
+        for t in b:
+            union = s | t
+            if not any(-x in union for x in union):
+                terms.append(union)
+    return _simplify(terms)
+
+
+def either(a: Condition, b: Condition) -> Condition:
+    """Disjunction. Widened to the literals all terms share when it would grow too large."""
+    if not a:
+        return b
+    if not b or a == b:
+        return a
+    if a == TRUE or b == TRUE:
+        return TRUE
+    return _simplify([*a, *b])
+
+
+def negate(a: Condition) -> Condition:
+    """Negation. Widened to TRUE when it would grow too large."""
+    if a == TRUE:
+        return FALSE
+    result = TRUE
+    for term in a:
+        flipped: Condition = frozenset(frozenset({-x}) for x in term)
+        result = both(result, flipped)
+        if len(result) >= MAX_TERMS:
+            return TRUE
+    return result
+
+
+def without(a: Condition, b: Condition) -> Condition:
+    """`a and not b`."""
+    return both(a, negate(b))
+
+
+def excludes(a: Condition, b: Condition) -> bool:
+    """True when `a` and `b` cannot hold together."""
+    return not both(a, b)
+
+
+def implies(a: Condition, b: Condition) -> bool:
+    """True when every term of `a` is covered by one term of `b` (sound, not complete)."""
+    return all(any(t <= s for t in b) for s in a)
+
+
+def atoms_of(conditions: Iterable[Condition]) -> set[int]:
+    """Numbers of the atoms that occur."""
+    return {abs(x) for c in conditions for t in c for x in t}
+
+
+def holds(condition: Condition, assignment: frozenset[int]) -> bool:
+    """Whether the formula is true when exactly the literals of `assignment` hold."""
+    return any(t <= assignment for t in condition)
+
+
+def _simplify(terms: list[Term]) -> Condition:
+    """Drop absorbed terms, merge `g and a` with `g and not a`, bound the number of terms."""
+    changed = True
+    current = set(terms)
+    while changed:
+        changed = False
+        for s in sorted(current, key=len):
+            for x in s:
+                twin = (s - {x}) | {-x}
+                if twin in current:
+                    current -= {s, twin}
+                    current.add(s - {x})
+                    changed = True
+                    break
+            if changed:
+                break
+    kept: list[Term] = []
+    for s in sorted(current, key=len):
+        if not any(t <= s for t in kept):
+            kept.append(s)
+    if len(kept) > MAX_TERMS:
+        common = frozenset.intersection(*kept)
+        return frozenset({common})
+    return frozenset(kept)

@@ -1,0 +1,140 @@
+"""What a rule says: a Finding with its place, its reason, and (where one exists) its fix.
+
+Values only. Everything that leaves qatlint (text, JSON, an editor) is made from these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from qatlint.trace import On, Span, Times
+
+
+class Severity(IntEnum):
+    """How much a finding matters on the chip. Ordered, so thresholds compare."""
+
+    NOTE = 1
+    WARNING = 2
+    ERROR = 3
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Safety(Enum):
+    """`SAFE` keeps float results, comments and checkpoint keys; anything less is `UNSAFE`."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place that explains the finding: another call, the loop, the definition."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSite:
+    """The loop a call runs in, as far as a codemod needs it."""
+
+    span: Span
+    """The whole `for` statement, or the comprehension expression."""
+    known: bool
+    """Whether the number of turns is fixed when the model is built."""
+    why: str
+    """In words: where the number of turns comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """One call of a module in the source, and which instance it should get.
+
+    `slot` numbers the instances: sites of one slot never run in the same forward (they stand in
+    exclusive branches), so they may go on sharing. Slot 0 keeps the existing name. Inside
+    `loops` (outermost first) every turn needs an instance of its own.
+    """
+
+    callee: Span
+    """The expression that is called, without its arguments: `self.relu` in `self.relu(x)`.
+    For a method of a FloatFunctional, the receiver: `self.ff` in `self.ff.add(a, b)`."""
+    slot: int
+    loops: tuple[LoopSite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CloneModule:
+    """Intent: give every call of `self.<attribute>` its own instance.
+
+    `tied` asks for copies that share parameters and buffers with the first instance; otherwise
+    the constructor expression is written again.
+    """
+
+    path: str
+    owner: str
+    """Qualified name of the class inside its file, e.g. `Decoder` or `Outer.Inner`."""
+    attribute: str
+    definition: Span
+    """The expression that makes the instance: `nn.ReLU()` in `self.relu = nn.ReLU()`."""
+    sites: tuple[CallSite, ...]
+    tied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeparateInstances:
+    """Intent: where one instance is used under several names, write one constructor call each.
+
+    `uses` are the expressions that refer to the instance again (`self.act` in
+    `self.b = self.act`, `act` in `nn.Sequential(a, act, b, act)`, the whole `[act] * 3`, the
+    element `act` of `[act for _ in range(3)]`); the first use keeps the original.
+    """
+
+    path: str
+    owner: str
+    definition: Span
+    uses: tuple[Span, ...]
+    tied: bool
+
+
+Intent = CloneModule | SeparateInstances
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A rewrite that removes the finding. `reason` says why it is not safe ("" when it is)."""
+
+    title: str
+    safety: Safety
+    reason: str
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, at one place.
+
+    `owner` is `package.module:Class` of the class whose body holds the place, `subject` the
+    attribute path as that class sees it. `times` is how often the subject runs in one forward.
+    `no_fix` says why there is no fix, in one sentence ("" where there is one).
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    span: Span
+    owner: str = ""
+    subject: str = ""
+    times: Times | None = None
+    on: On = On.ALWAYS
+    related: tuple[Related, ...] = ()
+    fix: Fix | None = None
+    no_fix: str = ""
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, str, str]:
+        return (self.span.path, self.span.line, self.span.column, self.code, self.subject)

@@ -1,0 +1,194 @@
+"""The Trace: what happens when a model runs. Values only, standard library only.
+
+A producer (source, an executed model, a report of the toolchain) fills one Trace per owner class;
+rules ask it questions. Lines and columns are 1-based, columns count characters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from qatlint.condition import TRUE, Condition
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of source. `end_column` is the column after the last character."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How often something runs in one forward of its owner; `most` is None when unbounded."""
+
+    least: int
+    most: int | None
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return f"{self.least}+" if self.least else "many"
+        return str(self.most) if self.least == self.most else f"{self.least}-{self.most}"
+
+
+class On(Enum):
+    """When a statement about a forward holds."""
+
+    ALWAYS = "always"
+    SOME_PATH = "some-path"
+    TRAINING = "training"
+
+
+class Kind(Enum):
+    """What a module is to the toolchain. The table of classes is `qatlint.horizon.modules`."""
+
+    QUANT_STUB = "QuantStub"
+    DEQUANT_STUB = "DeQuantStub"
+    FLOAT_FUNCTIONAL = "FloatFunctional"
+    LUT_ACTIVATION = "activation computed by a table"
+    ACTIVATION = "activation"
+    SOFTMAX = "softmax"
+    GEMM = "convolution or linear layer"
+    NORM = "normalisation"
+    EMBEDDING = "embedding"
+    RECURRENT = "recurrent layer"
+    ATTENTION = "attention"
+    DROPOUT = "dropout"
+    IDENTITY = "identity"
+    POOLING = "pooling"
+    RESHAPE = "layout only"
+    LOSS = "loss"
+    OTHER = "module without parameters"
+    CONTAINER = "container"
+    PROJECT = "module of the project"
+    UNKNOWN = "module of unknown class"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One way to reach a module from its owner.
+
+    `path` is the attribute path, list positions as `*`; `repeated` says how many positions of a
+    container hold this same instance under this one path (1 for a plain attribute, None: unknown
+    but more than one).
+    """
+
+    path: str
+    span: Span
+    """The expression that puts the module there."""
+    repeated: int | None = 1
+    owner: str = ""
+    """`package.module:Class` whose body holds `span`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop that was entered. `times` is its number of turns."""
+
+    span: Span
+    header: Span
+    """`for x in xs` without the body."""
+    times: Times
+    known: bool
+    """Whether the number of turns is fixed when the model is built."""
+    over: str
+    """What it runs over, in words for a message: `range(6)`, `self.layers`, `the input feats`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One place where a module is executed.
+
+    `times` multiplies the turns of the loops that repeat the *same* instance; a loop that picks
+    another instance at each turn does not count. `when` is the condition under which it runs.
+    """
+
+    module: int
+    span: Span
+    callee: Span
+    owner: str
+    """`package.module:Class` of the class whose body holds the call ("" for a plain function)."""
+    function: str
+    """Name of the function that holds the call."""
+    times: Times
+    when: Condition = TRUE
+    loops: tuple[Loop, ...] = ()
+    """The loops that repeat it, outermost first."""
+    method: str = "forward"
+    via: tuple[Span, ...] = ()
+    """Calls through which it was reached (helpers, children), outermost first."""
+    implied: bool = False
+    """Run by a container that was called, not by name."""
+    direct: bool = True
+    """The body that holds the call is the owner's own `forward` path, entered once."""
+    turns_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One module instance (or one family of them: `layers.*`) that an owner holds."""
+
+    key: int
+    path: str
+    """The subject: first attribute path from the owner, list positions as `*`."""
+    kind: Kind
+    class_name: str
+    """Dotted name of the class; "" when unknown."""
+    parameters: bool | None
+    """Whether it holds parameters; None when nobody can tell."""
+    buffers: bool | None
+    definition: Span
+    """The expression that makes the instance."""
+    definition_owner: str
+    names: tuple[Name, ...] = ()
+    when: Condition = TRUE
+    """The condition under which it exists."""
+    origin: str = "attribute"
+    """`attribute`, `class-level`, `default-argument` or `parameter` (handed in from outside)."""
+    certain: bool = True
+    """False when it may turn out to be a plain function (an injected callable)."""
+    family: bool = False
+    """One entry stands for several instances (`layers.*`)."""
+    used: str = ""
+    """How it is used without being executed, in words ("" when it is not)."""
+    internals: tuple[Kind, ...] = ()
+    """Kinds of the modules inside, for a module of the project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How often one module runs in one forward."""
+
+    times: Times
+    on: On
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one forward of one class does.
+
+    `complete` is False when something could not be followed (an unknown base class, a work limit),
+    so that "never executed" cannot be concluded.
+    """
+
+    owner: str
+    """`package.module:Class`."""
+    span: Span
+    bases: tuple[str, ...]
+    modules: tuple[Module, ...]
+    calls: tuple[Call, ...]
+    has_forward: bool = True
+    complete: bool = True
+    facts: tuple[Condition, ...] = ()
+    """Conditions that hold on every path that does not raise."""
+    notes: tuple[str, ...] = field(default=())
+    """What could not be followed, in words."""
+
+    def calls_of(self, module: Module) -> tuple[Call, ...]:
+        return tuple(c for c in self.calls if c.module == module.key)
