@@ -1,0 +1,220 @@
+"""`qatlint check`: lint files, and fix them where asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from qatlint.cli import base
+from qatlint.cli.output import print_diff, print_findings
+from qatlint.config import Finder, Overrides
+from qatlint.engine import Loader
+from qatlint.files import DiskLoader, OverlayLoader, discover, normal, write_atomic
+from qatlint.finding import Finding, Severity
+from qatlint.linting import Linter
+
+CLEAN, FINDINGS, TROUBLE = 0, 1, 2
+STDIN = "-"
+
+
+class Wanted(NamedTuple):
+    """What the options ask for, apart from settings."""
+
+    fix: bool
+    unsafe: bool
+    diff: bool
+    output: str
+    statistics: bool
+    exit_zero: bool
+    colour: str
+
+
+@base.command(
+    "check",
+    epilog="Exit codes: 0 nothing to report, 1 findings, 2 wrong usage, settings or an internal error.",
+)
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.option("--fix", is_flag=True, help="Apply safe fixes.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: unsafe fixes too.")
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Show what would be fixed, change nothing; exit code 1 if there is something.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULES",
+    help="Only these rules: codes, names, prefixes such as QAT1, ALL; separated by commas.",
+)
+@click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules.")
+@click.option(
+    "--min-severity",
+    type=click.Choice([s.label for s in Severity]),
+    help="Hide findings below this, and do not fail for them.  [default: warning]",
+)
+@click.option(
+    "--output-format",
+    type=click.Choice(["full", "concise", "json"]),
+    default="full",
+    show_default=True,
+    help="How findings are shown.",
+)
+@click.option("--statistics", is_flag=True, help="Show counts per rule instead of findings.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="Settings from this file: a qatlint.toml, or a pyproject.toml with [tool.qatlint].",
+)
+@click.option("--isolated", is_flag=True, help="Read no settings from files.")
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    expose_value=False,
+    help="Accepted for scripts; has no effect, since nothing is cached yet.",
+)
+@click.option(
+    "--stdin-filename", metavar="FILE", help="With `-`: the name the source on standard input goes by."
+)
+@base.COLOUR
+def command(
+    paths: tuple[str, ...],
+    fix: bool,
+    unsafe_fixes: bool,
+    diff: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    min_severity: str | None,
+    output_format: str,
+    statistics: bool,
+    exit_zero: bool,
+    config: str | None,
+    isolated: bool,
+    stdin_filename: str | None,
+    colour: str,
+) -> int:
+    """Lint files and folders, and fix them with --fix.
+
+    PATHS are files and folders, the current folder when none is given, or `-` for standard input.
+    What is linted is read, never imported or run.
+    """
+    if config is not None and isolated:
+        raise click.UsageError("--config and --isolated exclude each other")
+    if STDIN in paths and len(paths) > 1:
+        raise click.UsageError("`-` cannot be mixed with other paths")
+    overrides = Overrides(
+        select=_split(select),
+        ignore=_split(ignore),
+        min_severity=Severity[min_severity.upper()] if min_severity else None,
+    )
+    finder = Finder(overrides, explicit=config, isolated=isolated)
+    wanted = Wanted(fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour)
+    if paths == (STDIN,):
+        return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
+    return _check_files(paths or (".",), finder, wanted)
+
+
+def _split(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
+    found = discover(paths, finder.for_folder)
+    for path in found.missing:
+        base.warn(f"{path}: no such file or folder{_maybe_command(path)}")
+    if not found.files:
+        # "All checks passed" would be a lie.
+        if not found.missing:
+            base.warn("no Python files found")
+        if wanted.output == "json" and not wanted.diff:
+            base.out("[]")
+        return TROUBLE if found.missing else CLEAN
+    loader: Loader = DiskLoader()
+    linter = Linter(finder)
+    trouble = bool(found.missing)
+    if not (wanted.fix or wanted.diff):
+        code = _report(linter, linter.check(found.files, loader), loader, wanted, fixed=None)
+        return TROUBLE if trouble else code
+    texts, findings, fixed = _fixed(found.files, loader, linter, wanted)
+    if wanted.diff:
+        print_diff(texts, loader, wanted.colour)
+        return TROUBLE if trouble else FINDINGS if texts and not wanted.exit_zero else CLEAN
+    for path, data in texts.items():
+        try:
+            write_atomic(path, data)
+        except OSError as error:
+            base.warn(f"{path}: cannot be written: {error.strerror}")
+            trouble = True
+    code = _report(linter, findings, OverlayLoader(texts, loader), wanted, fixed=fixed)
+    return TROUBLE if trouble else code
+
+
+def _check_stdin(name: str, finder: Finder, wanted: Wanted) -> int:
+    source = sys.stdin.buffer.read()
+    loader = OverlayLoader({name: source}, DiskLoader())
+    linter = Linter(finder)
+    if not (wanted.fix or wanted.diff):
+        return _report(linter, linter.check([name], loader), loader, wanted, fixed=None)
+    texts, findings, fixed = _fixed([name], loader, linter, wanted)
+    if wanted.diff:
+        print_diff(texts, loader, wanted.colour)
+        return FINDINGS if texts and not wanted.exit_zero else CLEAN
+    base.out(texts.get(name, source))
+    return _report(linter, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
+
+
+def _fixed(
+    files: Sequence[str], loader: Loader, linter: Linter, wanted: Wanted
+) -> tuple[dict[str, bytes], list[Finding], int]:
+    """New texts, what remains to be reported, and how many fixes were applied. Writes nothing."""
+    from dataclasses import replace
+
+    from qatlint.codemods.fixer import fix
+
+    def check(paths: Sequence[str], current: Loader) -> list[Finding]:
+        # Nobody should find a file changed for a finding that was not shown.
+        return [f if linter.is_shown(f) else replace(f, fix=None) for f in linter.check(paths, current)]
+
+    result = fix(files, loader, check, unsafe=wanted.unsafe)
+    for problem in result.problems:
+        base.warn(problem)
+    return dict(result.texts), result.findings, result.applied
+
+
+def _report(
+    linter: Linter,
+    findings: Sequence[Finding],
+    loader: Loader,
+    wanted: Wanted,
+    *,
+    fixed: int | None,
+    err: bool = False,
+) -> int:
+    shown = [finding for finding in findings if linter.is_shown(finding)]
+    hidden = [finding for finding in findings if not linter.is_shown(finding)]
+    print_findings(
+        shown,
+        hidden,
+        loader,
+        output=wanted.output,
+        statistics=wanted.statistics,
+        colour=wanted.colour,
+        fixed=fixed,
+        unsafe=wanted.unsafe,
+        err=err,
+    )
+    return FINDINGS if shown and not wanted.exit_zero else CLEAN
+
+
+def _maybe_command(path: str) -> str:
+    """A hint when a missing path looks like a misspelt command."""
+    import difflib
+
+    from qatlint.cli.app import names
+
+    close = difflib.get_close_matches(path, names(), n=1, cutoff=0.7)
+    return f" (did you mean the command `{close[0]}`?)" if close else ""

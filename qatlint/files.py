@@ -1,0 +1,248 @@
+"""The disk: which files to lint, how they are read, how a changed one is written.
+
+Paths stay as they were given (`src` gives `src/a.py`), with forward slashes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from qatlint.config import DEFAULT_EXCLUDES, Settings, globs, relative_to
+
+if TYPE_CHECKING:
+    import pathspec
+
+    from qatlint.engine import Loader
+
+
+class DiskLoader:
+    """Reads sources from the disk."""
+
+    def read(self, path: str) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
+    def exists(self, path: str) -> bool:
+        return os.path.isfile(path)
+
+
+class OverlayLoader:
+    """Texts that stand in for files, such as standard input; everything else comes from `below`."""
+
+    def __init__(self, texts: Mapping[str, bytes], below: Loader) -> None:
+        self._texts = texts
+        self._below = below
+
+    def read(self, path: str) -> bytes:
+        text = self._texts.get(path)
+        return self._below.read(path) if text is None else text
+
+    def exists(self, path: str) -> bool:
+        return path in self._texts or self._below.exists(path)
+
+
+class Discovery(NamedTuple):
+    """What `discover` found: the files in order, and the paths that do not exist."""
+
+    files: list[str]
+    missing: list[str]
+
+
+def discover(paths: Sequence[str], settings_for: Callable[[str], Settings]) -> Discovery:
+    """Files meant by `paths`.
+
+    A file is taken whatever its name; a folder gives its `*.py` files, less what the settings of each
+    folder exclude and, inside a git repository, what its `.gitignore` files name. Links to folders are
+    not followed, so loops cannot happen. A file reached twice is taken once. Raises `ConfigError`.
+    """
+    found = Discovery([], [])
+    seen: set[str] = set()
+    links: list[str] = []
+    for path in paths:
+        path = normal(path)
+        if os.path.isdir(path):
+            candidates: Iterator[str] = _walk(path, settings_for)
+        elif os.path.lexists(path):
+            candidates = iter((path,))
+        else:
+            found.missing.append(path)
+            continue
+        for file in candidates:
+            if os.path.islink(file):
+                links.append(file)
+            elif (real := _real(file)) not in seen:
+                seen.add(real)
+                found.files.append(file)
+    # A link is the second name of a file that is linted anyway, unless it points elsewhere.
+    for file in links:
+        real = os.path.realpath(file)
+        if real not in seen:
+            seen.add(real)
+            found.files.append(file)
+    return found
+
+
+def normal(path: str) -> str:
+    """`path` without `./` and double slashes, separated by forward slashes."""
+    return os.path.normpath(path).replace(os.sep, "/")
+
+
+def write_atomic(path: str, data: bytes) -> None:
+    """Replace the content of `path` in one step: a reader sees the old text or the new one, never half.
+
+    Keeps the file's mode and, where allowed, its owner; a link stays a link. Raises `OSError`, and then
+    the file is as it was.
+    """
+    import stat
+    import tempfile
+
+    real = os.path.realpath(path)
+    before = os.stat(real)
+    if not os.access(real, os.W_OK):
+        # Replacing needs a right on the folder only; a file its owner made read-only stays as it is.
+        raise PermissionError(13, "the file is read-only", path)
+    handle, temporary = tempfile.mkstemp(prefix=".qatlint-", dir=os.path.dirname(real))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _keep_owner(temporary, before)
+        os.chmod(temporary, stat.S_IMODE(before.st_mode))
+        os.replace(temporary, real)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _keep_owner(path: str, before: os.stat_result) -> None:
+    if not hasattr(os, "chown"):
+        return
+    now = os.stat(path)
+    if (now.st_uid, now.st_gid) == (before.st_uid, before.st_gid):
+        return
+    # Only root may give files away; the content matters more than the owner.
+    with contextlib.suppress(PermissionError):
+        os.chown(path, before.st_uid, before.st_gid)
+
+
+_real_folders: dict[str, str] = {}
+
+
+def _real(file: str) -> str:
+    """Real path of a file that is no link itself; each folder is resolved once."""
+    folder, name = os.path.split(file)
+    if folder not in _real_folders:
+        _real_folders[folder] = os.path.realpath(folder)
+    return os.path.join(_real_folders[folder], name)
+
+
+# --- walking ----------------------------------------------------------------------------------------
+
+
+def _walk(top: str, settings_for: Callable[[str], Settings]) -> Iterator[str]:
+    ignores = _GitIgnores.around(top)
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        if ignores is not None:
+            ignores.enter(folder)
+        settings = settings_for(folder)
+        inner: list[str] = []
+        files: list[str] = []
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue  # A folder we may not read holds nothing we could report on.
+        for entry in entries:
+            path = entry.name if folder == "." else f"{folder.rstrip('/')}/{entry.name}"
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
+                continue
+            if _excluded(path, entry.name, is_folder, settings):
+                continue
+            if ignores is not None and ignores.match(path, is_folder):
+                continue
+            (inner if is_folder else files).append(path)
+        yield from files
+        pending.extend(reversed(inner))
+
+
+def _excluded(path: str, name: str, is_folder: bool, settings: Settings) -> bool:
+    if settings.exclude is None and is_folder and name in DEFAULT_EXCLUDES:
+        return True
+    patterns = (*(settings.exclude or ()), *settings.extend_exclude)
+    if not patterns:
+        return False
+    relative = relative_to(settings.root, path)
+    return relative is not None and globs(patterns).match_file(relative + "/" * is_folder)
+
+
+class _GitIgnores:
+    """The `.gitignore` files that hold in a walk, by folder (absolute)."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._specs: dict[str, pathspec.GitIgnoreSpec] = {}
+
+    @classmethod
+    def around(cls, top: str) -> _GitIgnores | None:
+        """Those of the repository that holds `top`; None outside of one."""
+        here = os.path.abspath(top)
+        root = here
+        while not os.path.exists(os.path.join(root, ".git")):
+            parent = os.path.dirname(root)
+            if parent == root:
+                return None
+            root = parent
+        ignores = cls(root)
+        ignores._load(root, os.path.join(root, ".git", "info", "exclude"))
+        folder = root
+        for part in os.path.relpath(here, root).split(os.sep):
+            ignores.enter(folder)
+            folder = os.path.join(folder, part)
+            if part != os.curdir and ignores.match(folder, True):
+                # Who names an ignored folder wants it linted; only ignore files inside it count.
+                return cls(here)
+        return ignores
+
+    def enter(self, folder: str) -> None:
+        """Read the folder's own `.gitignore`."""
+        folder = os.path.abspath(folder)
+        self._load(folder, os.path.join(folder, ".gitignore"))
+
+    def match(self, path: str, is_folder: bool) -> bool:
+        """Whether git would ignore the path. The deepest file with an opinion decides."""
+        if not self._specs:
+            return False
+        path = os.path.abspath(path)
+        folder = os.path.dirname(path)
+        while True:
+            spec = self._specs.get(folder)
+            if spec is not None:
+                relative = os.path.relpath(path, folder).replace(os.sep, "/")
+                verdict = spec.check_file(relative + "/" * is_folder).include
+                if verdict is not None:
+                    return verdict
+            if folder == self._root or os.path.dirname(folder) == folder:
+                return False
+            folder = os.path.dirname(folder)
+
+    def _load(self, folder: str, path: str) -> None:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return
+        lines = [line for line in lines if line.strip() and not line.startswith("#")]
+        if not lines:
+            return
+        try:
+            spec = globs(tuple(lines))
+        except ValueError:
+            return  # A pattern git does not know either excludes nothing.
+        known = self._specs.get(folder)
+        self._specs[folder] = spec if known is None else known + spec

@@ -1,0 +1,54 @@
+"""Findings as a JSON array for programs. The keys are a promise: add none, drop none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from qatlint.finding import Finding
+from qatlint.report.summary import RuleCount
+from qatlint.trace import Span
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """The array as text, without a line end."""
+    return json.dumps([_item(finding) for finding in findings], indent=2)
+
+
+def render_statistics(counts: Sequence[RuleCount]) -> str:
+    """Counts per rule as an array, without a line end."""
+    return json.dumps([_statistic(count) for count in counts], indent=2)
+
+
+def _statistic(count: RuleCount) -> dict[str, object]:
+    fixable = {"safe": count.safe, "unsafe": count.unsafe}
+    return {"code": count.code, "name": count.name, "count": count.found, "fixable": fixable}
+
+
+def _item(finding: Finding) -> dict[str, object]:
+    fix, times = finding.fix, finding.times
+    related = [_place(item.span, item.message) for item in finding.related]
+    if fix is None and finding.no_fix:
+        related.append(_place(finding.span, f"no automatic fix: {finding.no_fix}"))
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.label,
+        "message": finding.message,
+        "path": finding.span.path,
+        "line": finding.span.line,
+        "column": finding.span.column,
+        "end_line": finding.span.end_line,
+        "end_column": finding.span.end_column,
+        "owner": finding.owner,
+        "subject": finding.subject,
+        # A finding that counts nothing says "any number of times", so the key has one shape.
+        "times": {"least": times.least if times else 0, "most": times.most if times else None},
+        "on": finding.on.value,
+        "related": related,
+        "fix": {"title": fix.title, "safety": fix.safety.value, "reason": fix.reason} if fix else None,
+    }
+
+
+def _place(span: Span, message: str) -> dict[str, object]:
+    return {"path": span.path, "line": span.line, "column": span.column, "message": message}
