@@ -81,9 +81,11 @@ def test_findings_are_exactly_the_marks(place: Place) -> None:
 
 def _difference(findings: list[Finding], extra: Counter[Any], missing: Counter[Any]) -> str:
     lines = [f"line {line}: {code} expected, not reported" for line, code in sorted(missing)]
-    for f in findings:
-        if (f.span.line, f.code) in extra:
-            lines.append(f"line {f.span.line}: {f.code} [{f.subject}] reported, not expected: {f.message}")
+    lines += [
+        f"line {f.span.line}: {f.code} [{f.subject}] reported, not expected: {f.message}"
+        for f in findings
+        if (f.span.line, f.code) in extra
+    ]
     return "\n".join(lines)
 
 
@@ -135,9 +137,11 @@ def test_execution_agrees_with_the_marks(place: Place) -> None:
     assert "counts" in report, "the original does not run"
     tree = ast.parse(place.file.read_text(encoding="utf-8"))
     for mark in place.marks:
-        if mark.code == "QAT102":
-            continue
         owner = owner_at(tree, mark.line)
+        if mark.code == "QAT102":
+            problem = _alias_disagreement(mark, _aliases(report, owner), tree)
+            assert not problem, f"{place.label}:{mark.line} {owner}: {problem}"
+            continue
         for subject in _subjects(mark, tree):
             counts = _counts(report, owner, subject)
             problem = _disagreement(mark, counts)
@@ -163,17 +167,34 @@ def _assigned(tree: ast.Module, line: int) -> list[str]:
 
 
 def _counts(report: dict[str, Any], owner: str, subject: str) -> dict[str, int | None]:
-    """Most executions in one forward of the owner, per mode; None where the model has no such child.
-
-    Instances of subclasses count only where the owner itself has none: they may call more.
-    """
+    """Most executions in one forward of the owner, per mode; None where the model has no such child."""
     found: dict[str, int | None] = {}
-    for mode, data in report["counts"].items():
-        edges = [e for e in data["edges"] if owner in e["mro"]]
-        edges = [e for e in edges if e["mro"][0] == owner] or edges
+    # Instances of subclasses count only where the owner itself has none: they may call more.
+    for mode in ("eval", "train"):
+        edges = _of_owner(report["counts"][mode]["edges"], owner)
         times = [e["times"] for e in edges if _covers(subject, e["path"])]
         found[mode] = max(times, default=None)
     return found
+
+
+def _of_owner(items: list[dict[str, Any]], owner: str) -> list[dict[str, Any]]:
+    """The items of an owner class, or, where it has none, those of its subclasses."""
+    related = [item for item in items if owner in item["mro"]]
+    return [item for item in related if item["mro"][0] == owner] or related
+
+
+def _aliases(report: dict[str, Any], owner: str) -> list[str]:
+    return [item["path"] for item in _of_owner(report["counts"]["aliases"], owner)]
+
+
+def _alias_disagreement(mark: Mark, paths: list[str], tree: ast.Module) -> str:
+    subjects = [mark.subject] if mark.subject else _assigned(tree, mark.line)
+    hits = [path for path in paths if not subjects or any(_covers(s, path) for s in subjects)]
+    if mark.verb == "ok":
+        return f"it must stay silent, but {hits} have several names" if hits else ""
+    if mark.subject and not hits:
+        return f"{mark.subject} has one name only in the executed model ({paths})"
+    return "" if paths else "no instance has several names in the executed model"
 
 
 def _covers(subject: str, path: str) -> bool:
@@ -185,16 +206,18 @@ def _disagreement(mark: Mark, counts: dict[str, int | None]) -> str:
     evaluated, trained = counts["eval"] or 0, counts["train"] or 0
     known = counts["eval"] is not None
     if mark.verb == "ok" and mark.code == "QAT101":
+        if mark.subject and not known:
+            return "the executed model has no such child"
         limit = max(evaluated, trained)
         if mark.options.get("runs") == "many":
             return "" if limit >= 2 else "it says runs=many, but runs once"
         return "" if limit <= 1 else "it must stay silent, but runs more than once"
+    if mark.code == "QAT103" and mark.verb == "ok":
+        return ""
     if not known:
         return "the executed model has no such child"
     if mark.code == "QAT103":
-        if mark.verb == "expect":
-            return "" if evaluated == trained == 0 else "said to be unused, but runs"
-        return ""
+        return "" if evaluated == trained == 0 else "said to be unused, but runs"
     on = mark.options.get("on", "")
     if on == "training":
         return "" if trained >= 2 > evaluated else "said to be shared in training only"

@@ -68,7 +68,7 @@ def run(model: nn.Module, inputs: tuple[Any, ...], training: bool) -> list[Tenso
 def observe(model: nn.Module, inputs: tuple[Any, ...]) -> dict[str, Any]:
     """Outputs and counts, in eval and in train mode (in this order)."""
     counter = Counter(model)
-    seen: dict[str, Any] = {}
+    seen: dict[str, Any] = {"aliases": counter.aliases()}
     for mode in ("eval", "train"):
         counter.clear()
         outputs = run(model, inputs, training=mode == "train")
@@ -110,9 +110,9 @@ def compare(original: nn.Module, fixed: nn.Module, strict: bool, first: Any, inp
             if not same(a, b):
                 problems.append(f"{mode}: output {position} differs")
     left, right = original.state_dict(), fixed.state_dict()
-    for key in left:
-        if key in right and not same(left[key], right[key]):
-            problems.append(f"state after one training step differs: {key}")
+    changed = [key for key in left if key in right and not same(left[key], right[key])]
+    if changed:
+        problems.append(f"state after a forward in training differs: {changed}")
     first["fixed_seen"] = second
     return problems
 
@@ -136,7 +136,9 @@ def perform(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(seen: dict[str, Any]) -> dict[str, Any]:
-    return {mode: {k: v for k, v in data.items() if k != "outputs"} for mode, data in seen.items()}
+    """What was observed, without the tensors."""
+    counts = {mode: {k: v for k, v in seen[mode].items() if k != "outputs"} for mode in ("eval", "train")}
+    return {"aliases": seen["aliases"], **counts}
 
 
 def _too_long(*_: object) -> None:

@@ -16,18 +16,14 @@ from torch import nn
 _DIGITS = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
-def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Names and modules directly under `module`, registered or not."""
+def children(module: nn.Module, plain_lists: bool = True) -> Iterator[tuple[str, nn.Module]]:
+    """Names and modules directly under `module`: registered, on the class, and in its plain lists."""
     yield from ((name, child) for name, child in module._modules.items() if child is not None)
-    for name, value in vars(module).items():
-        if name == "_modules":
-            continue
-        yield from _inside(name, value)
     for cls in type(module).__mro__:
-        for name, value in vars(cls).items():
-            if isinstance(value, nn.Module):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
+        yield from ((name, value) for name, value in vars(cls).items() if isinstance(value, nn.Module))
+    if plain_lists:
+        for name, value in vars(module).items():
+            if name != "_modules":
                 yield from _inside(name, value)
 
 
@@ -43,13 +39,16 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
             yield f"{name}.{key}", element
 
 
-def walk(module: nn.Module, prefix: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, nn.Module]]:
+def walk(
+    module: nn.Module, prefix: str = "", above: tuple[int, ...] = (), plain_lists: bool = True
+) -> Iterator[tuple[str, nn.Module]]:
     """Every (dotted name, module) under `module`; an instance with two names comes twice."""
     yield prefix, module
     if id(module) in above:
         return
-    for name, child in children(module):
-        yield from walk(child, f"{prefix}.{name}" if prefix else name, (*above, id(module)))
+    for name, child in children(module, plain_lists):
+        path = f"{prefix}.{name}" if prefix else name
+        yield from walk(child, path, (*above, id(module)), plain_lists)
 
 
 def is_leaf(module: nn.Module) -> bool:
@@ -120,6 +119,32 @@ class Counter:
         busiest = max(leaves, default=0)
         own = seen.get(id(child), 0)
         return min(own, busiest) if own else busiest
+
+    def aliases(self) -> list[dict[str, Any]]:
+        """Instances that an owner registers under several names, or that several owners have in common.
+
+        One item per (owner class, path): a path that names the same instance as another path of the
+        owner does, or as the same path of another instance of that class. Nothing needs to run.
+        """
+        holders: dict[tuple[str, str], dict[int, set[int]]] = {}
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for owner in self._modules.values():
+            cls = type(owner)
+            label = f"{cls.__module__}:{cls.__qualname__}"
+            paths: dict[int, set[str]] = {}
+            for path, child in walk(owner, plain_lists=False):
+                if path:
+                    paths.setdefault(id(child), set()).add(path)
+                    pattern = _DIGITS.sub("*", path)
+                    holders.setdefault((label, pattern), {}).setdefault(id(child), set()).add(id(owner))
+            for names in (names for names in paths.values() if len(names) > 1):
+                for name in names:
+                    pattern = _DIGITS.sub("*", name)
+                    found[label, pattern] = {"mro": _names(cls), "path": pattern}
+            for (holder, pattern), owners in holders.items():
+                if holder == label and any(len(o) > 1 for o in owners.values()):
+                    found[label, pattern] = {"mro": _names(cls), "path": pattern}
+        return list(found.values())
 
     def repeated_leaves(self) -> list[dict[str, Any]]:
         """Leaf instances that ran more than once in the whole model, under all their names.
