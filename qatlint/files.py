@@ -61,6 +61,7 @@ def discover(paths: Sequence[str], settings_for: Callable[[str], Settings]) -> D
     found = Discovery([], [])
     seen: set[str] = set()
     links: list[str] = []
+    folders: dict[str, str] = {}
     for path in paths:
         path = normal(path)
         if os.path.isdir(path):
@@ -73,7 +74,7 @@ def discover(paths: Sequence[str], settings_for: Callable[[str], Settings]) -> D
         for file in candidates:
             if os.path.islink(file):
                 links.append(file)
-            elif (real := _real(file)) not in seen:
+            elif (real := _real(file, folders)) not in seen:
                 seen.add(real)
                 found.files.append(file)
     # A link is the second name of a file that is linted anyway, unless it points elsewhere.
@@ -129,15 +130,12 @@ def _keep_owner(path: str, before: os.stat_result) -> None:
         os.chown(path, before.st_uid, before.st_gid)
 
 
-_real_folders: dict[str, str] = {}
-
-
-def _real(file: str) -> str:
+def _real(file: str, folders: dict[str, str]) -> str:
     """Real path of a file that is no link itself; each folder is resolved once."""
     folder, name = os.path.split(file)
-    if folder not in _real_folders:
-        _real_folders[folder] = os.path.realpath(folder)
-    return os.path.join(_real_folders[folder], name)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], name)
 
 
 # --- walking ----------------------------------------------------------------------------------------

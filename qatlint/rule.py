@@ -35,9 +35,7 @@ class Rule:
     check: Check
 
 
-def rule(
-    code: str, name: str, *, severity: Severity, fixable: bool, since: str
-) -> Callable[[Check], Rule]:
+def rule(code: str, name: str, *, severity: Severity, fixable: bool, since: str) -> Callable[[Check], Rule]:
     """Turn a check function into a `Rule`; code and name are both accepted wherever a rule is named."""
 
     def register(check: Check) -> Rule:

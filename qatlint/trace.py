@@ -6,10 +6,11 @@ rules ask it questions. Lines and columns are 1-based, columns count characters.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from qatlint.condition import TRUE, Condition
+from qatlint.condition import TRUE, Atom, Condition
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,7 +98,9 @@ class Loop:
     known: bool
     """Whether the number of turns is fixed when the model is built."""
     over: str
-    """What it runs over, in words for a message: `range(6)`, `self.layers`, `the input feats`."""
+    """What it runs over, as written: `range(6)`, `self.layers`."""
+    statement: str = "for"
+    """`for`, `while`, `comprehension`, or `call` (`map`, `multi_apply`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,8 @@ class Call:
     """Calls through which it was reached (helpers, children), outermost first."""
     implied: bool = False
     """Run by a container that was called, not by name."""
-    direct: bool = True
-    """The body that holds the call is the owner's own `forward` path, entered once."""
-    turns_known: bool = True
+    other_element: bool = False
+    """Runs another element of the family than the one that runs most often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,12 @@ class Module:
     """One entry stands for several instances (`layers.*`)."""
     used: str = ""
     """How it is used without being executed, in words ("" when it is not)."""
+    made_at: Span | None = None
+    """The constructor call, where that is another place than `definition`."""
+    replaced: str = ""
+    """Which subclass replaces it, in words ("" when none does)."""
+    written_elsewhere: str = ""
+    """Where code outside the class assigns an attribute of this name, in words."""
     internals: tuple[Kind, ...] = ()
     """Kinds of the modules inside, for a module of the project."""
 
@@ -185,6 +193,8 @@ class Trace:
     calls: tuple[Call, ...]
     has_forward: bool = True
     complete: bool = True
+    atoms: Mapping[int, Atom] = field(default_factory=dict)
+    """The undecided tests that conditions are made of."""
     facts: tuple[Condition, ...] = ()
     """Conditions that hold on every path that does not raise."""
     notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,189 @@
+"""Decide whether a shared module can be split in the source, and how; a rule's helper.
+
+The plan is an intent for `qatlint.codemods`, with its safety and the reason, or one sentence that says
+why there is none. It never looks at syntax: everything it needs is in the Trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qatlint.condition import FALSE, Condition, either, excludes
+from qatlint.finding import CallSite, CloneModule, Fix, LoopSite, Safety
+from qatlint.trace import Call, Loop, Module, Span, Trace, Usage
+from qatlint.usage import usage_of_calls
+
+
+class Plan(NamedTuple):
+    """A fix, or the sentence that says why there is none."""
+
+    fix: Fix | None
+    no_fix: str
+
+
+def plan_clone(
+    trace: Trace, module: Module, alternatives: Sequence[Module], places: Sequence[Call], used: Usage
+) -> Plan:
+    """Plan one instance per call for `module`, which is called at `places` (in order of execution).
+
+    `alternatives` are the modules of the same name, of which the configuration picks one.
+    """
+    reason = _obstacle(trace, module, alternatives, places)
+    if reason:
+        return Plan(None, reason)
+    sites = _sites(trace, module, alternatives, places)
+    if isinstance(sites, str):
+        return Plan(None, sites)
+    if len({s.slot for s in sites}) == 1 and not any(s.loops for s in sites):
+        return Plan(None, "its calls stand on paths that could not be told apart")
+    tied = any(m.parameters is not False or m.buffers is not False for m in alternatives)
+    safety, why = _safety(module, alternatives, tied)
+    owner = places[0].owner.partition(":")[2]
+    intent = CloneModule(
+        path=places[0].span.path,
+        owner=owner,
+        attribute=module.path,
+        definition=module.definition,
+        sites=tuple(sites),
+        tied=tied,
+    )
+    return Plan(Fix(f"give each call of `{module.path}` its own instance", safety, why, intent), "")
+
+
+def _obstacle(
+    trace: Trace, module: Module, alternatives: Sequence[Module], places: Sequence[Call]
+) -> str:
+    path = module.path
+    if "*" in path or "." in path:
+        holder = path.rpartition(".")[0] or path
+        if "*" in path:
+            return f"`{path}` is an entry of `{holder.removesuffix('.*')}`, which other code may index"
+        return f"`{path}` belongs to `{holder}`: split it in the class of that"
+    if any(len(m.names) > 1 or any(n.repeated != 1 for n in m.names) for m in alternatives):
+        return f"`{path}` is held under more than one name: separate the instances first (QAT102)"
+    if not module.certain:
+        return f"`{path}` is handed in and may be a plain function"
+    if any(m.origin in ("class-level", "default-argument") for m in alternatives):
+        return f"`{path}` is one object for all instances of the class: make it in `__init__` first (QAT102)"
+    if not module.names:
+        return f"the place where `{path}` is made was not found"
+    if any(c.implied for m in alternatives for c in trace.calls_of(m)):
+        return f"`{path}` is also run by a container that holds it"
+    owners = {c.owner for c in places}
+    if owners != {module.definition_owner}:
+        made = module.definition_owner.rpartition(":")[2] or "another class"
+        called = ", ".join(sorted(o.rpartition(":")[2] or "a function" for o in owners))
+        return f"`{path}` is made in `{made}` and called in `{called}`: split it by hand"
+    if module.replaced:
+        return f"{module.replaced}, which a copy would not follow"
+    return ""
+
+
+def _sites(
+    trace: Trace, module: Module, alternatives: Sequence[Module], places: Sequence[Call]
+) -> list[CallSite] | str:
+    """The call sites with their slots; or why one of them cannot be told from the others."""
+    sites: list[CallSite] = []
+    slots: list[list[Condition]] = []
+    looped: set[int] = set()
+    for place in places:
+        same = [c for m in alternatives for c in trace.calls_of(m) if c.span == place.span]
+        loops = _merge_loops(same)
+        own = [loop for loop in loops if _inside(place.span, loop.span)]
+        outer = [loop for loop in loops if loop not in own]
+        if outer:
+            return _outer_loop(outer[0], place)
+        if len({c.via for c in same}) > 1 and usage_of_calls(
+            _one_per_path(same), module.when, trace.facts, trace.atoms
+        ).shared:
+            return (
+                f"`{place.function}` is entered more than once: give it the module as an argument, "
+                "or split by hand"
+            )
+        for loop in own:
+            if loop.statement not in ("for", "comprehension"):
+                what = "a `while` loop" if loop.statement == "while" else "another function"
+                return f"it is repeated by {what}, so the number of calls is not fixed"
+            if not loop.known:
+                over = f" over `{loop.over}`" if loop.over else ""
+                return (
+                    f"the number of turns of the loop{over} is not known when the model is built, "
+                    "so neither is the number of instances"
+                )
+        when: Condition = FALSE
+        for call in same:
+            when = either(when, call.when)
+        slot = _slot(slots, when, looped, bool(own))
+        sites.append(
+            CallSite(
+                place.callee,
+                slot,
+                tuple(LoopSite(loop.span, loop.known, loop.over) for loop in own),
+            )
+        )
+    return sites
+
+
+def _merge_loops(calls: Sequence[Call]) -> list[Loop]:
+    """The loops around a place, outermost first, over all its recorded calls."""
+    result: list[Loop] = []
+    for call in calls:
+        for loop in call.loops:
+            if not any(loop.span == other.span for other in result):
+                result.append(loop)
+    return result
+
+
+def _one_per_path(calls: Sequence[Call]) -> list[Call]:
+    """One call per way of reaching the place."""
+    seen: dict[tuple[Span, ...], Call] = {}
+    for call in calls:
+        seen.setdefault(call.via, call)
+    return list(seen.values())
+
+
+def _outer_loop(loop: Loop, place: Call) -> str:
+    over = f" over `{loop.over}`" if loop.over else ""
+    if loop.statement == "call":
+        return f"`{place.function}` is called once per element{over}: the number of calls is not fixed here"
+    return f"the loop{over} is in another function than the call: split it by hand"
+
+
+def _slot(slots: list[list[Condition]], when: Condition, looped: set[int], in_loop: bool) -> int:
+    """The first instance none of whose calls can run in the same forward as this one."""
+    if not in_loop:
+        for number, members in enumerate(slots):
+            if number not in looped and all(excludes(when, other) for other in members):
+                members.append(when)
+                return number
+    slots.append([when])
+    if in_loop:
+        looped.add(len(slots) - 1)
+    return len(slots) - 1
+
+
+def _inside(inner: Span, outer: Span) -> bool:
+    return (
+        inner.path == outer.path
+        and (outer.line, outer.column) <= (inner.line, inner.column)
+        and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
+    )
+
+
+def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple[Safety, str]:
+    if not tied:
+        if module.written_elsewhere:
+            return Safety.UNSAFE, f"{module.written_elsewhere}, which the new instances would not follow"
+        return Safety.SAFE, ""
+    if any(m.parameters is None for m in alternatives):
+        return Safety.UNSAFE, (
+            "its class is not known here: the copies share whatever tensors it holds, and the state dict "
+            "gains their keys"
+        )
+    if any(m.buffers is not False for m in alternatives):
+        return Safety.UNSAFE, (
+            "the copies share weights and buffers, and the state dict gains keys: a checkpoint that is loaded "
+            "after the model was moved does not reach the copies' buffers unless its keys are duplicated"
+        )
+    return Safety.UNSAFE, "the copies share the weights, but the state dict gains keys for them"

@@ -1,0 +1,78 @@
+"""Edits of one tree, collected first and carried out together.
+
+Nodes are keyed by identity. A replacement is a function of the already rewritten node, so an edit inside
+another one (`self.relu(self.relu(x))`, a loop in a loop) is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+Rewrite = Callable[[cst.CSTNode], cst.CSTNode]
+
+
+@dataclass(slots=True)
+class Edits:
+    """What to change in a tree. Statements are inserted after a line or block, in order."""
+
+    replace: dict[cst.CSTNode, Rewrite] = field(default_factory=dict)
+    after: dict[cst.CSTNode, list[cst.BaseStatement]] = field(default_factory=dict)
+    append: dict[cst.SimpleStatementSuite, list[cst.BaseSmallStatement]] = field(default_factory=dict)
+    """Small statements put at the end of a one-line suite (`if use: self.a = A()`)."""
+    remove: set[cst.CSTNode] = field(default_factory=set)
+    imports: set[str] = field(default_factory=set)
+    """Import lines that must exist: `import copy`."""
+
+    def insert_after(self, statement: cst.CSTNode, new: cst.BaseStatement) -> None:
+        """Put `new` on the line after `statement`, behind what was put there before."""
+        self.after.setdefault(statement, []).append(new)
+
+    def overlaps(self, other: Edits) -> bool:
+        """Whether both change one node."""
+        mine = {*self.replace, *self.remove}
+        return any(node in mine for node in (*other.replace, *other.remove))
+
+    def add(self, other: Edits) -> None:
+        """Take over the edits of `other`, which must not overlap."""
+        self.replace.update(other.replace)
+        self.remove.update(other.remove)
+        self.imports.update(other.imports)
+        for node, statements in other.after.items():
+            self.after.setdefault(node, []).extend(statements)
+        for suite, small in other.append.items():
+            self.append.setdefault(suite, []).extend(small)
+
+
+class Rewriter(cst.CSTTransformer):
+    """Carries out `Edits`."""
+
+    def __init__(self, edits: Edits) -> None:
+        super().__init__()
+        self._edits = edits
+
+    def on_leave(  # type: ignore[override]  # one handler for every kind of node
+        self, original_node: cst.CSTNode, updated_node: cst.CSTNode
+    ) -> cst.CSTNode | cst.FlattenSentinel[cst.CSTNode] | cst.RemovalSentinel:
+        edits = self._edits
+        result = updated_node
+        if original_node in edits.replace:
+            result = edits.replace[original_node](result)
+        if isinstance(original_node, cst.SimpleStatementSuite) and original_node in edits.append:
+            result = _extend(cst.ensure_type(result, cst.SimpleStatementSuite), edits.append[original_node])
+        kept = [] if original_node in edits.remove else [result]
+        new = edits.after.get(original_node, [])
+        if new:
+            return cst.FlattenSentinel([*kept, *new])
+        return kept[0] if kept else cst.RemoveFromParent()
+
+
+def _extend(suite: cst.SimpleStatementSuite, new: list[cst.BaseSmallStatement]) -> cst.SimpleStatementSuite:
+    separator = cst.Semicolon(whitespace_after=cst.SimpleWhitespace(" "))
+    body = [*suite.body, *new]
+    for position, statement in enumerate(body[:-1]):
+        if not isinstance(statement.semicolon, cst.Semicolon):
+            body[position] = statement.with_changes(semicolon=separator)
+    return suite.with_changes(body=body)

@@ -1,0 +1,192 @@
+"""How a file spells `copy.deepcopy` and `torch.nn`, and where a missing import goes."""
+
+from __future__ import annotations
+
+import sys
+
+import libcst as cst
+from libcst.helpers import get_full_name_for_node
+
+from qatlint.codemods.edits import Edits
+from qatlint.codemods.locate import Tree
+from qatlint.codemods.refused import Refused
+from qatlint.codemods.scope import bound_in, bound_in_module
+
+_WITH_LEADING_LINES = (
+    cst.SimpleStatementLine,
+    cst.ClassDef,
+    cst.FunctionDef,
+    cst.If,
+    cst.For,
+    cst.While,
+    cst.Try,
+    cst.TryStar,
+    cst.With,
+    cst.Match,
+)
+
+
+class Imports:
+    """The module-level imports of a file, as dotted name -> local name."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._known: dict[str, str] = {}
+        self._bound = bound_in_module(tree.module)
+        for line in tree.module.body:
+            if isinstance(line, cst.SimpleStatementLine):
+                for small in line.body:
+                    self._learn(small)
+
+    def _learn(self, small: cst.BaseSmallStatement) -> None:
+        if isinstance(small, cst.Import):
+            for alias in small.names:
+                name = get_full_name_for_node(alias.name) or ""
+                if alias.asname is None:
+                    # `import torch.nn` makes `torch` known, and `torch.nn` spells itself.
+                    self._known.setdefault(name, name)
+                    self._known.setdefault(name.partition(".")[0], name.partition(".")[0])
+                elif isinstance(alias.asname.name, cst.Name):
+                    self._known[name] = alias.asname.name.value
+        elif isinstance(small, cst.ImportFrom) and not small.relative and small.module is not None:
+            module = get_full_name_for_node(small.module) or ""
+            if isinstance(small.names, cst.ImportStar):
+                return
+            for alias in small.names:
+                asname = alias.asname.name if alias.asname else alias.name
+                if isinstance(asname, cst.Name):
+                    name = get_full_name_for_node(alias.name) or ""
+                    self._known[f"{module}.{name}"] = asname.value
+
+    def deepcopy(self, function: cst.FunctionDef, edits: Edits) -> str:
+        """How to write `copy.deepcopy` inside `function`; notes the import when it is missing."""
+        local = bound_in(function)
+        for spelled in self._spellings("copy.deepcopy"):
+            if not local[spelled.partition(".")[0]]:
+                return spelled
+        for line, name in (("import copy", "copy"), ("from copy import deepcopy", "deepcopy")):
+            if not self._bound[name] and not local[name]:
+                edits.imports.add(line)
+                return f"{name}.deepcopy" if name == "copy" else name
+        raise Refused("the names `copy` and `deepcopy` both mean something else in this file")
+
+    def torch_nn(self, what: str, function: cst.FunctionDef, edits: Edits) -> str:
+        """How to write `torch.nn.<what>` inside `function`; notes the import when it is missing."""
+        local = bound_in(function)
+        for spelled in self._spellings(f"torch.nn.{what}"):
+            if not local[spelled.partition(".")[0]]:
+                return spelled
+        if self._bound["nn"] or local["nn"]:
+            raise Refused("the name `nn` means something other than torch.nn in this file")
+        edits.imports.add("from torch import nn")
+        return f"nn.{what}"
+
+    def _spellings(self, dotted: str) -> list[str]:
+        """Ways to write `dotted` with what is imported; the whole name first, then its modules.
+
+        A name that is bound more than once may mean something else by then and is not used.
+        """
+        found = []
+        parts = dotted.split(".")
+        for length in range(len(parts), 0, -1):
+            local = self._known.get(".".join(parts[:length]))
+            if local is not None and self._bound[local.partition(".")[0]] >= 1:
+                found.append(".".join([local, *parts[length:]]))
+        return found
+
+
+def insert_import(module: cst.Module, line: str) -> cst.Module:
+    """Put an import where it belongs in the first block of imports.
+
+    The standard library comes first, sorted, in a group of its own; other imports go to the end of the
+    block. Without any import, the line follows the docstring and the `__future__` imports.
+    """
+    body = list(module.body)
+    new = cst.ensure_type(cst.parse_statement(line, config=module.config_for_parsing), cst.SimpleStatementLine)
+    start = _first_place(body)
+    stop = start
+    while stop < len(body) and _modules_of(body[stop]):
+        stop += 1
+    if start == stop:
+        above = [_blank()] if start else []
+        below = [] if start < len(body) and start else [_blank(), _blank()]
+        return module.with_changes(body=_put(body, start, new.with_changes(leading_lines=above), below))
+    if not _is_stdlib(new):
+        return module.with_changes(body=_put(body, stop, new, []))
+    group = _first_group(body[start:stop])
+    if not all(_is_stdlib(statement) for statement in group):
+        return module.with_changes(body=_put(body, start, new, [_blank()]))
+    later = [k for k, statement in enumerate(group) if _sort_key(statement) > _sort_key(new)]
+    place = start + (later[0] if later else len(group))
+    return module.with_changes(body=_put(body, place, new, []))
+
+
+def _put(
+    body: list[cst.BaseStatement], place: int, new: cst.SimpleStatementLine, below: list[cst.EmptyLine]
+) -> list[cst.BaseStatement]:
+    """Insert `new` before the statement at `place`: blank lines above that one stay above `new`."""
+    if place == len(body):
+        return [*body, new]
+    following = body[place]
+    lines = list(following.leading_lines) if isinstance(following, _WITH_LEADING_LINES) else []
+    blank = next((k for k, empty in enumerate(lines) if empty.comment is not None), len(lines))
+    if isinstance(following, cst.SimpleStatementLine) and _modules_of(following):
+        new = new.with_changes(leading_lines=lines[:blank])
+        lines = lines[blank:]
+    following = following.with_changes(leading_lines=[*below, *lines])
+    return [*body[:place], new, following, *body[place + 1 :]]
+
+
+def _first_place(body: list[cst.BaseStatement]) -> int:
+    """Index of the first statement after the docstring and the `__future__` imports."""
+    place = 0
+    for position, statement in enumerate(body):
+        if not isinstance(statement, cst.SimpleStatementLine):
+            break
+        first = statement.body[0]
+        is_docstring = (
+            position == 0
+            and isinstance(first, cst.Expr)
+            and isinstance(first.value, cst.SimpleString | cst.ConcatenatedString)
+        )
+        if not is_docstring and _modules_of(statement) != ["__future__"]:
+            break
+        place = position + 1
+    return place
+
+
+def _first_group(block: list[cst.BaseStatement]) -> list[cst.BaseStatement]:
+    """The imports up to the first blank line or comment between two of them."""
+    for position, statement in enumerate(block[1:], start=1):
+        if isinstance(statement, cst.SimpleStatementLine) and statement.leading_lines:
+            return block[:position]
+    return block
+
+
+def _modules_of(statement: cst.BaseStatement) -> list[str]:
+    """Dotted names of the modules that a line of imports names; empty for any other statement."""
+    if not isinstance(statement, cst.SimpleStatementLine):
+        return []
+    found: list[str] = []
+    for small in statement.body:
+        if isinstance(small, cst.Import):
+            found.extend(get_full_name_for_node(alias.name) or "" for alias in small.names)
+        elif isinstance(small, cst.ImportFrom):
+            name = get_full_name_for_node(small.module) if small.module is not None else ""
+            found.append("." * len(small.relative) + (name or ""))
+        else:
+            return []
+    return found
+
+
+def _is_stdlib(statement: cst.BaseStatement) -> bool:
+    return all(name.partition(".")[0] in sys.stdlib_module_names for name in _modules_of(statement))
+
+
+def _sort_key(statement: cst.BaseStatement) -> tuple[bool, str]:
+    """Plain imports before `from` imports, each by module, as isort and ruff sort them."""
+    plain = isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Import)
+    return (not plain, _modules_of(statement)[0])
+
+
+def _blank() -> cst.EmptyLine:
+    return cst.EmptyLine(indent=False)

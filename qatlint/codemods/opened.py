@@ -1,0 +1,60 @@
+"""A file opened for rewriting: its tree and what is known about its names."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import libcst as cst
+
+from qatlint.codemods.imports import Imports
+from qatlint.codemods.locate import Tree, walk
+from qatlint.codemods.names import Names
+from qatlint.codemods.scope import bound_in_module
+
+
+class OpenedFile:
+    """What all rewrites of one file share."""
+
+    def __init__(self, text: str) -> None:
+        """Parse `text`. Raises `Refused`."""
+        self.tree = Tree(text)
+        self.names = Names(self.tree.module)
+        self.imports = Imports(self.tree)
+        self.bound: Counter[str] = bound_in_module(self.tree.module)
+        self.quote = _quote(self.tree.module)
+
+    def statement(self, text: str) -> cst.BaseStatement:
+        """Parse one statement, its lines separated by a newline, for insertion into this file."""
+        newline = self.tree.module.default_newline
+        text = text.replace("\r\n", "\n").replace("\n", newline) if newline != "\n" else text
+        parsed = cst.parse_statement(text, config=self.tree.module.config_for_parsing)
+        return cst.ensure_type(parsed, cst.BaseStatement)
+
+    def expression(self, text: str) -> cst.BaseExpression:
+        """Parse an expression for insertion into this file."""
+        return cst.parse_expression(text, config=self.tree.module.config_for_parsing)
+
+
+def _quote(module: cst.Module) -> str:
+    """The quotation mark that the file uses most."""
+    counts = Counter(n.quote for n in walk(module) if isinstance(n, cst.SimpleString))
+    return "'" if counts["'"] > counts['"'] else '"'
+
+
+class _WithoutComments(cst.CSTTransformer):
+    def leave_TrailingWhitespace(  # noqa: N802  # the name that libcst calls
+        self, original_node: cst.TrailingWhitespace, updated_node: cst.TrailingWhitespace
+    ) -> cst.TrailingWhitespace:
+        if updated_node.comment is None:
+            return updated_node
+        return updated_node.with_changes(comment=None, whitespace=cst.SimpleWhitespace(""))
+
+    def leave_EmptyLine(  # noqa: N802
+        self, original_node: cst.EmptyLine, updated_node: cst.EmptyLine
+    ) -> cst.EmptyLine | cst.RemovalSentinel:
+        return updated_node if updated_node.comment is None else cst.RemoveFromParent()
+
+
+def without_comments(node: cst.BaseExpression) -> cst.BaseExpression:
+    """The same expression without the comments on its lines: they are about the first copy."""
+    return cst.ensure_type(node.visit(_WithoutComments()), cst.BaseExpression)

@@ -1,0 +1,600 @@
+"""Attributes of objects: `self.x`, `getattr(self, f"x{i}")`, `xs[i]`, and writing them."""
+
+from __future__ import annotations
+
+import ast
+
+from qatlint.condition import TRAINING, TRUE, both, either, literal
+from qatlint.static.machine import NOWHERE, Frame, key_of
+from qatlint.static.project import ClassDef, ExpressionFound
+from qatlint.static.statements import Statements
+from qatlint.static.values import (
+    FALSE_VALUE,
+    TRUE_VALUE,
+    Args,
+    At,
+    Builtin,
+    Choice,
+    ClassValue,
+    Const,
+    External,
+    Function,
+    Index,
+    Instance,
+    Item,
+    Mapping,
+    Method,
+    ModuleValue,
+    Partial,
+    Pattern,
+    Pick,
+    Range,
+    Seq,
+    Slice,
+    Super,
+    Symbol,
+    Value,
+    Wrapped,
+)
+
+SEQUENCES = frozenset(
+    {
+        "torch.nn.Sequential",
+        "torch.nn.ModuleList",
+        "torch.nn.modules.container.Sequential",
+        "torch.nn.modules.container.ModuleList",
+        "torch.nn.modules.Sequential",
+        "torch.nn.modules.ModuleList",
+        "mmengine.model.Sequential",
+        "mmengine.model.ModuleList",
+        "mmcv.runner.Sequential",
+        "mmcv.runner.ModuleList",
+        "mmengine.model.base_module.ModuleList",
+        "mmcv.runner.base_module.ModuleList",
+    }
+)
+MAPPINGS = frozenset(
+    {
+        "torch.nn.ModuleDict",
+        "torch.nn.modules.container.ModuleDict",
+        "torch.nn.modules.ModuleDict",
+        "mmengine.model.ModuleDict",
+        "mmcv.runner.ModuleDict",
+    }
+)
+CONTAINER_METHODS = frozenset("append extend insert children named_children modules pop".split())
+MAPPING_METHODS = frozenset("items keys values get update pop setdefault copy".split())
+SEQUENCE_METHODS = frozenset("append extend insert pop reverse clear copy index remove sort".split())
+
+
+class Attributes(Statements):
+    """`attribute`, `set_attribute`, `subscript`."""
+
+    def attribute(self, value: Value, name: str, node: ast.expr, frame: Frame) -> Value:
+        """`value.name`."""
+        if isinstance(value, Instance):
+            return self.instance_attribute(value, name, frame)
+        if isinstance(value, Symbol):
+            return self._symbol_attribute(value, name)
+        if isinstance(value, External):
+            return External(f"{value.dotted}.{name}")
+        if isinstance(value, Choice):
+            options = self.options(value, TRUE)
+            kept = [(w, v) for w, v in options if not (isinstance(v, Const) and v.value is None)]
+            return self.choose([(w, self.attribute(v, name, node, frame)) for w, v in kept or options])
+        if isinstance(value, Pick):
+            return self._pick_attribute(value, name, node, frame)
+        if isinstance(value, Super):
+            return self._super_attribute(value, name, frame)
+        if isinstance(value, ModuleValue):
+            found = self.project.resolve(value.file, name)
+            if found is None:
+                found = self.project.imported(value.file, value.file.name, name)
+            return self.found(value.file, found, name)
+        if isinstance(value, ClassValue):
+            return self.class_attribute(value.cls, name, value)
+        if isinstance(value, (Seq, Mapping, Range, Slice, Wrapped, Const, Pattern)):
+            return Builtin(name, value)
+        if isinstance(value, Partial) and name == "func":
+            return value.function
+        return self.unknown(value)
+
+    def _symbol_attribute(self, value: Symbol, name: str) -> Value:
+        if name == "training" and value.origin == "config":
+            return self.training()
+        return Symbol(
+            self.intern(("attribute", value.key, name)),
+            deps=value.deps,
+            origin=value.origin,
+            loops=value.loops,
+            text=f"{value.text}.{name}" if value.text else name,
+            callable_hint="member",
+        )
+
+    def training(self) -> Value:
+        """`self.training`."""
+        return Choice(((literal(TRAINING), TRUE_VALUE), (TRUE, FALSE_VALUE)))
+
+    def _pick_attribute(self, value: Pick, name: str, node: ast.expr, frame: Frame) -> Value:
+        options: list[tuple[int | str | None, Value]] = []
+        for position, option in value.options:
+            found = self.attribute(option, name, node, frame)
+            if isinstance(found, Method) and len(value.options) == 1:
+                return Method(found.function, value)
+            if isinstance(found, Builtin) and len(value.options) == 1:
+                return Builtin(found.name, value)
+            options.append((position, found))
+        if len(options) == 1:
+            return self.nest(options[0][1], value.at)
+        return Pick(tuple(options), value.at)
+
+    def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
+        """`instance.name`: own attributes, then the class, then what other methods would set."""
+        if not value.built:
+            self.build(value)
+        item = value.attrs.get(name)
+        if item is not None:
+            return self.narrow(item.value, frame.guard)
+        if name == "training" and value.is_module:
+            return self.training()
+        if name == "_modules":
+            return self.modules_of(value)
+        if value.items is not None and name in CONTAINER_METHODS:
+            return Builtin(name, value)
+        if value.children is not None and name in MAPPING_METHODS:
+            return Builtin(name, value)
+        if name.rstrip("0123456789") != name:
+            numbered = self._numbered(value, name)
+            if numbered is not None:
+                return numbered
+        if value.cls is None:
+            return Builtin(name, value)
+        found = self.lookup(value.cls, name, None)
+        if found is not None:
+            return self.bind(found, value, name, frame)
+        if not value.building:
+            self._run_writers(value, name, frame)
+            item = value.attrs.get(name)
+            if item is not None:
+                return self.narrow(item.value, frame.guard)
+        if value.is_module and name in _MODULE_API:
+            return Builtin(name, value)
+        return Symbol(
+            self.intern(("self", value.number, name)),
+            origin="config" if self.phase == "init" or value.is_module else "unknown",
+            loops=value.loops,
+            text=name,
+            callable_hint="member" if not self._assigned(value, name) else "",
+            creator=value,
+        )
+
+    def _assigned(self, value: Instance, name: str) -> bool:
+        return (
+            any(isinstance(c, ClassDef) and c.writers_of(name) for c in self.project.mro(value.cls))
+            if value.cls is not None
+            else False
+        )
+
+    def _numbered(self, value: Instance, name: str) -> Value | None:
+        """`self.layer1` where `layer*` was set in a loop."""
+        stem = name.rstrip("0123456789")
+        item = value.attrs.get(f"{stem}*")
+        if item is None:
+            return None
+        number = int(name[len(stem) :])
+        return self.pick([(None, item.value)], At(("exact", number), exact=number), Seq([item]))
+
+    def _run_writers(self, value: Instance, name: str, frame: Frame) -> None:
+        """Run the methods that set `self.<name>` and that nothing has run yet: initialisers called
+        by a base class that is not part of the project."""
+        if value.cls is None or not value.open:
+            return
+        for entry in self.project.mro(value.cls):
+            if isinstance(entry, ClassDef):
+                for method in entry.writers_of(name):
+                    key = f"{entry.full_name}.{method}"
+                    if key in value.written or method in ("forward", "__init__"):
+                        continue
+                    value.written.add(key)
+                    self.initialise(value, entry, method)
+                    if name in value.attrs:
+                        return
+
+    def initialise(self, value: Instance, cls: ClassDef, method: str) -> None:
+        raise NotImplementedError
+
+    def lookup(self, cls: ClassDef, name: str, after: ClassDef | None) -> tuple[ClassDef, ast.AST] | None:
+        """The class in the linearisation (after `after`) that defines `name`, and the definition."""
+        started = after is None
+        for entry in self.project.mro(cls):
+            if not started:
+                started = entry is after
+                continue
+            if isinstance(entry, ClassDef):
+                method = entry.methods.get(name)
+                if method is not None:
+                    return entry, method
+                constant = entry.constants.get(name)
+                if constant is not None:
+                    return entry, constant
+        return None
+
+    def bind(self, found: tuple[ClassDef, ast.AST], receiver: Value, name: str, frame: Frame) -> Value:
+        """What reading a class attribute through an instance gives."""
+        cls, node = found
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return self.class_constant(cls, name)
+        function = Function(node, cls.file, None, cls)
+        for decorator in node.decorator_list:
+            text = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+            if text == "staticmethod":
+                return function
+            if text == "classmethod":
+                return Method(function, ClassValue(cls))
+            if text in ("property", "cached_property"):
+                return self.call(Method(function, receiver), Args([], {}, False), NOWHERE, frame)
+        return Method(function, receiver)
+
+    def class_constant(self, cls: ClassDef, name: str) -> Value:
+        """The value of a class-level assignment, made once."""
+        key = (cls.file.path, f"{cls.qualname}.{name}")
+        known = self.globals.get(key)
+        if known is None:
+            known = self.module_level(ExpressionFound(cls.constants[name], cls.file))
+            if isinstance(known, Instance):
+                known.origin = "class-level"
+            self.globals[key] = known
+        return known
+
+    def class_attribute(self, cls: ClassDef, name: str, receiver: Value) -> Value:
+        """`Class.name`."""
+        found = self.lookup(cls, name, None)
+        if found is None:
+            for inner in cls.file.classes:
+                if inner.qualname == f"{cls.qualname}.{name}":
+                    return ClassValue(inner)
+            if name == "__name__":
+                return Const(cls.name)
+            return self.unknown(key=self.intern(("class", cls.full_name, name)))
+        owner, node = found
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            function = Function(node, owner.file, None, owner)
+            if any(getattr(d, "id", "") == "classmethod" for d in node.decorator_list):
+                return Method(function, receiver)
+            return function
+        return self.class_constant(owner, name)
+
+    def _super_attribute(self, value: Super, name: str, frame: Frame) -> Value:
+        receiver = value.receiver
+        target = receiver.options[0][1] if isinstance(receiver, Pick) else receiver
+        if isinstance(target, Instance) and target.cls is not None:
+            found = self.lookup(target.cls, name, value.after)
+            if found is not None:
+                return self.bind(found, receiver, name, frame)
+            if name == "__init__":
+                return Builtin("super.__init__", target)
+            if name in CONTAINER_METHODS and target.items is not None:
+                return Builtin(name, target)
+            if name == "forward":
+                return Builtin("super.forward", target)
+            return Builtin(f"super.{name}", target)
+        return self.unknown()
+
+    def modules_of(self, value: Instance) -> Mapping:
+        """`module._modules`: its module attributes by name."""
+        result = Mapping()
+        for name, item in value.attrs.items():
+            if is_module_like(item.value):
+                if "*" in name:
+                    result.rest.append((Const(name), item))
+                else:
+                    result.entries[name] = item
+        if value.items is not None:
+            for i, item in enumerate(value.items.items):
+                if item.times is None:
+                    result.entries[str(i)] = item
+                else:
+                    result.rest.append((Const("*"), item))
+        result.open = value.open
+        return result
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
+        """`value.name = new` at this point of the program."""
+        if isinstance(value, (Choice, Pick)):
+            for _, option in value.options:
+                self.set_attribute(option, name, new, frame, node)
+            return
+        if not isinstance(value, Instance):
+            return
+        if isinstance(name, Choice):
+            for when, option in name.options:
+                outer = frame.guard
+                frame.guard = both(outer, when)
+                if frame.guard:
+                    self.set_attribute(value, option, new, frame, node)
+                frame.guard = outer
+            return
+        if isinstance(new, Symbol) and new.text == "parameter":
+            self.with_parameters.add(value.number)
+        loops: frozenset[int] = frozenset()
+        times = None
+        if isinstance(name, Const) and isinstance(name.value, str):
+            key = name.value
+        elif isinstance(name, Pattern):
+            key = f"{name.head}*{name.tail}"
+            probe = Seq([], loops=value.loops)
+            self.add(probe, new, frame, node)
+            loops, times = probe.items[0].loops, probe.items[0].times
+        else:
+            key = f"<{key_of(name)}>"
+        when = frame.guard
+        old = value.attrs.get(key)
+        if old is None or when == TRUE:
+            value.attrs[key] = Item(new, when, times, loops, node, frame.file)
+        elif "*" in key:
+            merged = self.choose([(when, new), (TRUE, old.value)])
+            value.attrs[key] = Item(merged, either(when, old.when), times, loops, node, frame.file)
+        else:
+            merged = self.choose([(when, new), (old.when, old.value)])
+            value.attrs[key] = Item(merged, either(when, old.when), times, loops, node, frame.file)
+        if value.items is not None and isinstance(new, Instance) and new.is_module:
+            if value.cls is not None and value.building and old is None:
+                value.items.items.append(Item(new, when, times, loops, node, frame.file))
+
+    def delete_attribute(self, value: Value, name: str, frame: Frame) -> None:
+        """`del value.name`."""
+        if isinstance(value, Instance):
+            item = value.attrs.get(name)
+            if item is not None and frame.guard == TRUE:
+                del value.attrs[name]
+
+    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
+        """`value[index] = new`."""
+        if isinstance(index, ast.Slice):
+            if isinstance(value, Seq):
+                value.open = True
+            return
+        position = self.eval(index, frame)
+        mapping = value if isinstance(value, Mapping) else getattr(value, "children", None)
+        if isinstance(mapping, Mapping):
+            self.put(mapping, position, Item(new, frame.guard, node=node, file=frame.file))
+            return
+        entries = self.entries(value)
+        if entries is not None and isinstance(position, Const) and type(position.value) is int:
+            try:
+                old = entries.items[position.value]
+            except IndexError:
+                entries.open = True
+                return
+            if old.times is None:
+                merged = self.choose([(frame.guard, new), (TRUE, old.value)])
+                entries.items[position.value] = Item(merged, old.when, None, old.loops, node, frame.file)
+        elif entries is not None:
+            entries.open = True
+
+    # -- reading by position -----------------------------------------------------------------
+
+    def subscript(self, value: Value, index: Value, node: ast.expr, frame: Frame) -> Value:
+        """`value[index]`."""
+        if isinstance(value, Choice):
+            kept = [(w, v) for w, v in value.options if not (isinstance(v, Const) and v.value is None)]
+            return self.choose([(w, self.subscript(v, index, node, frame)) for w, v in kept])
+        if isinstance(index, Choice):
+            return self.choose([(w, self.subscript(value, v, node, frame)) for w, v in index.options])
+        if isinstance(value, Pick):
+            options: list[tuple[int | str | None, Value]] = [
+                (p, self.subscript(v, index, node, frame)) for p, v in value.options
+            ]
+            if len(options) == 1:
+                return self.nest(options[0][1], value.at)
+            return Pick(tuple(options), value.at)
+        if isinstance(value, Slice):
+            return self._slice_element(value, index, node, frame)
+        mapping = value if isinstance(value, Mapping) else None
+        if isinstance(value, Instance):
+            if not value.built:
+                self.build(value)
+            mapping = value.children
+            if mapping is None and value.items is None:
+                return self._item_of_object(value, index, node, frame)
+        if mapping is not None:
+            return self._mapping_element(mapping, value, index)
+        entries = self.entries(value)
+        if entries is not None:
+            return self._entry(entries, index)
+        if isinstance(value, Symbol):
+            return self._symbol_element(value, index)
+        if isinstance(value, Const) and isinstance(index, Const):
+            try:
+                return Const(value.value[index.value])
+            except Exception:  # the user's subscript: any error of it means an unknown value
+                return self.unknown()
+        if isinstance(value, Range) and isinstance(index, Const):
+            return self.unknown(value.stop)
+        return self.unknown(value, index)
+
+    def _item_of_object(self, value: Instance, index: Value, node: ast.expr, frame: Frame) -> Value:
+        if value.cls is not None:
+            found = self.lookup(value.cls, "__getitem__", None)
+            if found is not None:
+                method = self.bind(found, value, "__getitem__", frame)
+                return self.call(method, Args([Item(index)], {}, False), NOWHERE, frame)
+        return self.unknown(index)
+
+    def _entry(self, entries: Seq, index: Value) -> Value:
+        at = self.selector(index)
+        exact = at.exact if isinstance(at.exact, int) else None
+        if isinstance(at.exact, str) and at.exact.isdigit():
+            exact = int(at.exact)
+        if exact is not None and not isinstance(index, (Index, Pattern)):
+            ahead = entries.items if exact >= 0 else entries.items[::-1]
+            steps = exact if exact >= 0 else -exact - 1
+            certain = not (entries.open and exact < 0)
+            for i, item in enumerate(ahead):
+                if item.times is not None or item.when != TRUE:
+                    certain = False
+                    break
+                if i == steps and certain:
+                    return item.value
+        return self.picked(entries, at)
+
+    def _mapping_element(self, mapping: Mapping, value: Value, index: Value) -> Value:
+        if isinstance(index, Const):
+            try:
+                item = mapping.entries.get(index.value)
+            except TypeError:
+                item = None
+            if item is not None:
+                return item.value
+            if not mapping.rest:
+                return self.unknown(key=self.intern(("item", id(mapping), str(index.value))))
+        for key, item in mapping.rest:
+            if key is index or (key_of(key) is not None and key_of(key) == key_of(index)):
+                return item.value
+        at = self.selector(index)
+        options: list[tuple[int | str | None, Value]] = [
+            (k if isinstance(k, (int, str)) else None, i.value) for k, i in mapping.entries.items()
+        ]
+        for key, item in mapping.rest:
+            options.append((None, item.value))
+        if not options:
+            return self.unknown(value, index)
+        if len(options) == 1 and not mapping.rest:
+            return options[0][1]
+        return Pick(tuple(options), (at,))
+
+    def _slice_element(self, value: Slice, index: Value, node: ast.expr, frame: Frame) -> Value:
+        if isinstance(index, Const) and type(index.value) is int and index.value >= 0:
+            return self.subscript(value.base, Const(index.value + value.low), node, frame)
+        if isinstance(index, Index):
+            moved = Index(index.loop, index.offset + value.low, index.high + value.high)
+            return self.subscript(value.base, moved, node, frame)
+        return self.subscript(value.base, index, node, frame)
+
+    def _symbol_element(self, value: Symbol, index: Value) -> Value:
+        if value.origin == "config" and not (isinstance(index, Seq)):
+            at = self.selector(index)
+            if value.made and at.exact is not None:
+                # `build_norm_layer(cfg, n)[1]`: one object at a known place of a made tuple.
+                return Symbol(
+                    self.intern(("element", value.key, at.key)),
+                    deps=value.deps,
+                    origin="config",
+                    made=True,
+                    loops=value.loops,
+                    node=value.node,
+                    file=value.file,
+                    text=value.text,
+                    creator=value.creator,
+                )
+            return self.element_of(value, at)
+        return self.unknown(value, index, key=self._item_key(value, index))
+
+    def _item_key(self, value: Symbol, index: Value) -> int | None:
+        key = key_of(index)
+        return None if key is None else self.intern(("item", value.key, key))
+
+    def get_attribute(self, value: Value, name: Value, default: Value | None, frame: Frame) -> Value:
+        """`getattr(value, name[, default])`."""
+        node = ast.Constant(None)
+        if isinstance(value, (Choice, Pick)) and not isinstance(name, Const):
+            first = value.options[0][1]
+            return self.get_attribute(first, name, default, frame)
+        if isinstance(name, Const) and isinstance(name.value, str):
+            if isinstance(value, Instance) and default is not None:
+                if not self.has_attribute(value, name.value):
+                    return (
+                        default
+                        if not value.open
+                        else self.unknown(key=self.intern(("self", value.number, name.value)))
+                    )
+            return self.attribute(value, name.value, node, frame)
+        if isinstance(name, Choice):
+            return self.choose([(w, self.get_attribute(value, v, default, frame)) for w, v in name.options])
+        if isinstance(value, Instance):
+            if not value.built:
+                self.build(value)
+            if isinstance(name, Pick):
+                name = self._picked_name(name)
+            if isinstance(name, Pattern):
+                return self._pattern_attribute(value, name)
+            item = value.attrs.get(f"<{key_of(name)}>")
+            if item is not None:
+                return item.value
+            if isinstance(name, Symbol) and value is self.root:
+                # Any attribute may be meant: nothing can be said to be unused.
+                self.incomplete = True
+                return Symbol(
+                    self.intern(("getattr", value.number, name.key)),
+                    deps=name.deps,
+                    origin="unknown",
+                    callable_hint="member",
+                )
+        return self.unknown(value, name)
+
+    def _picked_name(self, name: Pick) -> Value:
+        """A name out of a list of names: `for n in self.names: getattr(self, n)`."""
+        if len(name.options) == 1 and isinstance(name.options[0][1], Pattern):
+            pattern = name.options[0][1]
+            return Pattern(pattern.head, name.at[-1], pattern.tail)
+        return name
+
+    def _pattern_attribute(self, value: Instance, name: Pattern) -> Value:
+        options: list[tuple[int | str | None, Value]] = []
+        entries = Seq([])
+        item = value.attrs.get(f"{name.head}*{name.tail}")
+        if item is not None:
+            options.append((None, item.value))
+            entries.items.append(item)
+        for key, other in value.attrs.items():
+            middle = key[len(name.head) : len(key) - len(name.tail)]
+            if key.startswith(name.head) and key.endswith(name.tail) and middle.isdigit():
+                options.append((int(middle), other.value))
+                entries.items.append(other)
+        if not options:
+            if value.open or not value.is_module:
+                return self.unknown(text=name.head)
+            return Symbol(
+                self.intern(("getattr", value.number, name.head, name.at.key, name.tail)),
+                deps=name.at.deps,
+                origin="unknown",
+                callable_hint="member",
+            )
+        if len(options) == 1 and options[0][0] is None:
+            return self.pick(options, name.at, entries)
+        at = name.at
+        lowest = min((p for p, _ in options if isinstance(p, int)), default=0)
+        if at.running and lowest:
+            kept = [(p, v) for p, v in options if not isinstance(p, int) or p >= at.low]
+            return Pick(tuple(kept or options), (At(at.key, at.deps, running=True),))
+        return Pick(tuple(options), (at,))
+
+    def has_attribute(self, value: Instance, name: str) -> bool:
+        """Whether an instance certainly has an attribute."""
+        if not value.built:
+            self.build(value)
+        if name in value.attrs:
+            return True
+        return value.cls is not None and self.lookup(value.cls, name, None) is not None
+
+
+_MODULE_API = frozenset(
+    "children named_children modules named_modules parameters named_parameters buffers named_buffers "
+    "register_buffer register_parameter add_module register_module to cuda cpu eval train half float double "
+    "bfloat16 apply requires_grad_ zero_grad state_dict load_state_dict share_memory type "
+    "register_forward_hook register_forward_pre_hook register_load_state_dict_post_hook "
+    "_register_load_state_dict_pre_hook get_submodule __call__".split()
+)
+
+
+def is_module_like(value: Value) -> bool:
+    """Whether a value may be a module held by an attribute."""
+    if isinstance(value, Instance):
+        return value.is_module
+    if isinstance(value, Symbol):
+        return value.made
+    if isinstance(value, (Choice, Pick)):
+        return any(is_module_like(v) for _, v in value.options)
+    return False

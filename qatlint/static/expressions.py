@@ -1,0 +1,699 @@
+"""Evaluate expressions to abstract values, and tests to conditions."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from qatlint.condition import FALSE, TRUE, Condition, both, either, literal, negate
+from qatlint.static.machine import Frame, Machine, deps_of, key_of, origin_of
+from qatlint.static.project import ClassDef, ExpressionFound, FunctionFound, ModuleFile
+from qatlint.static.values import (
+    FALSE_VALUE,
+    NONE,
+    TRUE_VALUE,
+    At,
+    Choice,
+    ClassValue,
+    Const,
+    External,
+    Function,
+    Index,
+    Instance,
+    Item,
+    Mapping,
+    ModuleValue,
+    Pattern,
+    Pick,
+    Seq,
+    Slice,
+    Symbol,
+    Value,
+)
+
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_SIZE_LIMIT = 10_000
+"""Numbers and strings larger than this are not computed."""
+
+
+class Expressions(Machine):
+    """`eval` and `test`."""
+
+    def eval(self, node: ast.expr, frame: Frame) -> Value:
+        """The abstract value of an expression; calls in it are recorded."""
+        self.steps += 1
+        handler = _HANDLERS.get(type(node))
+        if handler is None:
+            return self.unknown()
+        return handler(self, node, frame)
+
+    def _constant(self, node: ast.Constant, frame: Frame) -> Value:
+        return Const(node.value)
+
+    def _name(self, node: ast.Name, frame: Frame) -> Value:
+        name = node.id
+        value = frame.env.get(name)
+        if value is None and frame.closure is not None:
+            value = frame.closure.get(name)
+        if value is not None:
+            if type(value) is Choice:
+                return self.narrow(value, frame.guard)
+            return value
+        return self.global_value(frame.file, name)
+
+    def global_value(self, file: ModuleFile, name: str) -> Value:
+        """What a name that is not local means in `file`."""
+        key = (file.path, name)
+        known = self.globals.get(key)
+        if known is None:
+            self.globals[key] = External(f"builtins.{name}")  # cuts cycles
+            known = self.found(file, self.project.resolve(file, name), name)
+            self.globals[key] = known
+        return known
+
+    def found(self, file: ModuleFile, found: object, name: str) -> Value:
+        """The value of what `Project.resolve` found for a name."""
+        if found is None:
+            return External(f"builtins.{name}")
+        if isinstance(found, str):
+            return External(found)
+        if isinstance(found, ClassDef):
+            return ClassValue(found)
+        if isinstance(found, FunctionFound):
+            return Function(found.node, found.file)
+        if isinstance(found, ModuleFile):
+            return ModuleValue(found)
+        assert isinstance(found, ExpressionFound)
+        return self.module_level(found)
+
+    def module_level(self, found: ExpressionFound) -> Value:
+        """The value of a module-level variable, evaluated on its own."""
+        frame = Frame(found.file, name="<module>", cls=None, me=None, owner=None, guard=TRUE)
+        loops, self.loops = self.loops, []
+        phase, self.phase = self.phase, "global"
+        try:
+            return self.eval(found.node, frame)
+        finally:
+            self.loops = loops
+            self.phase = phase
+
+    def _attribute(self, node: ast.Attribute, frame: Frame) -> Value:
+        return self.attribute(self.eval(node.value, frame), node.attr, node, frame)
+
+    def _subscript(self, node: ast.Subscript, frame: Frame) -> Value:
+        base = self.eval(node.value, frame)
+        if isinstance(node.slice, ast.Slice):
+            return self._sliced(base, node.slice, node, frame)
+        return self.subscript(base, self.eval(node.slice, frame), node, frame)
+
+    def _sliced(self, base: Value, part: ast.Slice, node: ast.Subscript, frame: Frame) -> Value:
+        bounds = [self.eval(e, frame) if e is not None else NONE for e in (part.lower, part.upper, part.step)]
+        if isinstance(base, Choice):
+            return self.choose([(w, self._cut(v, bounds)) for w, v in base.options])
+        return self._cut(base, bounds)
+
+    def _cut(self, base: Value, bounds: list[Value]) -> Value:
+        if isinstance(base, Const) and isinstance(base.value, str):
+            if all(isinstance(b, Const) for b in bounds):
+                try:
+                    low, high, step = (b.value for b in bounds if isinstance(b, Const))
+                    return Const(base.value[low:high:step])
+                except (TypeError, ValueError):
+                    return self.unknown()
+        low, high, step = bounds
+        entries = base
+        if isinstance(base, Instance) and base.items is not None:
+            entries = base.items
+        if isinstance(entries, Seq) and all(isinstance(b, Const) for b in bounds):
+            plain = not entries.open and all(i.times is None for i in entries.items)
+            if plain:
+                try:
+                    numbers = [b.value for b in bounds if isinstance(b, Const)]
+                    cut = entries.items[slice(*numbers)]
+                    return Seq(cut, entries.kind, loops=entries.loops)
+                except (TypeError, ValueError):
+                    return self.unknown(base)
+        if isinstance(step, Const) and step.value in (None, 1):
+            if isinstance(low, Const) and isinstance(low.value, (int, type(None))):
+                first = low.value or 0
+                last = high.value if isinstance(high, Const) else None
+                if isinstance(high, Const) and last is None:
+                    return Slice(base, first, 0) if first >= 0 else self.unknown(base)
+                if isinstance(last, int) and last < 0 <= first:
+                    return Slice(base, first, -last)
+        if isinstance(base, (Seq, Instance, Pick, Slice)) or origin_of(base) == "config":
+            return Slice(base, 0, 0) if not isinstance(base, Symbol) else self._keyed("slice", base, *bounds)
+        return self._keyed("slice", base, *bounds)
+
+    def _keyed(self, what: str, *parts: Value, text: str = "") -> Symbol:
+        """An unknown value that is the same whenever its parts are the same."""
+        keys: list[Hashable] = [what]
+        for part in parts:
+            key = key_of(part)
+            if key is None:
+                return self.unknown(*parts, text=text)
+            keys.append(key)
+        return self.unknown(*parts, text=text, key=self.intern(tuple(keys)))
+
+    def _call(self, node: ast.Call, frame: Frame) -> Value:
+        return self.evaluate_call(node, frame)
+
+    def _binary(self, node: ast.BinOp, frame: Frame) -> Value:
+        return self.binary(node.op, self.eval(node.left, frame), self.eval(node.right, frame))
+
+    def binary(self, op: ast.operator, left: Value, right: Value) -> Value:
+        """`left op right`."""
+        if isinstance(left, Const) and isinstance(right, Const):
+            return self._compute(op, left.value, right.value)
+        if isinstance(left, (Index, Symbol)) and isinstance(right, Const) and type(right.value) is int:
+            shift = right.value if isinstance(op, ast.Add) else -right.value
+            if isinstance(op, (ast.Add, ast.Sub)):
+                if isinstance(left, Index):
+                    return Index(left.loop, left.offset + shift, left.high)
+                result = self._keyed(type(op).__name__, left, right, text=left.text)
+                result.less = left.less - shift
+                if isinstance(left.hint, int):
+                    result.hint = left.hint + shift
+                return result
+        if isinstance(right, Index) and isinstance(left, Const) and type(left.value) is int:
+            if isinstance(op, ast.Add):
+                return Index(right.loop, right.offset + left.value, right.high)
+        if isinstance(op, ast.Mod) and isinstance(left, Const) and isinstance(left.value, str):
+            return self._percent(left.value, right)
+        if isinstance(op, ast.Add):
+            joined = self._join(left, right)
+            if joined is not None:
+                return joined
+        if isinstance(op, ast.Mult):
+            repeated = self._repeat(left, right) or self._repeat(right, left)
+            if repeated is not None:
+                return repeated
+        result = self._keyed(type(op).__name__, left, right)
+        if isinstance(left, Symbol) and isinstance(right, Const):
+            hint = self._compute(op, left.hint, right.value) if type(left.hint) is int else None
+            if isinstance(hint, Const) and type(hint.value) is int:
+                result.hint = hint.value
+        return result
+
+    def _compute(self, op: ast.operator, left: Any, right: Any) -> Value:
+        run = _OPERATORS.get(type(op))
+        if run is None:
+            return self._keyed(type(op).__name__, Const(left), Const(right))
+        for value in (left, right):
+            if isinstance(value, (int, float)) and abs(value) > _SIZE_LIMIT and isinstance(op, ast.Mult):
+                return self.unknown()
+        try:
+            result = run(left, right)
+        except Exception:  # the user's arithmetic: any error of it means an unknown value
+            return self.unknown()
+        if isinstance(result, (str, bytes)) and len(result) > _SIZE_LIMIT:
+            return self.unknown()
+        return Const(result)
+
+    def _percent(self, template: str, argument: Value) -> Value:
+        parts = argument.items if isinstance(argument, Seq) else [Item(argument)]
+        values = [i.value for i in parts]
+        if all(isinstance(v, Const) for v in values):
+            try:
+                return Const(template % tuple(v.value for v in values if isinstance(v, Const)))
+            except (TypeError, ValueError):
+                return self.unknown()
+        if len(values) == 1 and template.count("%") == 1:
+            for mark in ("%d", "%s", "%i"):
+                head, found, tail = template.partition(mark)
+                if found:
+                    return self._pattern([head, values[0], tail])
+        return self._keyed("percent", Const(template), *values)
+
+    def _pattern(self, parts: list[str | Value]) -> Value:
+        """A string made of known pieces and values."""
+        head, tail, hole = "", "", None
+        for part in parts:
+            if isinstance(part, Const):
+                part = str(part.value)
+            if isinstance(part, str):
+                if hole is None:
+                    head += part
+                else:
+                    tail += part
+            elif isinstance(part, Pattern) and hole is None:
+                head, hole, tail = head + part.head, part.at, part.tail
+            elif hole is None and isinstance(part, (Index, Symbol)):
+                hole = self.selector(part)
+            else:
+                values = [p if isinstance(p, Value) else Const(p) for p in parts]
+                return self._keyed("string", *values)
+        if hole is None:
+            return Const(head + tail)
+        return Pattern(head, hole, tail)
+
+    def _join(self, left: Value, right: Value) -> Value | None:
+        if isinstance(left, Seq) and isinstance(right, Seq):
+            return Seq(left.items + right.items, left.kind, left.open or right.open, left.loops)
+        if isinstance(left, Seq) or isinstance(right, Seq):
+            known = left if isinstance(left, Seq) else right
+            assert isinstance(known, Seq)
+            return Seq(list(known.items), known.kind, True, known.loops)
+        if isinstance(left, Const) and isinstance(left.value, str):
+            if isinstance(right, (Index, Symbol, Pattern)):
+                return self._pattern([left.value, right])
+        if isinstance(left, Pattern) and isinstance(right, Const) and isinstance(right.value, str):
+            return Pattern(left.head, left.at, left.tail + right.value)
+        return None
+
+    def _repeat(self, sequence: Value, times: Value) -> Value | None:
+        from qatlint.trace import Times
+
+        if not isinstance(sequence, Seq):
+            return None
+        if isinstance(times, Const) and type(times.value) is int:
+            if 0 <= times.value * len(sequence.items) <= 16:
+                return Seq(sequence.items * times.value, sequence.kind, sequence.open, sequence.loops)
+            count = Times(times.value, times.value)
+        elif isinstance(times, Symbol) and type(times.hint) is int:
+            count = Times(times.hint, times.hint)
+        else:
+            count = Times(0, None)
+        number = next(self.numbers)
+        items = [Item(i.value, i.when, count, i.loops | {-number}, i.node, i.file) for i in sequence.items]
+        return Seq(items, sequence.kind, sequence.open, sequence.loops)
+
+    def _unary(self, node: ast.UnaryOp, frame: Frame) -> Value:
+        if isinstance(node.op, ast.Not):
+            return self.boolean(negate(self.test(node.operand, frame)))
+        value = self.eval(node.operand, frame)
+        if isinstance(value, Const) and isinstance(value.value, (int, float)):
+            if isinstance(node.op, ast.USub):
+                return Const(-value.value)
+            if isinstance(node.op, ast.UAdd):
+                return value
+        return self._keyed(type(node.op).__name__, value)
+
+    def boolean(self, condition: Condition) -> Value:
+        """A condition as a value."""
+        if condition == TRUE:
+            return TRUE_VALUE
+        if not condition:
+            return FALSE_VALUE
+        return Choice(((condition, TRUE_VALUE), (TRUE, FALSE_VALUE)))
+
+    def _bool_op(self, node: ast.BoolOp, frame: Frame) -> Value:
+        outer = frame.guard
+        options: list[tuple[Condition, Value]] = []
+        rest = TRUE
+        try:
+            for i, operand in enumerate(node.values):
+                value = self.eval(operand, frame)
+                if i == len(node.values) - 1:
+                    options.append((rest, value))
+                    break
+                holds = self.truth(value, operand, frame)
+                stop = negate(holds) if isinstance(node.op, ast.And) else holds
+                options.append((both(rest, stop), value))
+                rest = both(rest, negate(stop))
+                if not rest:
+                    break
+                frame.guard = both(outer, rest)
+                if not frame.guard:
+                    break
+        finally:
+            frame.guard = outer
+        return self.choose(options)
+
+    def _compare(self, node: ast.Compare, frame: Frame) -> Value:
+        return self.boolean(self.test(node, frame))
+
+    def _if_exp(self, node: ast.IfExp, frame: Frame) -> Value:
+        condition = self.test(node.test, frame)
+        outer = frame.guard
+        options: list[tuple[Condition, Value]] = []
+        for when, branch in ((condition, node.body), (negate(condition), node.orelse)):
+            inner = both(outer, when)
+            if inner:
+                frame.guard = inner
+                options.append((when, self.eval(branch, frame)))
+        frame.guard = outer
+        return self.choose(options)
+
+    def _lambda(self, node: ast.Lambda, frame: Frame) -> Value:
+        return Function(node, frame.file, self.visible(frame), frame.cls)
+
+    def visible(self, frame: Frame) -> dict[str, Value]:
+        """Variables a nested function closes over (by reference, as Python does)."""
+        if frame.closure is None:
+            return frame.env
+        return {**frame.closure, **frame.env}
+
+    def _sequence(self, node: ast.Tuple | ast.List | ast.Set, frame: Frame) -> Value:
+        kind = "tuple" if isinstance(node, ast.Tuple) else "list"
+        items: list[Item] = []
+        open_ = False
+        for element in node.elts:
+            if isinstance(element, ast.Starred):
+                spread = self.entries(self.eval(element.value, frame))
+                if spread is None:
+                    open_ = True
+                else:
+                    items.extend(spread.items)
+                    open_ = open_ or spread.open
+            else:
+                items.append(Item(self.eval(element, frame), TRUE, node=element, file=frame.file))
+        return Seq(items, kind, open_, self.loop_base | self.loop_numbers())
+
+    def _dict(self, node: ast.Dict, frame: Frame) -> Value:
+        result = Mapping()
+        for key, value in zip(node.keys, node.values):
+            if key is None:
+                other = self.eval(value, frame)
+                if isinstance(other, Mapping):
+                    result.entries.update(other.entries)
+                    result.rest.extend(other.rest)
+                    result.open = result.open or other.open
+                else:
+                    result.open = True
+                continue
+            known = self.eval(key, frame)
+            item = Item(self.eval(value, frame), frame.guard, node=value, file=frame.file)
+            self.put(result, known, item)
+        return result
+
+    def put(self, mapping: Mapping, key: Value, item: Item) -> None:
+        """`mapping[key] = item`."""
+        if isinstance(key, Const):
+            try:
+                mapping.entries[key.value] = item
+                return
+            except TypeError:
+                pass
+        mapping.rest.append((key, item))
+
+    def _joined(self, node: ast.JoinedStr, frame: Frame) -> Value:
+        parts: list[str | Value] = []
+        for piece in node.values:
+            if isinstance(piece, ast.Constant):
+                parts.append(str(piece.value))
+            elif isinstance(piece, ast.FormattedValue):
+                value = self.eval(piece.value, frame)
+                plain = piece.conversion == -1 and piece.format_spec is None
+                parts.append(value if plain else self.unknown(value))
+        if any(isinstance(p, (Choice, Pick)) for p in parts):
+            values = [p if isinstance(p, Value) else Const(p) for p in parts]
+            return self._spread_string(values)
+        return self._pattern(parts)
+
+    def _spread_string(self, values: list[Value]) -> Value:
+        for i, value in enumerate(values):
+            if isinstance(value, Choice):
+                return self.choose(
+                    [(w, self._spread_string([*values[:i], v, *values[i + 1 :]])) for w, v in value.options]
+                )
+        if any(isinstance(v, Pick) for v in values):
+            return self._keyed("string", *values)
+        return self._pattern(
+            [v.value if isinstance(v, Const) and isinstance(v.value, str) else v for v in values]
+        )
+
+    def _named(self, node: ast.NamedExpr, frame: Frame) -> Value:
+        value = self.eval(node.value, frame)
+        frame.env[node.target.id] = value
+        return value
+
+    def _inner(self, node: ast.Await | ast.YieldFrom | ast.Starred, frame: Frame) -> Value:
+        return self.eval(node.value, frame)
+
+    def _yield(self, node: ast.Yield, frame: Frame) -> Value:
+        if node.value is not None:
+            frame.returns.append((frame.guard, self.eval(node.value, frame)))
+        return self.unknown()
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, frame: Frame
+    ) -> Value:
+        return self.comprehend(node, frame)
+
+    # -- tests -----------------------------------------------------------------------------
+
+    def test(self, node: ast.expr, frame: Frame) -> Condition:
+        """The condition under which `node` is true; calls in it are recorded."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return negate(self.test(node.operand, frame))
+        if isinstance(node, ast.BoolOp):
+            return self._test_bool_op(node, frame)
+        if isinstance(node, ast.Compare):
+            return self._test_compare(node, frame)
+        return self.truth(self.eval(node, frame), node, frame)
+
+    def _test_bool_op(self, node: ast.BoolOp, frame: Frame) -> Condition:
+        outer = frame.guard
+        conjunction = isinstance(node.op, ast.And)
+        result = TRUE if conjunction else FALSE
+        for operand in node.values:
+            one = self.test(operand, frame)
+            result = both(result, one) if conjunction else either(result, one)
+            if result == (FALSE if conjunction else TRUE):
+                break
+            frame.guard = both(outer, result if conjunction else negate(result))
+            if not frame.guard:
+                break
+        frame.guard = outer
+        return result
+
+    def _test_compare(self, node: ast.Compare, frame: Frame) -> Condition:
+        left = self.eval(node.left, frame)
+        result = TRUE
+        for op, comparator in zip(node.ops, node.comparators):
+            right = self.eval(comparator, frame)
+            result = both(result, self._compare_two(left, op, right, node))
+            left = right
+        return result
+
+    def _compare_two(self, left: Value, op: ast.cmpop, right: Value, node: ast.Compare) -> Condition:
+        if isinstance(left, Choice):
+            return self._over_options(left, lambda v: self._compare_two(v, op, right, node))
+        if isinstance(right, Choice):
+            return self._over_options(right, lambda v: self._compare_two(left, op, v, node))
+        if isinstance(op, (ast.IsNot, ast.NotEq, ast.NotIn)):
+            opposite: dict[type[ast.cmpop], ast.cmpop] = {
+                ast.IsNot: ast.Is(),
+                ast.NotEq: ast.Eq(),
+                ast.NotIn: ast.In(),
+            }
+            return negate(self._compare_two(left, opposite[type(op)], right, node))
+        for value, other in ((left, right), (right, left)):
+            if isinstance(other, Const) and other.value is None and isinstance(op, (ast.Is, ast.Eq)):
+                return self._is_none(value, node)
+        if isinstance(left, Const) and isinstance(right, Const):
+            return self._compare_constants(left.value, op, right.value, node)
+        if isinstance(op, ast.In):
+            return self._contains(left, right, node)
+        if isinstance(op, (ast.Eq, ast.Is)):
+            return self._equal(left, right, node)
+        return self._ordered(left, op, right, node)
+
+    def _over_options(self, value: Choice, ask: Callable[[Value], Condition]) -> Condition:
+        result, rest = FALSE, TRUE
+        for when, option in value.options:
+            here = both(rest, when)
+            if here:
+                result = either(result, both(here, ask(option)))
+            rest = both(rest, negate(when))
+            if not rest:
+                break
+        return result
+
+    def _compare_constants(self, left: Any, op: ast.cmpop, right: Any, node: ast.Compare) -> Condition:
+        try:
+            if isinstance(op, ast.Is):
+                return TRUE if left is right or (left == right and type(left) is type(right)) else FALSE
+            if isinstance(op, ast.In):
+                return TRUE if left in right else FALSE
+            return TRUE if _COMPARISONS[type(op)](left, right) else FALSE
+        except (TypeError, KeyError):
+            return self.fresh(node)
+
+    def _is_none(self, value: Value, node: ast.expr) -> Condition:
+        if isinstance(value, Const):
+            return TRUE if value.value is None else FALSE
+        if isinstance(value, Symbol) and not value.made:
+            number = self.atom(("none", value.key), node, config=value.origin == "config")
+            return literal(number)
+        if isinstance(value, Pick):
+            answers = {self._is_none(v, node) for _, v in value.options}
+            if len(answers) == 1:
+                return answers.pop()
+            return self._atom_for("none", value, node)
+        return FALSE
+
+    def _atom_for(self, what: str, value: Value, node: ast.expr) -> Condition:
+        key = key_of(value)
+        config = origin_of(value) == "config"
+        if key is None:
+            return self.fresh(node, config)
+        return literal(self.atom((what, key), node, config=config))
+
+    def _equal(self, left: Value, right: Value, node: ast.expr) -> Condition:
+        if isinstance(right, Const) or not isinstance(left, Const):
+            value, other = left, right
+        else:
+            value, other = right, left
+        if isinstance(other, Const) and isinstance(other.value, bool):
+            holds = self.truth(value, node, None)
+            return holds if other.value else negate(holds)
+        if isinstance(value, Index):
+            return self._position(("equal", value.loop, value.offset, key_of(other)), value, node, once=True)
+        key, same = key_of(value), key_of(other)
+        if key is None or same is None:
+            return self.fresh(node, origin_of(value) == "config")
+        if key == same:
+            return TRUE
+        if isinstance(value, Instance) and isinstance(other, Instance):
+            return FALSE
+        config = origin_of(value) == "config" and origin_of(other) == "config"
+        group = ("equal", key) if isinstance(other, Const) else None
+        return literal(self.atom(("equal", key, same), node, group=group, config=config))
+
+    def _ordered(self, left: Value, op: ast.cmpop, right: Value, node: ast.expr) -> Condition:
+        if isinstance(left, Index) or isinstance(right, Index):
+            index = left if isinstance(left, Index) else right
+            assert isinstance(index, Index)
+            return self._position(("fresh", next(self.numbers)), index, node, once=False)
+        if isinstance(op, (ast.LtE, ast.Lt)):
+            flipped = ast.Gt() if isinstance(op, ast.LtE) else ast.GtE()
+            return negate(self._ordered(left, flipped, right, node))
+        a, b = key_of(left), key_of(right)
+        config = origin_of(left) == "config" and origin_of(right) == "config"
+        if a is None or b is None:
+            return self.fresh(node, config)
+        return literal(self.atom((type(op).__name__, a, b), node, config=config))
+
+    def _position(self, key: Hashable, index: Index, node: ast.expr, *, once: bool) -> Condition:
+        """A test on a loop counter: holds in one turn (`once`) or in most of them."""
+        number = self.atom(key, node)
+        self.positions[number] = (index.loop, once)
+        return literal(number)
+
+    def _contains(self, left: Value, right: Value, node: ast.expr) -> Condition:
+        entries = self.entries(right)
+        if entries is not None and not entries.open and all(i.times is None for i in entries.items):
+            if isinstance(left, (Const, Symbol)) and len(entries.items) <= 8:
+                result = FALSE
+                for item in entries.items:
+                    result = either(result, self._compare_two(left, ast.Eq(), item.value, _as_compare(node)))
+                return result
+        if isinstance(right, Mapping) and isinstance(left, Const) and not right.open and not right.rest:
+            try:
+                item_ = right.entries.get(left.value)
+            except TypeError:
+                item_ = None
+            return item_.when if item_ is not None else FALSE
+        a, b = key_of(left), key_of(right)
+        if isinstance(left, Index):
+            return self._position(("fresh", next(self.numbers)), left, node, once=False)
+        if a is None or b is None:
+            return self.fresh(node)
+        return literal(self.atom(("in", a, b), node))
+
+    def truth(self, value: Value, node: ast.expr, frame: Frame | None) -> Condition:
+        """The condition under which a value counts as true."""
+        if isinstance(value, Const):
+            return TRUE if value.value else FALSE
+        if isinstance(value, Choice):
+            return self._over_options(value, lambda v: self.truth(v, node, frame))
+        if isinstance(value, Symbol):
+            if value.made:
+                return TRUE
+            config = value.origin == "config"
+            if value.optional:
+                return negate(literal(self.atom(("none", value.key), node, config=config)))
+            return literal(self.atom(("truth", value.key), node, config=config))
+        entries = value if isinstance(value, Seq) else value.items if isinstance(value, Instance) else None
+        if entries is not None:
+            if not entries.items and not entries.open:
+                return FALSE
+            if any(i.when == TRUE and i.times is None for i in entries.items):
+                return TRUE
+            return self.fresh(node, config=True)
+        if isinstance(value, Mapping):
+            if value.entries:
+                return TRUE
+            return self.fresh(node) if value.open or value.rest else FALSE
+        if isinstance(value, Index):
+            return self._position(("truth", value.loop, value.offset), value, node, once=False)
+        if isinstance(value, Pick):
+            answers = {self.truth(v, node, frame) for _, v in value.options}
+            if len(answers) == 1 and answers <= {TRUE, FALSE}:
+                return answers.pop()
+            return self._atom_for("truth", value, node)
+        if isinstance(value, (Slice, Pattern)):
+            return self.fresh(node)
+        return TRUE
+
+    def selector(self, index: Value) -> At:
+        """Which element an index picks."""
+        if isinstance(index, Const) and isinstance(index.value, (int, str)):
+            return At(("exact", index.value), exact=index.value)
+        if isinstance(index, Index):
+            return At(
+                ("loop", index.loop, index.offset),
+                frozenset({index.loop}),
+                running=True,
+                low=max(index.offset, 0),
+                high=index.high,
+            )
+        if isinstance(index, Pattern):
+            return At(("pattern", index.head, index.at.key, index.tail), index.at.deps)
+        key = key_of(index)
+        return At(("symbol", key if key is not None else next(self.numbers)), deps_of(index))
+
+
+def _as_compare(node: ast.expr) -> ast.Compare:
+    if isinstance(node, ast.Compare):
+        return node
+    return ast.Compare(node, [ast.Eq()], [node])
+
+
+_Handler = Callable[[Expressions, Any, Frame], Value]
+_HANDLERS: dict[type[ast.expr], _Handler] = {
+    ast.Constant: Expressions._constant,
+    ast.Name: Expressions._name,
+    ast.Attribute: Expressions._attribute,
+    ast.Subscript: Expressions._subscript,
+    ast.Call: Expressions._call,
+    ast.BinOp: Expressions._binary,
+    ast.UnaryOp: Expressions._unary,
+    ast.BoolOp: Expressions._bool_op,
+    ast.Compare: Expressions._compare,
+    ast.IfExp: Expressions._if_exp,
+    ast.Lambda: Expressions._lambda,
+    ast.Tuple: Expressions._sequence,
+    ast.List: Expressions._sequence,
+    ast.Set: Expressions._sequence,
+    ast.Dict: Expressions._dict,
+    ast.JoinedStr: Expressions._joined,
+    ast.NamedExpr: Expressions._named,
+    ast.Await: Expressions._inner,
+    ast.YieldFrom: Expressions._inner,
+    ast.Starred: Expressions._inner,
+    ast.Yield: Expressions._yield,
+    ast.ListComp: Expressions._comprehension,
+    ast.GeneratorExp: Expressions._comprehension,
+    ast.SetComp: Expressions._comprehension,
+    ast.DictComp: Expressions._comprehension,
+}

@@ -1,0 +1,161 @@
+"""Interpret a class: build it with unknown arguments, then run its forward."""
+
+from __future__ import annotations
+
+import ast
+
+from qatlint.condition import TRUE, literal
+from qatlint.static.library import Library, is_library_module
+from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
+from qatlint.static.project import ClassDef, Project
+from qatlint.static.values import (
+    Args,
+    ClassValue,
+    External,
+    Function,
+    Instance,
+    Method,
+    Partial,
+    Symbol,
+    Value,
+)
+
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Interpreter(Library):
+    """One class, interpreted: `calls` and `root` hold what was learnt."""
+
+    def __init__(self, project: Project, cls: ClassDef) -> None:
+        super().__init__(project)
+        self.cls = cls
+        self.has_forward = False
+
+    def interpret(self) -> None:
+        """Build an instance with unknown arguments and run its forward."""
+        root = Instance(
+            next(self.numbers),
+            cls=self.cls,
+            dotted="",
+            is_module=True,
+            args=None,
+            node=self.cls.node,
+            file=self.cls.file,
+            creator=None,
+            loops=frozenset(),
+            when=TRUE,
+        )
+        self.root = root
+        found = self.lookup(self.cls, "__init__", None)
+        if found is not None and isinstance(found[1], _FunctionNode):
+            root.args = self._parameters(found[0], found[1], "config")
+        else:
+            root.args = Args([], {}, True)
+        try:
+            self.build(root)
+            self.phase = "forward"
+            self._run_forward(root)
+        except (OutOfSteps, RecursionError):
+            self.incomplete = True
+            self.notes.add("too large: only the first part was followed")
+        if root.open:
+            self.incomplete = True
+
+    def _run_forward(self, root: Instance) -> None:
+        entry = self.lookup(self.cls, "forward", None)
+        if entry is not None and isinstance(entry[1], _FunctionNode) and not _abstract(entry[1]):
+            self.has_forward = True
+            self._run_entry_point(root, entry[0], entry[1], None)
+            return
+        # Without a forward to read (it is inherited from a library): every method that looks like a
+        # part of it, each on its own.
+        if not root.open:
+            return
+        for base in self.project.mro(self.cls):
+            if not isinstance(base, ClassDef):
+                continue
+            for name, method in base.methods.items():
+                if name.startswith("forward") and not _abstract(method):
+                    self._run_entry_point(root, base, method, name)
+
+    def _run_entry_point(
+        self, root: Instance, cls: ClassDef, method: _FunctionNode, alone: str | None
+    ) -> None:
+        guard = TRUE
+        if alone is not None:
+            guard = literal(self.atom(("entry", alone), None, group="entry"))
+        self.frames.clear()
+        frame = Frame(cls.file, name="forward", cls=cls, me=root, owner=root, guard=guard)
+        args = self._parameters(cls, method, "input")
+        self.enter(Function(method, cls.file, None, cls), args, NOWHERE, frame, root)
+
+    def _parameters(self, cls: ClassDef, method: _FunctionNode, origin: str) -> Args:
+        """A symbol for every parameter, with what its default and annotation tell."""
+        spec = method.args
+        names = [*spec.posonlyargs, *spec.args][1:]
+        defaults: list[ast.expr | None] = [None] * (len(names) - len(spec.defaults))
+        defaults += list(spec.defaults)[-len(names) :] if names else []
+        keywords: dict[str, Value] = {}
+        pairs = list(zip(names, defaults)) + list(zip(spec.kwonlyargs, spec.kw_defaults))
+        for argument, default in pairs:
+            keywords[argument.arg] = self._parameter(argument, default, cls, method, origin)
+        return Args([], keywords, spec.vararg is not None or spec.kwarg is not None)
+
+    def _parameter(
+        self,
+        argument: ast.arg,
+        default: ast.expr | None,
+        cls: ClassDef,
+        method: _FunctionNode,
+        origin: str,
+    ) -> Value:
+        symbol = Symbol(
+            ("param", origin, argument.arg), origin=origin, text=argument.arg, node=argument, file=cls.file
+        )
+        if argument.annotation is not None:
+            text = ast.unparse(argument.annotation)
+            if "Module" in text and "Type[" not in text and "type[" not in text and "Callable" not in text:
+                symbol.callable_hint = "module"
+        if default is None:
+            return symbol
+        if isinstance(default, ast.Constant):
+            symbol.optional = default.value is None
+            symbol.hint = default.value if isinstance(default.value, (int, str)) else None
+            return symbol
+        if isinstance(default, (ast.Tuple, ast.List)):
+            try:
+                symbol.hint = tuple(ast.literal_eval(default))
+            except ValueError:
+                symbol.hint = tuple(default.elts)
+            return symbol
+        if origin == "config" and isinstance(default, (ast.Name, ast.Attribute, ast.Call)):
+            value = self.default_of(Function(method, cls.file, None, cls), default)
+            symbol.callable_hint = symbol.callable_hint or _hint_of(value)
+            symbol.hint = value
+        return symbol
+
+
+def _hint_of(value: Value) -> str:
+    """`function`, `module` or "" for what a default argument is."""
+    if isinstance(value, (Function, Method)):
+        return "function"
+    if isinstance(value, Partial):
+        return _hint_of(value.function)
+    if isinstance(value, External):
+        if is_library_module(value.dotted):
+            return ""
+        first = value.dotted.rpartition(".")[2][:1]
+        return "function" if value.dotted.startswith("torch.") and first.islower() else ""
+    if isinstance(value, Instance):
+        return "module" if value.is_module else ""
+    if isinstance(value, ClassValue):
+        return ""
+    return ""
+
+
+def _abstract(method: _FunctionNode) -> bool:
+    """A body that only raises, passes, or is a docstring."""
+    body = [s for s in method.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    return all(isinstance(s, (ast.Raise, ast.Pass)) for s in body)
+
+

@@ -1,0 +1,583 @@
+"""What a `for` runs over: known values one by one, or one element that stands for every turn."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from qatlint.condition import TRUE, Condition, both
+from qatlint.static.expressions import Expressions
+from qatlint.static.machine import UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
+from qatlint.static.values import (
+    At,
+    Choice,
+    Const,
+    Index,
+    Instance,
+    Item,
+    LoopFrame,
+    Mapping,
+    Pick,
+    Range,
+    Seq,
+    Slice,
+    Symbol,
+    Value,
+    Wrapped,
+)
+from qatlint.trace import Times
+
+MANY = Times(0, None)
+
+
+class Turns:
+    """The turns of a loop. `values` when they are known one by one, else `element` stands for all."""
+
+    __slots__ = ("element", "known", "over", "times", "values")
+
+    def __init__(
+        self,
+        values: list[tuple[Condition, Value]] | None,
+        element: Callable[[LoopFrame], Value],
+        times: Times,
+        known: bool,
+        over: ast.AST,
+    ) -> None:
+        self.values = values
+        self.element = element
+        self.times = times
+        self.known = known
+        self.over = over
+
+
+class Iteration(Expressions):
+    """`iterate`, `entries` and comprehensions."""
+
+    unrolled = 1
+
+    def may_unroll(self, turns: int, node: ast.AST) -> bool:
+        """Whether a loop of so many turns is interpreted turn by turn."""
+        return (
+            turns <= UNROLL_LIMIT
+            and self.unrolled * max(turns, 1) <= 4 * UNROLL_LIMIT
+            and self.steps < 20_000
+        )
+
+    def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
+        """How a loop over `value` goes."""
+        value = self.narrow(value, frame.guard)
+        text: ast.AST = node
+        if isinstance(value, Choice):
+            return self._over_choice(value, node, frame)
+        if isinstance(value, Range):
+            return self._over_range(value, text)
+        if isinstance(value, Wrapped):
+            return self._over_wrapped(value, node, frame)
+        if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) <= UNROLL_LIMIT:
+            items = [(TRUE, Const(c)) for c in value.value]
+            return Turns(items, lambda loop: self.unknown(), Times(len(items), len(items)), True, text)
+        if isinstance(value, Slice):
+            return self._over_slice(value, node, frame)
+        if isinstance(value, Mapping):
+            return self._over_keys(value, text)
+        if isinstance(value, Instance) and value.children is not None and value.items is None:
+            return self._over_keys(value.children, text)
+        entries = self.entries(value)
+        if entries is not None:
+            return self._over_entries(entries, text)
+        if isinstance(value, Pick):
+            return self._over_pick(value, node, frame)
+        return self._over_unknown(value, text)
+
+    def _over_entries(self, entries: Seq, text: ast.AST) -> Turns:
+        least, most, exact = 0, 0, True
+        unbounded = entries.open
+        for item in entries.items:
+            one = item.times or Times(1, 1)
+            exact = exact and item.times is None
+            least += one.least if item.when == TRUE else 0
+            if one.most is None:
+                unbounded = True
+            else:
+                most += one.most
+        times = Times(least, None if unbounded else most)
+        values = None
+        if exact and not entries.open:
+            values = [(i.when, i.value) for i in entries.items]
+
+        def element(loop: LoopFrame) -> Value:
+            at = At(("loop", loop.number, 0), frozenset({loop.number}), running=True)
+            return self.picked(entries, at)
+
+        return Turns(values, element, times, True, text)
+
+    def picked(self, entries: Seq, at: At) -> Value:
+        """The element of a sequence that `at` selects."""
+        options: list[tuple[int | str | None, Value]] = []
+        position: int | None = 0
+        for item in entries.items:
+            if item.times is not None:
+                if item.loops & loops_of(item.value) or isinstance(item.value, (Symbol, Pick)):
+                    options.append((None, item.value))
+                else:
+                    options.append((None, item.value))
+                position = None
+            else:
+                options.append((position, item.value))
+                position = position + 1 if position is not None else None
+        if entries.open or not options:
+            options.append((None, self.unknown(text="element")))
+        return self.pick(options, at, entries)
+
+    def pick(self, options: list[tuple[int | str | None, Value]], at: At, entries: Seq | None) -> Value:
+        """A `Pick`, simplified: a single element that is the same at every turn is itself."""
+        if at.exact is None and at.running and len(options) > 1:
+            count = len(options)
+            known = all(p is not None for p, _ in options)
+            if known and isinstance(at.low, int):
+                options = [
+                    (p, v) for p, v in options if isinstance(p, int) and at.low <= p < count - at.high
+                ] or options
+        first = options[0][1]
+        if all(v is first for _, v in options):
+            repeated = entries is None or any(i.times is not None for i in entries.items) or len(options) > 1
+            if repeated and not varies(first, entries):
+                return first
+        if all(isinstance(v, Const) for _, v in options) and len(options) > 1:
+            key = ("pick", tuple(repr(v.value) for _, v in options if isinstance(v, Const)), at.key)
+            return Symbol(self.intern(key), deps=at.deps, origin="config")
+        return Pick(tuple(options), (at,))
+
+    def _over_range(self, value: Range, text: ast.AST) -> Turns:
+        start, stop, step = value.start, value.stop, value.step
+        known = origin_of(stop) == "config"
+        if start is not None and step is not None and isinstance(stop, Const) and type(stop.value) is int:
+            try:
+                numbers = range(start, stop.value, step)
+            except ValueError:
+                numbers = range(0)
+            times = Times(len(numbers), len(numbers))
+            values = None
+            if len(numbers) <= UNROLL_LIMIT:
+                values = [(TRUE, Const(n)) for n in numbers]
+            return Turns(values, lambda loop: self._counter(loop, start, step, stop), times, True, text)
+        times = MANY
+        hint = stop.hint if isinstance(stop, Symbol) else None
+        if type(hint) is int and start is not None and step == 1:
+            length = max(hint - start, 0)
+            times = Times(length, length)
+        return Turns(None, lambda loop: self._counter(loop, start, step, stop), times, known, text)
+
+    def _counter(self, loop: LoopFrame, start: int | None, step: int | None, stop: Value) -> Value:
+        if start is not None and step == 1:
+            high = stop.less if isinstance(stop, Symbol) and stop.less > 0 else 0
+            return Index(loop.number, start, high)
+        if step is not None and start is not None:
+            return Symbol(self.intern(("counter", loop.number)), deps=frozenset({loop.number}))
+        return Index(loop.number, 0)
+
+    def _over_wrapped(self, value: Wrapped, node: ast.expr, frame: Frame) -> Turns:
+        parts = [self.iterate(p, node, frame) for p in value.parts]
+        if value.kind == "enumerate":
+            inner, start = parts[0], value.start
+            values = None
+            if inner.values is not None and start is not None and all(w == TRUE for w, _ in inner.values):
+                values = [(w, _pair(Const(i + start), v)) for i, (w, v) in enumerate(inner.values)]
+
+            def numbered(loop: LoopFrame) -> Value:
+                counter = Index(loop.number, start) if start is not None else self._any_counter(loop)
+                return _pair(counter, inner.element(loop))
+
+            return Turns(values, numbered, inner.times, inner.known, inner.over)
+        if value.kind == "zip":
+            return self._over_zip(parts)
+        if value.kind == "reversed":
+            inner = parts[0]
+            back = None if inner.values is None else list(reversed(inner.values))
+
+            def backwards(loop: LoopFrame) -> Value:
+                return self._reversed(inner.element(loop), loop)
+
+            return Turns(back, backwards, inner.times, inner.known, inner.over)
+        if value.kind in ("items", "values", "keys"):
+            return self._over_items(value.parts[0], value.kind, node)
+        return self._over_unknown(self.unknown(*value.parts), node)
+
+    def _any_counter(self, loop: LoopFrame) -> Value:
+        return Symbol(self.intern(("counter", loop.number)), deps=frozenset({loop.number}))
+
+    def _reversed(self, value: Value, loop: LoopFrame) -> Value:
+        """The element counted from the end: visits the same positions in another order."""
+        deps = frozenset({loop.number})
+        if isinstance(value, Pick):
+            at = (*value.at[:-1], At(("reversed", loop.number), deps, running=True))
+            return Pick(value.options, at)
+        if isinstance(value, Index):
+            return Symbol(self.intern(("reversed", loop.number, value.offset)), deps=deps)
+        return value
+
+    def _over_zip(self, parts: list[Turns]) -> Turns:
+        values = None
+        known_lengths = [len(p.values) for p in parts if p.values is not None]
+        if parts and len(known_lengths) == len(parts):
+            if all(w == TRUE for p in parts for w, _ in p.values or ()):
+                columns = [[v for _, v in p.values or ()] for p in parts]
+                values = [(TRUE, Seq([Item(v) for v in row], "tuple")) for row in zip(*columns)]
+        least = min((p.times.least for p in parts), default=0)
+        mosts = [p.times.most for p in parts if p.times.most is not None]
+        best = max(parts, key=lambda p: (p.known, p.times.most is not None), default=None)
+        times = Times(least, min(mosts) if mosts else None)
+        if best is not None and best.times.most is not None and best.known:
+            # zip stops at the shortest; the others are meant to be as long as the one that is known.
+            times = Times(best.times.least, times.most)
+
+        def element(loop: LoopFrame) -> Value:
+            return Seq([Item(p.element(loop)) for p in parts], "tuple")
+
+        known = any(p.known for p in parts)
+        over = best.over if best is not None else ast.Pass()
+        return Turns(values, element, times, known, over)
+
+    def _over_items(self, base: Value, kind: str, node: ast.expr) -> Turns:
+        mapping = base.children if isinstance(base, Instance) else base
+        text = node
+        if isinstance(base, Instance) and mapping is None and base.items is not None:
+            turns = self._over_entries(base.items, text)
+            return turns if kind == "values" else self._named_turns(turns, kind)
+        if not isinstance(mapping, Mapping):
+            inner = self._over_unknown(base, text)
+
+            def entry(loop: LoopFrame) -> Value:
+                key = Symbol(self.intern(("key", key_of(base), loop.number)), deps=frozenset({loop.number}))
+                if kind == "keys":
+                    return key
+                value = self.subscript_unknown(base, key, loop)
+                return value if kind == "values" else _pair(key, value)
+
+            return Turns(None, entry, inner.times, inner.known, text)
+        return self._over_mapping(mapping, kind, text)
+
+    def _named_turns(self, turns: Turns, kind: str) -> Turns:
+        values = None
+        if turns.values is not None:
+            values = [
+                (w, Const(str(i)) if kind == "keys" else _pair(Const(str(i)), v))
+                for i, (w, v) in enumerate(turns.values)
+            ]
+
+        def element(loop: LoopFrame) -> Value:
+            key = self._any_counter(loop)
+            return key if kind == "keys" else _pair(key, turns.element(loop))
+
+        return Turns(values, element, turns.times, turns.known, turns.over)
+
+    def _over_keys(self, mapping: Mapping, text: ast.AST) -> Turns:
+        return self._over_mapping(mapping, "keys", text)
+
+    def _over_mapping(self, mapping: Mapping, kind: str, text: ast.AST) -> Turns:
+        def shape(key: Value, value: Value) -> Value:
+            return key if kind == "keys" else value if kind == "values" else _pair(key, value)
+
+        exact = not mapping.rest and not mapping.open
+        values = None
+        if exact:
+            values = [(i.when, shape(Const(k), i.value)) for k, i in mapping.entries.items()]
+        count = len(mapping.entries)
+
+        def element(loop: LoopFrame) -> Value:
+            deps = frozenset({loop.number})
+            key = Symbol(self.intern(("key", id(mapping), loop.number)), deps=deps)
+            at = At(("symbol", key.key), deps, running=True)
+            options: list[tuple[int | str | None, Value]] = [
+                (str(k), i.value) for k, i in mapping.entries.items()
+            ]
+            options += [(None, i.value) for _, i in mapping.rest]
+            value: Value = Pick(tuple(options), (at,)) if options else self.unknown(key)
+            return shape(key, value)
+
+        times = Times(count, count) if exact else MANY
+        return Turns(values, element, times, True, text)
+
+    def _over_slice(self, value: Slice, node: ast.expr, frame: Frame) -> Turns:
+        inner = self.iterate(value.base, node, frame)
+        values = inner.values
+        if values is not None:
+            values = values[value.low : len(values) - value.high]
+        times = inner.times
+        if times.most is not None:
+            cut = value.low + value.high
+            times = Times(max(times.least - cut, 0), max(times.most - cut, 0))
+
+        def element(loop: LoopFrame) -> Value:
+            found = inner.element(loop)
+            if isinstance(found, Pick):
+                last = found.at[-1]
+                low = last.low + value.low
+                moved = At(
+                    ("loop", loop.number, low), last.deps, running=True, low=low, high=last.high + value.high
+                )
+                return Pick(found.options, (*found.at[:-1], moved))
+            return found
+
+        return Turns(values, element, times, inner.known, inner.over)
+
+    def _over_choice(self, value: Choice, node: ast.expr, frame: Frame) -> Turns:
+        options = self.options(value, TRUE)
+        turns = [(w, self.iterate(v, node, frame)) for w, v in options if not _is_none(v)]
+        if len(turns) == 1:
+            return turns[0][1]
+        if not turns:
+            return self._over_unknown(self.unknown(), node)
+        values: list[tuple[Condition, Value]] | None = []
+        for when, one in turns:
+            if one.values is None:
+                values = None
+                break
+            assert values is not None
+            values += [(both(when, w), v) for w, v in one.values]
+        least = min(t.times.least for _, t in turns)
+        mosts = [t.times.most for _, t in turns]
+        most = None if any(m is None for m in mosts) else max(m for m in mosts if m is not None)
+
+        def element(loop: LoopFrame) -> Value:
+            return self.choose([(w, t.element(loop)) for w, t in turns])
+
+        return Turns(values, element, Times(least, most), all(t.known for _, t in turns), turns[0][1].over)
+
+    def _over_pick(self, value: Pick, node: ast.expr, frame: Frame) -> Turns:
+        """A loop over a container that is itself an element of a family: `for m in self.stages[i]`."""
+        inner = [self.iterate(v, node, frame) for _, v in value.options]
+        first = inner[0]
+        if len(inner) == 1:
+            outer = value.at
+
+            def element(loop: LoopFrame) -> Value:
+                return self.nest(first.element(loop), outer)
+
+            values = None
+            if first.values is not None:
+                values = [(w, self.nest(v, outer)) for w, v in first.values]
+            return Turns(values, element, first.times, first.known, first.over)
+
+        def any_element(loop: LoopFrame) -> Value:
+            options: list[tuple[int | str | None, Value]] = []
+            for (position, _), one in zip(value.options, inner):
+                options.append((position, one.element(loop)))
+            return Pick(tuple(options), value.at)
+
+        least = min(t.times.least for t in inner)
+        mosts = [t.times.most for t in inner]
+        most = None if any(m is None for m in mosts) else max(m for m in mosts if m is not None)
+        return Turns(None, any_element, Times(least, most), all(t.known for t in inner), first.over)
+
+    def nest(self, value: Value, outer: tuple[At, ...]) -> Value:
+        """`value`, found inside an element that `outer` selects."""
+        if isinstance(value, Pick):
+            return Pick(value.options, outer + value.at)
+        if isinstance(value, Choice):
+            return Choice(tuple((w, self.nest(v, outer)) for w, v in value.options))
+        if isinstance(value, Seq) and value.kind == "tuple":
+            return Seq([Item(self.nest(i.value, outer), i.when) for i in value.items], "tuple")
+        if loops_of(value):
+            return Pick(((None, value),), outer)
+        return value
+
+    def _over_unknown(self, value: Value, text: ast.AST) -> Turns:
+        known = origin_of(value) == "config"
+        times = MANY
+        hint = value.hint if isinstance(value, Symbol) else None
+        if isinstance(hint, (tuple, list)):
+            times = Times(len(hint), len(hint))
+
+        def element(loop: LoopFrame) -> Value:
+            at = At(("loop", loop.number, 0), frozenset({loop.number}), running=True)
+            return self.element_of(value, at)
+
+        return Turns(None, element, times, known, text)
+
+    def element_of(self, value: Value, at: At) -> Value:
+        """The element of an unknown container. Elements of one container are one family."""
+        key = key_of(value)
+        origin = origin_of(value)
+        if key is None:
+            return Symbol(("fresh", next(self.numbers)), deps=at.deps | deps_of(value), origin=origin)
+        if origin == "input":
+            return Symbol(self.intern(("element", key, at.key)), deps=at.deps | deps_of(value), origin=origin)
+        made = isinstance(value, Symbol) and value.made
+        family = Symbol(
+            self.intern(("element", key)),
+            deps=deps_of(value),
+            origin=origin,
+            made=made,
+            loops=frozenset({0}),
+            text=value.text if isinstance(value, Symbol) else "",
+        )
+        return Pick(((None, family),), (at,))
+
+    def subscript_unknown(self, base: Value, key: Symbol, loop: LoopFrame) -> Value:
+        return self.element_of(base, At(("symbol", key.key), frozenset({loop.number}), running=True))
+
+    def comprehend(
+        self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, frame: Frame
+    ) -> Value:
+        """The list (or dict) a comprehension makes."""
+        env = frame.env
+        frame.env = dict(env)
+        result = Seq([], "list", loops=self.loop_base | self.loop_numbers())
+        mapping = Mapping() if isinstance(node, ast.DictComp) else None
+        outer = frame.guard
+
+        def level(i: int) -> None:
+            if i == len(node.generators):
+                self._collect(node, result, mapping, frame)
+                return
+            generator = node.generators[i]
+            turns = self.iterate(self.eval(generator.iter, frame), generator.iter, frame)
+            start = frame.guard
+            if turns.values is not None and self.may_unroll(len(turns.values), node):
+                loop = LoopFrame(
+                    next(self.numbers),
+                    node,
+                    frame.file,
+                    Times(len(turns.values), len(turns.values)),
+                    True,
+                    turns.over,
+                )
+                loop.turns = len(turns.values)
+                self.loops.append(loop)
+                self.unrolled *= max(len(turns.values), 1)
+                for when, value in turns.values:
+                    frame.guard = both(start, when)
+                    turn(i, generator, value)
+                self.unrolled //= max(len(turns.values), 1)
+            else:
+                loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
+                self.loops.append(loop)
+                turn(i, generator, turns.element(loop))
+            self.loops.pop()
+            frame.guard = start
+
+        def turn(i: int, generator: ast.comprehension, value: Value) -> None:
+            if not frame.guard:
+                return
+            self.step()
+            self.assign(generator.target, value, frame, generator.iter)
+            for test in generator.ifs:
+                frame.guard = both(frame.guard, self.test(test, frame))
+                if not frame.guard:
+                    return
+            level(i + 1)
+
+        level(0)
+        frame.env = env
+        frame.guard = outer
+        return mapping if mapping is not None else result
+
+    def _collect(
+        self,
+        node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp,
+        result: Seq,
+        mapping: Mapping | None,
+        frame: Frame,
+    ) -> None:
+        if isinstance(node, ast.DictComp):
+            key = self.eval(node.key, frame)
+            item = Item(self.eval(node.value, frame), frame.guard, node=node.value, file=frame.file)
+            assert mapping is not None
+            self.put(mapping, key, item)
+            return
+        value = self.eval(node.elt, frame)
+        self.add(result, value, frame, node.elt)
+
+    def add(self, sequence: Seq, value: Value, frame: Frame, node: ast.AST) -> None:
+        """`sequence.append(value)` at this point of the program."""
+        loops = self.loop_numbers() - sequence.loops
+        times: Times | None = None
+        if loops:
+            least, most = 1, 1
+            unbounded = False
+            for loop in self.loops:
+                if loop.number in loops:
+                    least *= loop.times.least
+                    if loop.times.most is None:
+                        unbounded = True
+                    else:
+                        most *= loop.times.most
+            times = Times(least, None if unbounded else most)
+        if len(sequence.items) < 200:
+            sequence.items.append(Item(value, frame.guard, times, loops, node, frame.file))
+        else:
+            sequence.open = True
+
+    def extend(self, sequence: Seq, added: Seq, frame: Frame) -> None:
+        """`sequence.extend(added)`."""
+        for item in list(added.items):
+            loops = self.loop_numbers() - sequence.loops
+            if loops or item.times is not None:
+                before = len(sequence.items)
+                self.add(sequence, item.value, frame, item.node or ast.Pass())
+                for new in sequence.items[before:]:
+                    new.file = item.file or frame.file
+                    new.loops |= item.loops
+                    new.times = product(new.times, item.times)
+            else:
+                sequence.items.append(
+                    Item(item.value, both(item.when, frame.guard), None, item.loops, item.node, item.file)
+                )
+        sequence.open = sequence.open or added.open
+
+    def entries(self, value: Value) -> Seq | None:
+        """The entries of a list-like value; None when they are not known."""
+        if isinstance(value, Seq):
+            return value
+        if isinstance(value, Instance):
+            if not value.built and value.cls is not None:
+                self.build(value)
+            return value.items
+        if isinstance(value, Mapping):
+            if value.rest or value.open:
+                return None
+            return Seq([Item(Const(k), i.when) for k, i in value.entries.items()])
+        return None
+
+
+def product(a: Times | None, b: Times | None) -> Times | None:
+    """Turns of two nested repetitions."""
+    if a is None or b is None:
+        return a or b
+    most = None if a.most is None or b.most is None else a.most * b.most
+    return Times(a.least * b.least, most)
+
+
+def loops_of(value: Value) -> frozenset[int]:
+    """Loops of construction that make a new one of it at each turn."""
+    if isinstance(value, (Instance, Symbol, Seq)):
+        return value.loops
+    if isinstance(value, Pick):
+        return frozenset().union(*(loops_of(v) for _, v in value.options))
+    if isinstance(value, Choice):
+        return frozenset().union(*(loops_of(v) for _, v in value.options))
+    return frozenset()
+
+
+def varies(value: Value, entries: Seq | None) -> bool:
+    """Whether the entries of a family are different objects."""
+    if entries is None:
+        return bool(loops_of(value))
+    loops: frozenset[int] = frozenset()
+    for item in entries.items:
+        if item.value is value:
+            loops |= item.loops
+    if isinstance(value, (Instance, Symbol, Pick, Choice, Seq)):
+        return bool(loops & loops_of(value)) or (
+            not isinstance(value, (Instance, Seq)) and bool(loops & deps_of(value))
+        )
+    return bool(deps_of(value))
+
+
+def _pair(first: Value, second: Value) -> Seq:
+    return Seq([Item(first), Item(second)], "tuple")
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Const) and value.value is None

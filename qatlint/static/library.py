@@ -1,0 +1,624 @@
+"""What functions of Python, torch and their neighbours do, as far as modules are concerned."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from qatlint.condition import FALSE, TRUE, both, either, literal, negate
+from qatlint.horizon.modules import UNKNOWN, facts_of
+from qatlint.static.calls import Calls
+from qatlint.static.machine import Frame, key_of, origin_of
+from qatlint.static.project import Unknown
+from qatlint.static.values import (
+    FALSE_VALUE,
+    NONE,
+    TRUE_VALUE,
+    Args,
+    Choice,
+    ClassValue,
+    Const,
+    External,
+    Function,
+    Index,
+    Instance,
+    Item,
+    Mapping,
+    Method,
+    Partial,
+    Range,
+    Seq,
+    Slice,
+    Symbol,
+    Value,
+    Wrapped,
+)
+
+_NOT_MODULES = (
+    "torch.nn.functional.",
+    "torch.nn.init.",
+    "torch.nn.parameter.",
+    "torch.nn.utils.",
+    "torch.nn.Parameter",
+    "torch.nn.Buffer",
+    "torch.nn.UninitializedParameter",
+)
+# Functions that give back the module they were given.
+_SAME = frozenset(
+    "weight_norm spectral_norm remove_weight_norm script compile convert_sync_batchnorm DataParallel "
+    "DistributedDataParallel fx_wrap no_jit checkpoint_wrapper orthogonal requires_grad_ to cuda cpu eval train "
+    "half float double bfloat16 apply share_memory type add_prefix_hook".split()
+)
+_NEVER_TRUE = frozenset(
+    "torch.jit.is_scripting torch.jit.is_tracing torch.onnx.is_in_onnx_export torch.compiler.is_compiling "
+    "torch._dynamo.is_compiling torch.compiler.is_dynamo_compiling torchvision._is_tracing "
+    "torch.utils.data.get_worker_info torch.overrides.has_torch_function_unary "
+    "torch.overrides.has_torch_function".split()
+)
+# Calls whose result is the same whenever their arguments are (safe to test twice).
+_PURE = frozenset("len isinstance issubclass callable type abs min max sum int bool float str round".split())
+_PLAIN = frozenset(("builtins", "math", "numpy", "np", "operator", "os", "re", "warnings", "logging", "itertools"))
+
+_Model = Callable[["Library", Args, ast.Call, Frame], Value]
+
+
+class Library(Calls):
+    """Models of library functions and of methods of lists, dicts, strings and modules."""
+
+    def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """Call something of a library by its dotted name."""
+        last = dotted.rpartition(".")[2]
+        model = _MODELS.get(dotted) or _MODELS.get(f"*.{last}")
+        if model is not None:
+            return model(self, args, node, frame)
+        if dotted in _NEVER_TRUE:
+            return FALSE_VALUE
+        if last in _SAME and args.positional and not dotted.startswith("builtins."):
+            return args.positional[0].value
+        if is_library_module(dotted):
+            return self.instantiate(None, dotted, args, node, frame)
+        if self.phase == "forward":
+            self.callbacks(dotted, args, node, frame)
+            return self.result(args, frame)
+        first = dotted.partition(".")[0]
+        if first in _PLAIN or dotted.startswith("torch."):
+            values = [i.value for i in args.positional]
+            keys = [key_of(v) for v in values]
+            if last in _PURE and all(k is not None for k in keys) and not args.keywords:
+                return self.unknown(*values, key=self.intern((dotted, *keys)), text=last)
+            return self.unknown(*values, text=last)
+        return self.made(dotted, node, frame)
+
+    # -- methods -----------------------------------------------------------------------------
+
+    def call_member(self, target: Instance, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """A method of `nn.Module` or of a container of modules."""
+        values = [i.value for i in args.positional]
+        if target.items is not None and name in ("append", "extend", "insert", "pop"):
+            self._change_list(target.items, name, args, node, frame)
+            return target
+        if target.children is not None and name in ("items", "keys", "values"):
+            return Wrapped(name, (target,))
+        if target.children is not None and name == "update" and values:
+            if isinstance(values[0], Mapping):
+                target.children.entries.update(values[0].entries)
+                target.children.open |= values[0].open
+            else:
+                target.children.open = True
+            return NONE
+        if name in ("add_module", "register_module") and len(args.positional) + len(args.keywords) >= 2:
+            named = [*values, *args.keywords.values()]
+            place = args.positional[1].node if len(values) > 1 else node
+            self._add_module(target, named[0], named[1], frame, place or node)
+            return NONE
+        if name in ("children", "modules"):
+            return Wrapped("values", (self.modules_of(target),)) if name == "children" else self.unknown()
+        if name == "named_children":
+            return Wrapped("items", (self.modules_of(target),))
+        if name == "get_submodule" and values and isinstance(values[0], Const):
+            found: Value = target
+            for part in str(values[0].value).split("."):
+                found = self.attribute(found, part, node, frame) if part else found
+            return found
+        if name in _SAME:
+            return target
+        if name in ("register_buffer", "register_parameter") and values and isinstance(values[0], Const):
+            registry = self.with_buffers if name == "register_buffer" else self.with_parameters
+            registry.add(target.number)
+            empty = len(values) > 1 and isinstance(values[1], Const) and values[1].value is None
+            value = NONE if empty else self.unknown(text=str(values[0].value))
+            self.set_attribute(target, values[0], value, frame, node)
+            return NONE
+        return self.result(args, frame)
+
+    def _add_module(self, target: Instance, name: Value, value: Value, frame: Frame, node: ast.AST) -> None:
+        self.set_attribute(target, name, value, frame, node)
+        if target.items is not None and target.cls is None:
+            self.add(target.items, value, frame, node)
+
+    def _change_list(self, entries: Seq, name: str, args: Args, node: ast.Call, frame: Frame) -> None:
+        if not args.positional:
+            return
+        first = args.positional[0]
+        if name == "append":
+            self.add(entries, first.value, frame, first.node or node)
+        elif name == "insert" and len(args.positional) > 1:
+            self.add(entries, args.positional[1].value, frame, args.positional[1].node or node)
+            if isinstance(first.value, Const) and first.value.value == 0 and entries.items:
+                entries.items.insert(0, entries.items.pop())
+        elif name == "extend":
+            added = self.entries(first.value)
+            if added is None and isinstance(first.value, (Wrapped, Slice)):
+                added = self.listed(first.value, node, frame)
+            if added is None:
+                entries.open = True
+            else:
+                self.extend(entries, added, frame)
+        elif name == "pop":
+            entries.open = True
+
+    def call_method_of_value(
+        self, receiver: Value, name: str, args: Args, node: ast.Call, frame: Frame
+    ) -> Value:
+        """A method of a list, a dict or a string."""
+        if isinstance(receiver, Seq):
+            return self._sequence_method(receiver, name, args, node, frame)
+        if isinstance(receiver, Mapping):
+            return self._mapping_method(receiver, name, args, node, frame)
+        if isinstance(receiver, Const) and isinstance(receiver.value, str):
+            return self._string_method(receiver.value, name, args)
+        return self.result(args, frame)
+
+    def _sequence_method(self, receiver: Seq, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if name in ("append", "extend", "insert"):
+            self._change_list(receiver, name, args, node, frame)
+            return NONE
+        if name == "pop":
+            if not receiver.items or receiver.items[-1].times is not None or self.loop_numbers():
+                receiver.open = True
+                return self.unknown(receiver)
+            at = args.positional[0].value if args.positional else Const(-1)
+            if isinstance(at, Const) and type(at.value) is int:
+                try:
+                    return receiver.items.pop(at.value).value
+                except IndexError:
+                    return self.unknown()
+            receiver.open = True
+            return self.unknown(receiver)
+        if name == "copy":
+            return Seq(list(receiver.items), receiver.kind, receiver.open, receiver.loops)
+        if name == "reverse":
+            receiver.items.reverse()
+            return NONE
+        if name == "clear":
+            receiver.items.clear()
+            return NONE
+        return self.unknown(receiver)
+
+    def _mapping_method(
+        self, receiver: Mapping, name: str, args: Args, node: ast.Call, frame: Frame
+    ) -> Value:
+        if name in ("items", "keys", "values"):
+            return Wrapped(name, (receiver,))
+        values = [i.value for i in args.positional]
+        if name in ("get", "pop", "setdefault") and values:
+            key = values[0]
+            if isinstance(key, Const):
+                try:
+                    item = receiver.entries.get(key.value)
+                except TypeError:
+                    item = None
+                if item is not None:
+                    return item.value
+                if not receiver.open and not receiver.rest:
+                    return values[1] if len(values) > 1 else NONE
+            return self.unknown(*values)
+        if name == "update":
+            for value in values:
+                if isinstance(value, Mapping):
+                    receiver.entries.update(value.entries)
+                    receiver.open = receiver.open or value.open
+                else:
+                    receiver.open = True
+            for key_, value in args.keywords.items():
+                receiver.entries[key_] = Item(value)
+            return NONE
+        if name == "copy":
+            result = Mapping()
+            result.entries.update(receiver.entries)
+            result.rest = list(receiver.rest)
+            result.open = receiver.open
+            return result
+        return self.unknown()
+
+    def _string_method(self, text: str, name: str, args: Args) -> Value:
+        values = [i.value for i in args.positional]
+        if name == "format" and text.count("{") == 1 and len(values) == 1 and not args.keywords:
+            head, _, rest = text.partition("{")
+            tail = rest.partition("}")[2]
+            return self._pattern([head, values[0], tail])
+        if all(isinstance(v, Const) for v in values) and not args.keywords and name in _STRING_METHODS:
+            try:
+                result = getattr(text, name)(*(v.value for v in values if isinstance(v, Const)))
+            except Exception:  # the user's call: any error of it means an unknown value
+                return self.unknown()
+            if isinstance(result, list):
+                return Seq([Item(Const(r)) for r in result])
+            return Const(result)
+        return self.unknown(*values)
+
+    # -- models of functions -------------------------------------------------------------------
+
+    def length(self, value: Value) -> Value:
+        """`len(value)`."""
+        if isinstance(value, Choice):
+            return self.choose([(w, self.length(v)) for w, v in value.options])
+        if isinstance(value, Const):
+            try:
+                return Const(len(value.value))
+            except TypeError:
+                return self.unknown()
+        if isinstance(value, Slice):
+            inner = self.length(value.base)
+            return self.binary(ast.Sub(), inner, Const(value.low + value.high))
+        if isinstance(value, Wrapped):
+            return self.length(value.parts[0])
+        if isinstance(value, Range):
+            if value.start == 0 and value.step == 1:
+                return value.stop
+            return self.unknown(value.stop)
+        mapping = value.children if isinstance(value, Instance) and value.items is None else value
+        if isinstance(mapping, Mapping) and not mapping.open and not mapping.rest:
+            return Const(len(mapping.entries))
+        entries = self.entries(value)
+        if entries is not None:
+            plain = all(i.times is None and i.when == TRUE for i in entries.items)
+            if plain and not entries.open:
+                return Const(len(entries.items))
+            hint = None
+            if not entries.open:
+                counts = [i.times.most if i.times is not None else 1 for i in entries.items]
+                if all(c is not None for c in counts):
+                    hint = sum(c for c in counts if c is not None)
+            return Symbol(self.intern(("len", id(entries))), origin="config", hint=hint, text="len")
+        key = key_of(value)
+        result = self.unknown(value, key=None if key is None else self.intern(("len", key)), text="len")
+        hint_ = value.hint if isinstance(value, Symbol) else None
+        if isinstance(hint_, (tuple, list)):
+            result.hint = len(hint_)
+        return result
+
+    def listed(self, value: Value, node: ast.AST, frame: Frame) -> Seq | None:
+        """`list(value)`."""
+        from qatlint.static.values import LoopFrame
+
+        entries = self.entries(value)
+        if entries is not None:
+            return Seq(list(entries.items), "list", entries.open, entries.loops)
+        if isinstance(value, (Wrapped, Slice, Range, Choice)):
+            turns = self.iterate(value, node if isinstance(node, ast.expr) else ast.Constant(None), frame)
+            loops = self.loop_base | self.loop_numbers()
+            if turns.values is not None:
+                return Seq([Item(v, w) for w, v in turns.values], "list", loops=loops)
+            loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
+            element = turns.element(loop)
+            return Seq([Item(element, TRUE, turns.times, frozenset({loop.number}))], "list", loops=loops)
+        return None
+
+    def _len(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self.length(args.positional[0].value) if args.positional else self.unknown()
+
+    def _range(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        values = [i.value for i in args.positional]
+        if not 1 <= len(values) <= 3 or args.open:
+            return self.unknown(*values)
+        start: Value = Const(0) if len(values) == 1 else values[0]
+        stop = values[0] if len(values) == 1 else values[1]
+        step: Value = values[2] if len(values) == 3 else Const(1)
+        return Range(_int(start), stop, _int(step), "range")
+
+    def _enumerate(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        values = [i.value for i in args.positional]
+        if not values:
+            return self.unknown()
+        start = values[1] if len(values) > 1 else args.keywords.get("start", Const(0))
+        return Wrapped("enumerate", (values[0],), _int(start))
+
+    def _zip(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if args.open:
+            return self.unknown()
+        return Wrapped("zip", tuple(i.value for i in args.positional))
+
+    def _reverse(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        value = args.positional[0].value if args.positional else self.unknown()
+        entries = self.entries(value)
+        if entries is not None and all(i.times is None for i in entries.items) and not entries.open:
+            return Seq(entries.items[::-1], "list", loops=entries.loops)
+        return Wrapped("reversed", (value,))
+
+    def _list(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if not args.positional:
+            return Seq([], "list", loops=self.loop_base | self.loop_numbers())
+        value = args.positional[0].value
+        return self.listed(value, node, frame) or value
+
+    def _dict(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        result = Mapping()
+        result.open = args.open
+        for item in args.positional[:1]:
+            value = item.value
+            if isinstance(value, Mapping):
+                result.entries.update(value.entries)
+                result.rest.extend(value.rest)
+                result.open = result.open or value.open
+            elif isinstance(value, Seq) and not value.open:
+                for pair in value.items:
+                    inner = pair.value
+                    if isinstance(inner, Seq) and len(inner.items) == 2 and pair.times is None:
+                        entry = inner.items[1]
+                        self.put(result, inner.items[0].value, Item(entry.value, pair.when, None, entry.loops,
+                                                                   entry.node, entry.file))
+                    elif isinstance(inner, Seq) and len(inner.items) == 2:
+                        entry = inner.items[1]
+                        result.rest.append((inner.items[0].value, Item(entry.value, pair.when, pair.times,
+                                                                       pair.loops, entry.node, entry.file)))
+                    else:
+                        result.open = True
+            else:
+                result.open = True
+        for name, value in args.keywords.items():
+            result.entries[name] = Item(value, node=node, file=frame.file)
+        return result
+
+    def _isinstance(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if len(args.positional) != 2:
+            return self.unknown()
+        value, classes = (i.value for i in args.positional)
+        options = [i.value for i in classes.items] if isinstance(classes, Seq) else [classes]
+        if isinstance(value, Choice):
+            result, rest = FALSE, TRUE
+            for when, option in value.options:
+                here = both(rest, when)
+                result = either(result, both(here, self._is_one_of(option, options, node)))
+                rest = both(rest, negate(when))
+            return self.boolean(result)
+        return self.boolean(self._is_one_of(value, options, node))
+
+    def _is_one_of(self, value: Value, classes: list[Value], node: ast.AST) -> Any:
+        result = FALSE
+        for cls in classes:
+            answer = self._is_a(value, cls)
+            if answer is None:
+                keys = (key_of(value), *(_class_key(c) for c in classes))
+                if any(k is None for k in keys):
+                    return self.fresh(node, origin_of(value) == "config")
+                return literal(
+                    self.atom(("isinstance", *keys), node, config=origin_of(value) == "config")
+                )
+            if answer:
+                result = TRUE
+        return result
+
+    def _is_a(self, value: Value, cls: Value) -> bool | None:
+        """True or False when known."""
+        name = cls.dotted if isinstance(cls, External) else ""
+        if isinstance(value, Instance):
+            if isinstance(cls, ClassValue):
+                if value.cls is None:
+                    return False
+                mro = self.project.mro(value.cls)
+                if cls.cls in mro:
+                    return True
+                return None if any(isinstance(e, Unknown) and _opaque(e.dotted) for e in mro) else False
+            if not name:
+                return None
+            if name.rpartition(".")[2] == "Module" and value.is_module:
+                return True
+            if value.cls is not None:
+                dotted = [e.dotted for e in self.project.mro(value.cls) if isinstance(e, Unknown)]
+                if name in dotted:
+                    return True
+                return None if any(_opaque(d) for d in dotted) else False
+            return value.dotted == name or (name.startswith("torch.nn.modules.") and None) or False
+        if isinstance(value, Const) and name.startswith("builtins."):
+            return type(value.value).__name__ == name.partition(".")[2]
+        if isinstance(value, (Seq, Mapping)) and name.startswith("builtins."):
+            kind = value.kind if isinstance(value, Seq) else "dict"
+            return kind == name.partition(".")[2]
+        if isinstance(value, (Const, Seq, Mapping, Function)) and isinstance(cls, (ClassValue, External)):
+            return False if isinstance(cls, ClassValue) or name.startswith("torch.nn") else None
+        return None
+
+    def _hasattr(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        values = [i.value for i in args.positional]
+        if len(values) != 2:
+            return self.unknown()
+        target, name = values
+        if isinstance(target, Instance) and isinstance(name, Const) and isinstance(name.value, str):
+            item = target.attrs.get(name.value)
+            if item is not None:
+                return self.boolean(item.when)
+            if self.has_attribute(target, name.value):
+                return TRUE_VALUE
+            if not target.open and target.cls is not None and not target.cls.writers_of(name.value):
+                return FALSE_VALUE
+        return self.unknown(*values, key=self.intern(("hasattr", key_of(target), key_of(name))))
+
+    def _getattr(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        values = [i.value for i in args.positional]
+        if len(values) < 2:
+            return self.unknown()
+        return self.get_attribute(values[0], values[1], values[2] if len(values) > 2 else None, frame)
+
+    def _setattr(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        values = [i.value for i in args.positional]
+        if len(values) == 3:
+            self.set_attribute(values[0], values[1], values[2], frame, args.positional[2].node or node)
+        return NONE
+
+    def _partial(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if not args.positional:
+            return self.unknown()
+        rest = [i.value for i in args.positional[1:]]
+        return Partial(args.positional[0].value, rest, dict(args.keywords))
+
+    def _deepcopy(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if not args.positional:
+            return self.unknown()
+        value = args.positional[0].value
+        copied = self.clone(value, frame)
+        if isinstance(copied, Instance):
+            copied.node, copied.file = node, frame.file
+        return copied
+
+    def _map(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if not args.positional:
+            return self.unknown()
+        if self.phase == "forward":
+            self._many(args.positional[0].value, args, node, frame)
+            return self.result(args, frame)
+        values = [i.value for i in args.positional]
+        return self.unknown(*values)
+
+    def _next(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if not args.positional:
+            return self.unknown()
+        return self.unknown(args.positional[0].value)
+
+    def _iter(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return args.positional[0].value if args.positional else self.unknown()
+
+    def _chain(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        result = Seq([], "list")
+        for item in args.positional:
+            entries = self.entries(item.value)
+            if entries is None:
+                return self.unknown(*(i.value for i in args.positional))
+            result.items.extend(entries.items)
+        return result
+
+    def _convert(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`int(x)`, `bool(x)`, `float(x)`: constants are converted, anything else keeps its identity."""
+        if len(args.positional) != 1:
+            return self.unknown()
+        value = args.positional[0].value
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if isinstance(value, Const) and name in ("int", "float", "bool", "str"):
+            try:
+                return Const({"int": int, "float": float, "bool": bool, "str": str}[name](value.value))
+            except (TypeError, ValueError):
+                return self.unknown()
+        if name in ("int", "bool") and isinstance(value, (Symbol, Index, Choice)):
+            return value
+        if name == "str" and isinstance(value, (Index, Symbol)):
+            return self._pattern(["", value, ""])
+        key = key_of(value)
+        return self.unknown(value, key=None if key is None else self.intern((name, key)))
+
+    def _extreme(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        values = [i.value for i in args.positional]
+        if values and all(isinstance(v, Const) for v in values) and len(values) > 1 and not args.keywords:
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            try:
+                pick = max if name == "max" else min
+                return Const(pick(v.value for v in values if isinstance(v, Const)))
+            except TypeError:
+                return self.unknown()
+        return self.unknown(*values)
+
+    def _callable(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        value = args.positional[0].value if args.positional else None
+        if isinstance(value, (Function, Method, ClassValue, Partial, Instance)):
+            return TRUE_VALUE
+        if isinstance(value, (Const, Seq, Mapping)):
+            return FALSE_VALUE
+        return self.unknown(value)
+
+    def _ignored(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return NONE
+
+    def _same(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return args.positional[-1].value if args.positional else self.unknown()
+
+    def _type(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        value = args.positional[0].value if args.positional else None
+        if isinstance(value, Instance):
+            return ClassValue(value.cls) if value.cls is not None else External(value.dotted)
+        return self.unknown(value)
+
+    def _swap(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`torch.nn.Parameter(...)`: a tensor."""
+        return self.unknown(text="parameter")
+
+
+def is_library_module(dotted: str) -> bool:
+    """Whether calling this library name makes a module."""
+    last = dotted.rpartition(".")[2]
+    if not last[:1].isupper():
+        return False
+    if dotted.startswith(_NOT_MODULES):
+        return False
+    if dotted.startswith(("torch.nn.", "torch.ao.nn.", "horizon_plugin_pytorch.nn")):
+        return True
+    return facts_of(dotted) is not UNKNOWN
+
+
+def _int(value: Value) -> int | None:
+    return value.value if isinstance(value, Const) and type(value.value) is int else None
+
+
+def _class_key(value: Value) -> str | None:
+    if isinstance(value, External):
+        return value.dotted
+    if isinstance(value, ClassValue):
+        return value.cls.full_name
+    return None
+
+
+def _opaque(dotted: str) -> bool:
+    return not dotted.startswith(("torch.nn.", "abc.", "typing.", "object"))
+
+
+_STRING_METHODS = frozenset(
+    "lower upper strip lstrip rstrip split startswith endswith replace title capitalize join partition".split()
+)
+_MODELS: dict[str, _Model] = {
+    "builtins.len": Library._len,
+    "builtins.range": Library._range,
+    "builtins.enumerate": Library._enumerate,
+    "builtins.zip": Library._zip,
+    "builtins.reversed": Library._reverse,
+    "builtins.list": Library._list,
+    "builtins.tuple": Library._list,
+    "builtins.sorted": Library._list,
+    "builtins.dict": Library._dict,
+    "collections.OrderedDict": Library._dict,
+    "typing.OrderedDict": Library._dict,
+    "builtins.isinstance": Library._isinstance,
+    "builtins.hasattr": Library._hasattr,
+    "builtins.getattr": Library._getattr,
+    "builtins.setattr": Library._setattr,
+    "builtins.callable": Library._callable,
+    "builtins.print": Library._ignored,
+    "builtins.next": Library._next,
+    "builtins.iter": Library._iter,
+    "builtins.map": Library._map,
+    "builtins.filter": Library._iter,
+    "builtins.int": Library._convert,
+    "builtins.bool": Library._convert,
+    "builtins.float": Library._convert,
+    "builtins.str": Library._convert,
+    "builtins.max": Library._extreme,
+    "builtins.min": Library._extreme,
+    "builtins.type": Library._type,
+    "functools.partial": Library._partial,
+    "itertools.chain": Library._chain,
+    "copy.deepcopy": Library._deepcopy,
+    "copy.copy": Library._deepcopy,
+    "typing.cast": Library._same,
+    "torch.jit.annotate": Library._same,
+    "torch.nn.Parameter": Library._swap,
+    "torch.nn.parameter.Parameter": Library._swap,
+    "torch.nn.Buffer": Library._swap,
+}

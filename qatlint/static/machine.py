@@ -1,0 +1,420 @@
+"""The state of an interpretation, and the frame of one function being interpreted.
+
+The interpreter is written as several classes with one job each (expressions, statements, calls,
+attributes, iteration); this base holds what they share and declares what they ask of each other.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable
+from itertools import count
+
+from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal
+from qatlint.static.project import ClassDef, ModuleFile, Project
+from qatlint.static.values import (
+    Args,
+    At,
+    Choice,
+    Instance,
+    LoopFrame,
+    Seq,
+    Symbol,
+    Value,
+)
+
+STEP_LIMIT = 60_000
+"""Expressions evaluated per class; past it the trace is reported as incomplete."""
+DEPTH_LIMIT = 24
+"""Functions entered inside each other."""
+UNROLL_LIMIT = 12
+"""Loops over at most this many known values are interpreted turn by turn."""
+CHOICE_LIMIT = 10
+"""Alternatives a value may have; past it the value is unknown."""
+
+
+NOWHERE = ast.Call(ast.Name("", ast.Load()), [], [])
+"""Stands for a call that is not written anywhere: a constructor or a property being run."""
+
+
+class OutOfSteps(Exception):
+    """The work limit of one class is used up."""
+
+
+class Frame:
+    """One function being interpreted."""
+
+    __slots__ = (
+        "cls",
+        "closure",
+        "env",
+        "file",
+        "guard",
+        "me",
+        "name",
+        "owner",
+        "loop_exits",
+        "raised",
+        "returns",
+    )
+
+    def __init__(
+        self,
+        file: ModuleFile,
+        *,
+        name: str,
+        cls: ClassDef | None,
+        me: Value | None,
+        owner: Instance | None,
+        guard: Condition,
+        closure: dict[str, Value] | None = None,
+    ) -> None:
+        self.file = file
+        self.name = name
+        self.cls = cls
+        """The class whose body holds the function."""
+        self.me = me
+        self.owner = owner
+        """The module whose forward is running."""
+        self.guard = guard
+        self.closure = closure
+        self.env: dict[str, Value] = {}
+        self.returns: list[tuple[Condition, Value]] = []
+        self.loop_exits: list[LoopExits] = []
+        self.raised: Condition = FALSE
+
+
+class LoopExits:
+    """Conditions under which the running turn of a loop was left early."""
+
+    __slots__ = ("broke", "continued")
+
+    def __init__(self) -> None:
+        self.continued: Condition = FALSE
+        self.broke: Condition = FALSE
+
+
+class RawCall:
+    """One execution of a module as it was met: resolved to a Trace call at the end."""
+
+    __slots__ = (
+        "at",
+        "callee",
+        "file",
+        "frame_cls",
+        "frame_name",
+        "guard",
+        "implied",
+        "loops",
+        "method",
+        "node",
+        "owner",
+        "target",
+        "via",
+    )
+
+    def __init__(
+        self,
+        target: Instance | Symbol,
+        at: tuple[At, ...],
+        node: ast.AST,
+        callee: ast.AST,
+        frame: Frame,
+        loops: tuple[LoopFrame, ...],
+        method: str,
+        implied: bool,
+        via: tuple[tuple[ModuleFile, ast.AST], ...],
+    ) -> None:
+        self.target = target
+        self.at = at
+        self.node = node
+        self.callee = callee
+        self.file = frame.file
+        self.guard = frame.guard
+        self.frame_cls = frame.cls
+        self.frame_name = frame.name
+        self.owner = frame.owner
+        self.loops = loops
+        self.method = method
+        self.implied = implied
+        self.via = via
+
+
+class RawAtom:
+    """An undecided test as it was met; its text is made only when somebody asks for it."""
+
+    __slots__ = ("config", "group", "node")
+
+    def __init__(self, node: ast.AST | None, group: Hashable, config: bool) -> None:
+        self.node = node
+        self.group = group
+        self.config = config
+
+
+class Machine:
+    """Shared state. `root` is the object whose forward is interpreted."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.steps = 0
+        self.root: Instance | None = None
+        self.phase = "init"
+        """`init` while the model is built, `forward` while it runs."""
+        self.frames: list[Frame] = []
+        self.loops: list[LoopFrame] = []
+        self.building: list[Instance] = []
+        self.calls: list[RawCall] = []
+        self.atoms: dict[int, RawAtom] = {TRAINING: RawAtom(None, None, False)}
+        self.atom_keys: dict[Hashable, int] = {("training",): TRAINING}
+        self.facts: list[Condition] = []
+        self.notes: set[str] = set()
+        self.incomplete = False
+        self.active: list[object] = []
+        self.via: list[tuple[ModuleFile, ast.AST]] = []
+        self.numbers = count(1)
+        self.touched: dict[int, str] = {}
+        """Instances used without being executed: number -> how."""
+        self.globals: dict[tuple[str, str], Value] = {}
+        self.interned: dict[Hashable, int] = {}
+        self.positions: dict[int, tuple[int, bool]] = {}
+        """Atoms that test a loop counter: (loop, holds in one turn only)."""
+        self.reached: set[int] = set()
+        """Functions entered while forward runs, by id of their node."""
+        self.initialisers: set[str] = set()
+        """Names of the methods that ran while the model was built."""
+        self.with_parameters: set[int] = set()
+        self.with_buffers: set[int] = set()
+        self.loop_base: frozenset[int] = frozenset()
+        """Loops of construction around the object being built."""
+
+    # -- what the parts ask of each other ------------------------------------------------------
+
+    def eval(self, node: ast.expr, frame: Frame) -> Value:
+        raise NotImplementedError
+
+    def test(self, node: ast.expr, frame: Frame) -> Condition:
+        raise NotImplementedError
+
+    def truth(self, value: Value, node: ast.expr, frame: Frame) -> Condition:
+        raise NotImplementedError
+
+    def run(self, body: list[ast.stmt], frame: Frame) -> None:
+        raise NotImplementedError
+
+    def assign(self, target: ast.expr, value: Value, frame: Frame, node: ast.AST) -> None:
+        raise NotImplementedError
+
+    def call(self, callee: Value, args: Args, node: ast.Call, frame: Frame) -> Value:
+        raise NotImplementedError
+
+    def attribute(self, value: Value, name: str, node: ast.expr, frame: Frame) -> Value:
+        raise NotImplementedError
+
+    def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
+        raise NotImplementedError
+
+    def subscript(self, value: Value, index: Value, node: ast.expr, frame: Frame) -> Value:
+        raise NotImplementedError
+
+    def build(self, instance: Instance) -> None:
+        raise NotImplementedError
+
+    def evaluate_call(self, node: ast.Call, frame: Frame) -> Value:
+        raise NotImplementedError
+
+    def comprehend(
+        self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, frame: Frame
+    ) -> Value:
+        raise NotImplementedError
+
+    def entries(self, value: Value) -> Seq | None:
+        raise NotImplementedError
+
+    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
+        raise NotImplementedError
+
+    def delete_attribute(self, value: Value, name: str, frame: Frame) -> None:
+        raise NotImplementedError
+
+    # -- small tools ------------------------------------------------------------------------
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps > STEP_LIMIT:
+            raise OutOfSteps
+
+    def atom(
+        self, key: Hashable, node: ast.AST | None, *, group: Hashable = None, config: bool = False
+    ) -> int:
+        """Number of the atom for an undecided test; the same key gives the same atom."""
+        number = self.atom_keys.get(key)
+        if number is None:
+            number = len(self.atoms) + 1
+            self.atom_keys[key] = number
+            self.atoms[number] = RawAtom(node, group, config)
+        return number
+
+    def intern(self, key: Hashable) -> int:
+        """A small number for a structured key: keys of nested expressions stay flat."""
+        number = self.interned.get(key)
+        if number is None:
+            number = -len(self.interned) - 1
+            self.interned[key] = number
+        return number
+
+    def fresh(self, node: ast.AST | None, config: bool = False) -> Condition:
+        """The condition of a test that nothing else shares."""
+        return literal(self.atom(("fresh", next(self.numbers)), node, config=config))
+
+    def unknown(self, *parts: Value | None, text: str = "", key: Hashable = None) -> Symbol:
+        """A value derived from others: it varies with the loops they vary with."""
+        deps: frozenset[int] = frozenset()
+        origin = "config"
+        for part in parts:
+            if part is None:
+                continue
+            deps |= deps_of(part)
+            origin = worst(origin, origin_of(part))
+        if key is None:
+            key = ("fresh", next(self.numbers))
+        return Symbol(key, deps=deps, origin=origin if parts else "unknown", text=text)
+
+    def choose(self, options: list[tuple[Condition, Value]]) -> Value:
+        """One value out of guarded ones; flattened, bounded."""
+        flat: list[tuple[Condition, Value]] = []
+        for when, value in options:
+            if not when:
+                continue
+            if isinstance(value, Choice):
+                for inner, deeper in value.options:
+                    joined = both(when, inner)
+                    if joined:
+                        flat.append((joined, deeper))
+            else:
+                flat.append((when, value))
+        merged: list[tuple[Condition, Value]] = []
+        for when, value in flat:
+            for i, (other, same) in enumerate(merged):
+                if same is value or equal_constants(same, value):
+                    merged[i] = (either(other, when), same)
+                    break
+            else:
+                merged.append((when, value))
+        if not merged:
+            return self.unknown()
+        if len(merged) == 1:
+            return merged[0][1]
+        if len(merged) > CHOICE_LIMIT:
+            return self.unknown(*(v for _, v in merged[:3]))
+        return Choice(tuple(merged))
+
+    def options(self, value: Value, guard: Condition) -> list[tuple[Condition, Value]]:
+        """The alternatives of a value that are possible under `guard`, each with its condition."""
+        if not isinstance(value, Choice):
+            return [(guard, value)]
+        result: list[tuple[Condition, Value]] = []
+        rest = guard
+        for when, option in value.options:
+            joined = both(rest, when)
+            if not joined:
+                continue
+            result.append((joined, option))
+            if when == TRUE:
+                break
+        return result
+
+    def narrow(self, value: Value, guard: Condition) -> Value:
+        """A choice without the alternatives that `guard` rules out."""
+        if not isinstance(value, Choice) or guard == TRUE:
+            return value
+        kept = tuple((w, v) for w, v in value.options if not excludes(guard, w))
+        if len(kept) == len(value.options):
+            return value
+        if len(kept) == 1:
+            return kept[0][1]
+        return Choice(kept) if kept else value
+
+    def loop_numbers(self) -> frozenset[int]:
+        return frozenset(loop.number for loop in self.loops if not loop.turns)
+
+
+def deps_of(value: Value) -> frozenset[int]:
+    """Loops whose turns change the value."""
+    from qatlint.static.values import Choice, Index, Pattern, Pick
+
+    if isinstance(value, Symbol):
+        return value.deps
+    if isinstance(value, Index):
+        return frozenset({value.loop})
+    if isinstance(value, Pick):
+        return frozenset().union(*(a.deps for a in value.at))
+    if isinstance(value, Pattern):
+        return value.at.deps
+    if isinstance(value, Choice):
+        return frozenset().union(*(deps_of(v) for _, v in value.options))
+    if isinstance(value, Seq) and len(value.items) < 8:
+        return frozenset().union(*(deps_of(i.value) for i in value.items))
+    return frozenset()
+
+
+_ORDER = {"config": 0, "unknown": 1, "input": 2}
+
+
+def worst(a: str, b: str) -> str:
+    """The less fixed of two origins."""
+    return a if _ORDER[a] >= _ORDER[b] else b
+
+
+def origin_of(value: Value) -> str:
+    """`config`, `unknown` or `input` (see `Symbol.origin`)."""
+    from qatlint.static.values import Choice, Pick
+
+    if isinstance(value, Symbol):
+        return value.origin
+    if isinstance(value, Choice):
+        result = "config"
+        for _, option in value.options:
+            result = worst(result, origin_of(option))
+        return result
+    if isinstance(value, Pick):
+        result = "config"
+        for _, option in value.options[:4]:
+            result = worst(result, origin_of(option))
+        return result
+    if isinstance(value, Seq):
+        result = "config"
+        for item in value.items[:6]:
+            result = worst(result, origin_of(item.value))
+        return result
+    return "config"
+
+
+def key_of(value: Value) -> Hashable:
+    """A key that is equal for values that are certainly the same; None when there is none."""
+    from qatlint.static.values import Const, External, Index, Pick
+
+    if isinstance(value, Symbol):
+        return value.key
+    if isinstance(value, Const):
+        return ("const", type(value.value).__name__, value.value)
+    if isinstance(value, Instance):
+        return ("instance", value.number)
+    if isinstance(value, Index):
+        return ("index", value.loop, value.offset)
+    if isinstance(value, External):
+        return ("external", value.dotted)
+    if isinstance(value, Pick) and len(value.options) == 1:
+        inner = key_of(value.options[0][1])
+        return None if inner is None else ("pick", inner, tuple(a.key for a in value.at))
+    return None
+
+
+def equal_constants(a: Value, b: Value) -> bool:
+    from qatlint.static.values import Const
+
+    return (
+        isinstance(a, Const)
+        and isinstance(b, Const)
+        and type(a.value) is type(b.value)
+        and bool(a.value == b.value)
+    )

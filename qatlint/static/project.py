@@ -1,0 +1,548 @@
+"""The files of a project as the interpreter needs them: modules, imports, classes, linearisation.
+
+Files are read and parsed when they are first asked for, through the loader; nothing is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from qatlint.static.source import Source, Unreadable
+
+
+class Loader(Protocol):
+    """Where sources come from (see `qatlint.engine.Loader`)."""
+
+    def read(self, path: str) -> bytes: ...
+
+    def exists(self, path: str) -> bool: ...
+
+
+# The bases that make a class a module, by the last part of their dotted name.
+MODULE_BASES = frozenset(
+    "Module BaseModule LightningModule ModuleList Sequential ModuleDict BaseModel ScriptModule "
+    "PreTrainedModel BaseDetector BaseDenseHead".split()
+)
+# First parts of dotted names that are never looked for in the project.
+_LIBRARIES = frozenset(
+    "torch numpy typing collections functools math os sys re abc dataclasses enum copy warnings logging "
+    "itertools json pathlib time random contextlib inspect types operator string io importlib "
+    "__future__ horizon_plugin_pytorch mmcv mmengine scipy cv2 PIL packaging".split()
+)
+
+
+_CLASS_LINE = re.compile(rb"^[ \t]*class\s+\w+\s*\(([^)]*)\)", re.MULTILINE)
+_WRITE = re.compile(rb"^[ \t]*(?!self\b|cls\b)(\w+(?:\[[^\]\n]*\])?)\.(\w+)[ \t]*=(?!=)", re.MULTILINE)
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+
+
+class ClassDef:
+    """A class of the project, with what is cheap to know about it."""
+
+    __slots__ = ("_mro", "assigned_in", "constants", "file", "methods", "name", "node", "qualname")
+
+    def __init__(self, node: ast.ClassDef, file: ModuleFile, qualname: str) -> None:
+        self.node = node
+        self.file = file
+        self.name = node.name
+        self.qualname = qualname
+        self.methods: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+        self.constants: dict[str, ast.expr] = {}
+        for statement in _flat(node.body):
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not _is_overload(statement) and not _is_setter(statement):
+                    self.methods[statement.name] = statement
+            elif isinstance(statement, ast.Assign):
+                for target in statement.targets:
+                    if isinstance(target, ast.Name):
+                        self.constants[target.id] = statement.value
+            elif isinstance(statement, ast.AnnAssign):
+                if isinstance(statement.target, ast.Name) and statement.value is not None:
+                    self.constants[statement.target.id] = statement.value
+        self._mro: tuple[Linear, ...] | None = None
+        self.assigned_in: dict[str, list[str]] | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`package.module:Class`."""
+        return f"{self.file.name}:{self.qualname}"
+
+    def writers_of(self, attribute: str) -> list[str]:
+        """Names of the methods that assign `self.<attribute>`."""
+        if self.assigned_in is None:
+            found: dict[str, list[str]] = {}
+            for name, method in self.methods.items():
+                for target in _self_targets(method):
+                    names = found.setdefault(target, [])
+                    if name not in names:
+                        names.append(name)
+            self.assigned_in = found
+        return self.assigned_in.get(attribute, [])
+
+
+class Unknown:
+    """A base class that is not part of the project: its dotted name."""
+
+    __slots__ = ("dotted",)
+
+    def __init__(self, dotted: str) -> None:
+        self.dotted = dotted
+
+
+Linear = ClassDef | Unknown
+
+
+class FunctionFound:
+    """A function at module level."""
+
+    __slots__ = ("file", "node")
+
+    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef, file: ModuleFile) -> None:
+        self.node = node
+        self.file = file
+
+
+class ExpressionFound:
+    """A variable at module level: the expression it is bound to."""
+
+    __slots__ = ("file", "node")
+
+    def __init__(self, node: ast.expr, file: ModuleFile) -> None:
+        self.node = node
+        self.file = file
+
+
+Found = ClassDef | FunctionFound | ExpressionFound
+Binding = Found | tuple[str, str]
+"""What a name at module level is bound to; an import is (absolute module, attribute or "")."""
+
+
+class ModuleFile:
+    """One parsed file: its dotted module name and what its top-level names are bound to."""
+
+    __slots__ = ("bindings", "classes", "is_package", "name", "path", "root", "source", "stars")
+
+    def __init__(self, source: Source, name: str, root: str, is_package: bool) -> None:
+        self.source = source
+        self.path = source.path
+        self.name = name
+        self.root = root
+        """Folder from which `name` is imported."""
+        self.is_package = is_package
+        self.bindings: dict[str, Binding] = {}
+        self.stars: list[str] = []
+        self.classes: list[ClassDef] = []
+        self._collect(source.tree.body)
+        if "class " in source.text:
+            self._classes(source.tree.body, "")
+
+    def _collect(self, body: Sequence[ast.stmt]) -> None:
+        bindings = self.bindings
+        for node in _flat(body):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not _is_overload(node):
+                    bindings[node.name] = FunctionFound(node, self)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.asname:
+                        bindings[alias.asname] = (alias.name, "")
+                    else:
+                        first = alias.name.partition(".")[0]
+                        bindings[first] = (first, "")
+            elif isinstance(node, ast.ImportFrom):
+                module = self.absolute(node)
+                for alias in node.names:
+                    if alias.name == "*":
+                        self.stars.append(module)
+                    else:
+                        # A fallback in `except ImportError` must not hide the import it stands for.
+                        bindings.setdefault(alias.asname or alias.name, (module, alias.name))
+            elif isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        bindings[target.id] = ExpressionFound(node.value, self)
+            elif isinstance(node, ast.AnnAssign):
+                if isinstance(node.target, ast.Name) and node.value is not None:
+                    bindings[node.target.id] = ExpressionFound(node.value, self)
+
+    def _classes(self, body: Sequence[ast.stmt], prefix: str) -> None:
+        for node in _flat(body):
+            if isinstance(node, ast.ClassDef):
+                cls = ClassDef(node, self, prefix + node.name)
+                self.classes.append(cls)
+                if not prefix:
+                    self.bindings[node.name] = cls
+                self._classes(node.body, f"{prefix}{node.name}.")
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if any(isinstance(inner, ast.ClassDef) for inner in node.body):
+                    self._classes(node.body, f"{prefix}{node.name}.<locals>.")
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """Absolute name of the module an import names."""
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        if not self.is_package:
+            parts = parts[:-1]
+        if node.level > 1:
+            parts = parts[: len(parts) - (node.level - 1)]
+        if node.module:
+            parts.append(node.module)
+        return ".".join(parts)
+
+
+class Project:
+    """All files that can be reached, by path and by module name."""
+
+    def __init__(self, loader: Loader, source_roots: Sequence[str] = ()) -> None:
+        self._loader = loader
+        self._source_roots = [root.rstrip("/") or "/" for root in source_roots]
+        self._by_path: dict[str, ModuleFile | Unreadable | OSError] = {}
+        self._packages: dict[str, tuple[str, str]] = {}
+        self._located: dict[tuple[str, str], str] = {}
+        self._exists: dict[str, bool] = {}
+        self._resolving: set[tuple[str, str]] = set()
+        self.linted: Sequence[str] = ()
+        """The files findings are asked for: where subclasses are looked for."""
+        self._bases: dict[str, list[str]] | None = None
+        self._writes: dict[str, list[tuple[str, int]]] | None = None
+
+    def file(self, path: str) -> ModuleFile:
+        """The parsed file. Raises `Unreadable` or OSError."""
+        known = self._by_path.get(path)
+        if known is None:
+            try:
+                source = Source(path, self._loader.read(path))
+                name, root, is_package = self._name_of(path)
+                known = ModuleFile(source, name, root, is_package)
+            except RecursionError:
+                known = Unreadable("too deeply nested")
+            except (Unreadable, OSError) as error:
+                known = error
+            self._by_path[path] = known
+        if isinstance(known, ModuleFile):
+            return known
+        raise known
+
+    def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
+        """The file of an absolute module name as seen from `importer`; None outside the project."""
+        path = self._locate(name, importer)
+        if not path:
+            return None
+        try:
+            return self.file(path)
+        except (Unreadable, OSError):
+            return None
+
+    def resolve(self, file: ModuleFile, name: str, depth: int = 0) -> Found | ModuleFile | str | None:
+        """What a top-level name of `file` means: something of the project, or the dotted name of a
+        library object; None when the file does not bind it."""
+        bound = file.bindings.get(name)
+        if bound is None:
+            if file.stars and depth < 12:
+                return self._from_stars(file, name, depth)
+            return None
+        if not isinstance(bound, tuple):
+            return bound
+        module, attribute = bound
+        return self.imported(file, module, attribute, depth)
+
+    def imported(
+        self, file: ModuleFile, module: str, attribute: str, depth: int = 0
+    ) -> Found | ModuleFile | str | None:
+        """What `from module import attribute` (or `import module` with "") means in `file`."""
+        target = self.module(module, file)
+        if not attribute:
+            return target if target is not None else module
+        if target is None:
+            submodule = self.module(f"{module}.{attribute}", file)
+            return submodule if submodule is not None else f"{module}.{attribute}"
+        key = (target.path, attribute)
+        if depth > 12 or key in self._resolving:
+            return f"{module}.{attribute}"
+        self._resolving.add(key)
+        try:
+            found = self.resolve(target, attribute, depth + 1)
+        finally:
+            self._resolving.discard(key)
+        if found is not None:
+            return found
+        submodule = self.module(f"{module}.{attribute}", file)
+        return submodule if submodule is not None else f"{module}.{attribute}"
+
+    def _from_stars(self, file: ModuleFile, name: str, depth: int) -> Found | ModuleFile | str | None:
+        for module in reversed(file.stars):
+            target = self.module(module, file)
+            if target is not None and target is not file:
+                key = (target.path, name)
+                if key in self._resolving:
+                    continue
+                self._resolving.add(key)
+                try:
+                    found = self.resolve(target, name, depth + 1)
+                finally:
+                    self._resolving.discard(key)
+                if found is not None:
+                    return found
+        return None
+
+    def mro(self, cls: ClassDef) -> tuple[Linear, ...]:
+        """The linearisation of a class; bases outside the project appear as `Unknown`."""
+        if cls._mro is None:
+            cls._mro = (cls,)  # cuts cycles
+            lines = [list(self._line(base, cls)) for base in cls.node.bases]
+            cls._mro = (cls, *_merge(lines))
+        return cls._mro
+
+    def _line(self, base: ast.expr, cls: ClassDef) -> Iterator[Linear]:
+        if isinstance(base, ast.Subscript):
+            base = base.value
+        found = self.expression(base, cls.file)
+        seen = 0
+        while isinstance(found, ExpressionFound) and seen < 5:
+            found = self.expression(found.node, found.file)
+            seen += 1
+        if isinstance(found, ClassDef):
+            if found is not cls:
+                yield from self.mro(found)
+        elif isinstance(found, str):
+            yield Unknown(found)
+        else:
+            yield Unknown(ast.unparse(base))
+
+    def expression(self, node: ast.expr, file: ModuleFile) -> Found | ModuleFile | str | None:
+        """What a dotted expression at module level means (names and attributes only)."""
+        if isinstance(node, ast.Name):
+            return self.resolve(file, node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.expression(node.value, file)
+            if isinstance(base, str):
+                # `import a.b` binds `a`; `a.b.c` may still be a module of the project.
+                module = self.module(f"{base}.{node.attr}", file) if base not in _LIBRARIES else None
+                return module if module is not None else f"{base}.{node.attr}"
+            if isinstance(base, ModuleFile):
+                return self.imported(base, base.name, node.attr)
+            if isinstance(base, ClassDef):
+                for inner in base.file.classes:
+                    if inner.qualname == f"{base.qualname}.{node.attr}":
+                        return inner
+        return None
+
+    def is_module(self, cls: ClassDef) -> bool:
+        """Whether instances are `nn.Module`s, as far as the source tells."""
+        unknown_base = False
+        for entry in self.mro(cls):
+            if isinstance(entry, ClassDef):
+                continue
+            dotted = entry.dotted
+            last = dotted.rpartition(".")[2]
+            if dotted.startswith(("torch.nn.", "torch.ao.nn.", "horizon_plugin_pytorch.nn")):
+                return True
+            if last in MODULE_BASES:
+                return True
+            first = dotted.partition(".")[0]
+            if first not in _LIBRARIES or first in ("mmcv", "mmengine", "horizon_plugin_pytorch"):
+                if last not in ("object", "ABC", "Protocol", "Generic", "Enum", "dict", "list", "Exception"):
+                    unknown_base = True
+        if not unknown_base:
+            return False
+        return any(
+            isinstance(entry, ClassDef) and "forward" in entry.methods for entry in self.mro(cls)
+        ) or any(
+            isinstance(entry, ClassDef) and "__init__" in entry.methods and _assigns_module(entry)
+            for entry in self.mro(cls)
+        )
+
+    def subclasses(self, cls: ClassDef) -> list[ClassDef]:
+        """Classes of the linted files that inherit from `cls`, directly or not."""
+        result: list[ClassDef] = []
+        names, done = [cls.name], set()
+        while names:
+            name = names.pop()
+            if name in done:
+                continue
+            done.add(name)
+            for path in self._files_with_base().get(name, ()):
+                try:
+                    file = self.file(path)
+                except (Unreadable, OSError):
+                    continue
+                for candidate in file.classes:
+                    if candidate is not cls and candidate not in result and cls in self.mro(candidate):
+                        result.append(candidate)
+                        names.append(candidate.name)
+        return result
+
+    def outside_writes(self, attribute: str) -> list[tuple[str, int]]:
+        """Places of the linted files that assign `<something but self>.<attribute>`: (path, line)."""
+        if self._writes is None:
+            self._writes = {}
+            for path in self.linted:
+                try:
+                    data = self._loader.read(path)
+                except OSError:
+                    continue
+                for match in _WRITE.finditer(data):
+                    line = data.count(b"\n", 0, match.start(2)) + 1
+                    self._writes.setdefault(match[2].decode(), []).append((path, line))
+        return self._writes.get(attribute, [])
+
+    def _files_with_base(self) -> dict[str, list[str]]:
+        """Linted files by the names of the base classes written in them."""
+        if self._bases is None:
+            self._bases = {}
+            for path in self.linted:
+                try:
+                    data = self._loader.read(path)
+                except OSError:
+                    continue
+                for bases in _CLASS_LINE.findall(data):
+                    for name in _WORD.findall(bases):
+                        paths = self._bases.setdefault(name.decode(), [])
+                        if not paths or paths[-1] != path:
+                            paths.append(path)
+        return self._bases
+
+    def _name_of(self, path: str) -> tuple[str, str, bool]:
+        """(dotted name, import root, whether it is a package) from the chain of `__init__.py`."""
+        folder, base = posixpath.split(path)
+        package, root = self._package_of(folder)
+        stem = base[:-3] if base.endswith(".py") else base
+        if stem == "__init__":
+            return package or posixpath.basename(folder) or stem, root, True
+        return (f"{package}.{stem}" if package else stem), root, False
+
+    def _package_of(self, folder: str) -> tuple[str, str]:
+        """(dotted package of the files in `folder`, folder from which it is imported)."""
+        known = self._packages.get(folder)
+        if known is None:
+            parent, base = posixpath.split(folder)
+            if base and base not in (".", "..") and self._is_file(posixpath.join(folder, "__init__.py")):
+                outer, root = self._package_of(parent)
+                known = (f"{outer}.{base}" if outer else base, root)
+            else:
+                known = ("", folder)
+            self._packages[folder] = known
+        return known
+
+    def _locate(self, name: str, importer: ModuleFile) -> str:
+        """Path of an absolute module name, or ""."""
+        first = name.partition(".")[0]
+        if first in _LIBRARIES and first != importer.name.partition(".")[0]:
+            return ""
+        key = (name, importer.root)
+        known = self._located.get(key)
+        if known is None:
+            known = ""
+            for root in self._roots(importer.root):
+                base = posixpath.join(root, *name.split("."))
+                if self._is_file(base + ".py"):
+                    known = base + ".py"
+                elif self._is_file(posixpath.join(base, "__init__.py")):
+                    known = posixpath.join(base, "__init__.py")
+                if known:
+                    break
+            self._located[key] = known
+        return known
+
+    def _roots(self, root: str) -> Iterator[str]:
+        """Where absolute imports are looked for: the import root, configured roots, folders above."""
+        yield root
+        yield from self._source_roots
+        for _ in range(6):
+            parent = posixpath.dirname(root)
+            if parent == root:
+                return
+            root = parent
+            yield root
+
+    def _is_file(self, path: str) -> bool:
+        known = self._exists.get(path)
+        if known is None:
+            known = self._loader.exists(path)
+            self._exists[path] = known
+        return known
+
+
+def _merge(lines: list[list[Linear]]) -> list[Linear]:
+    """C3 linearisation; where it fails, bases in order of appearance."""
+    result: list[Linear] = []
+    lines = [line for line in lines if line]
+    while lines:
+        for line in lines:
+            head = line[0]
+            if not any(_contains(other[1:], head) for other in lines):
+                break
+        else:
+            head = lines[0][0]
+        if not _contains(result, head):
+            result.append(head)
+        lines = [[e for e in line if not _same(e, head)] for line in lines]
+        lines = [line for line in lines if line]
+    return result
+
+
+def _same(a: Linear, b: Linear) -> bool:
+    if isinstance(a, Unknown) and isinstance(b, Unknown):
+        return a.dotted == b.dotted
+    return a is b
+
+
+def _contains(line: list[Linear], entry: Linear) -> bool:
+    return any(_same(e, entry) for e in line)
+
+
+def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements at one level, looking into `if`, `try` and `with` (version checks, fallbacks)."""
+    for node in body:
+        if isinstance(node, ast.If):
+            yield from _flat(node.body)
+            yield from _flat(node.orelse)
+        elif isinstance(node, ast.Try):
+            yield from _flat(node.body)
+            for handler in node.handlers:
+                yield from _flat(handler.body)
+            yield from _flat(node.orelse)
+        elif isinstance(node, ast.With):
+            yield from _flat(node.body)
+        else:
+            yield node
+
+
+def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("overload" in ast.unparse(d) for d in node.decorator_list)
+
+
+def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter") for d in node.decorator_list)
+
+
+def _self_targets(method: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Attributes assigned on the first parameter."""
+    if not method.args.args:
+        return
+    me = method.args.args[0].arg
+    for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == me:
+                yield node.attr
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("add_module", "register_module") and node.args:
+                name = node.args[0]
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    yield name.value
+
+
+def _assigns_module(cls: ClassDef) -> bool:
+    """Whether a method assigns `self.x = nn.Something(...)`."""
+    for method in cls.methods.values():
+        for node in ast.walk(method):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                if ast.unparse(node.value.func).startswith(("nn.", "torch.nn.")):
+                    if any(isinstance(t, ast.Attribute) for t in node.targets):
+                        return True
+    return False

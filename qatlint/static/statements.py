@@ -1,0 +1,455 @@
+"""Interpret statements: assignments, branches, loops, early exits.
+
+A branch that cannot be decided is interpreted on both sides, each under its condition; afterwards a
+variable that differs is a `Choice`. A loop over few known values is interpreted turn by turn, any
+other loop once for all its turns.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
+from qatlint.static.iteration import Iteration
+from qatlint.static.machine import Frame, LoopExits
+from qatlint.static.project import ClassDef
+from qatlint.static.values import (
+    NONE,
+    ClassValue,
+    Const,
+    Function,
+    Index,
+    Item,
+    LoopFrame,
+    Mapping,
+    ModuleValue,
+    External,
+    Seq,
+    Symbol,
+    Value,
+)
+from qatlint.trace import Times
+
+
+class Statements(Iteration):
+    """`run` and `assign`."""
+
+    def run(self, body: list[ast.stmt], frame: Frame) -> None:
+        """Interpret statements in order until no path goes on."""
+        for node in body:
+            if not frame.guard:
+                return
+            self.step()
+            handler = _HANDLERS.get(type(node))
+            if handler is not None:
+                handler(self, node, frame)
+
+    def _expr(self, node: ast.Expr, frame: Frame) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.eval(node.value, frame)
+
+    def _assign(self, node: ast.Assign, frame: Frame) -> None:
+        value = self.eval(node.value, frame)
+        for target in node.targets:
+            self.assign(target, value, frame, node.value)
+
+    def _ann_assign(self, node: ast.AnnAssign, frame: Frame) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.eval(node.value, frame), frame, node.value)
+
+    def _aug_assign(self, node: ast.AugAssign, frame: Frame) -> None:
+        load = _loaded(node.target)
+        left = self.eval(load, frame)
+        right = self.eval(node.value, frame)
+        if isinstance(left, Seq) and isinstance(node.op, ast.Add):
+            added = self.entries(right)
+            if added is None:
+                left.open = True
+            else:
+                self.extend(left, added, frame)
+            return
+        self.assign(node.target, self.binary(node.op, left, right), frame, node.value)
+
+    def assign(self, target: ast.expr, value: Value, frame: Frame, node: ast.AST) -> None:
+        """Bind `target` to `value`; `node` is the expression the value came from."""
+        if isinstance(target, ast.Name):
+            frame.env[target.id] = value
+        elif isinstance(target, ast.Attribute):
+            self.set_attribute(self.eval(target.value, frame), Const(target.attr), value, frame, node)
+        elif isinstance(target, ast.Subscript):
+            self.set_item(self.eval(target.value, frame), target.slice, value, frame, node)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target.elts, value, frame, node)
+        elif isinstance(target, ast.Starred):
+            self.assign(target.value, value, frame, node)
+
+    def _unpack(self, targets: list[ast.expr], value: Value, frame: Frame, node: ast.AST) -> None:
+        entries = self.entries(value)
+        plain = (
+            entries is not None
+            and not entries.open
+            and len(entries.items) == len(targets)
+            and all(i.times is None for i in entries.items)
+            and not any(isinstance(t, ast.Starred) for t in targets)
+        )
+        for i, target in enumerate(targets):
+            if plain and entries is not None:
+                item = entries.items[i]
+                self.assign(target, item.value, frame, item.node or node)
+            elif isinstance(target, ast.Starred):
+                self.assign(target.value, self.unknown(value), frame, node)
+            else:
+                inner = node if isinstance(node, ast.expr) else ast.Constant(None)
+                self.assign(target, self.subscript(value, Const(i), inner, frame), frame, node)
+
+    def _return(self, node: ast.Return, frame: Frame) -> None:
+        value = self.eval(node.value, frame) if node.value is not None else NONE
+        frame.returns.append((frame.guard, value))
+        frame.guard = FALSE
+
+    def _raise(self, node: ast.Raise, frame: Frame) -> None:
+        if len(frame.guard) <= 2:
+            self.facts.append(negate(frame.guard))
+        frame.raised = either(frame.raised, frame.guard)
+        frame.guard = FALSE
+
+    def _assert(self, node: ast.Assert, frame: Frame) -> None:
+        condition = self.test(node.test, frame)
+        if condition and condition != TRUE and frame.guard == TRUE:
+            self.facts.append(condition)
+
+    def _if(self, node: ast.If, frame: Frame) -> None:
+        before = frame.guard
+        condition = self.test(node.test, frame)
+        then = both(before, condition)
+        other = both(before, negate(condition))
+        if not other or not then:
+            frame.guard = before
+            self.run(node.body if then else node.orelse, frame)
+            return
+        raised, frame.raised = frame.raised, FALSE
+        env = frame.env
+        frame.env = dict(env)
+        frame.guard = then
+        self.run(node.body, frame)
+        then_env, then_end = frame.env, frame.guard
+        frame.env = dict(env)
+        frame.guard = other
+        self.run(node.orelse, frame)
+        other_env, other_end = frame.env, frame.guard
+        # The dict object stays the same: nested functions close over it.
+        env.clear()
+        env.update(self._merged(then_env, then_end, condition, other_env, other_end))
+        frame.env = env
+        if then_end == then and other_end == other:
+            frame.guard = before
+        else:
+            # A path that raises is no path of a forward that gives a result, so it needs no condition.
+            alive = either(then_end, other_end)
+            frame.guard = either(alive, frame.raised) if alive else FALSE
+        frame.raised = either(raised, frame.raised)
+
+    def _merged(
+        self,
+        then: dict[str, Value],
+        then_end: Condition,
+        condition: Condition,
+        other: dict[str, Value],
+        other_end: Condition,
+    ) -> dict[str, Value]:
+        if not then_end:
+            return other
+        if not other_end:
+            return then
+        result = dict(other)
+        for name, value in then.items():
+            previous = other.get(name)
+            if previous is value:
+                continue
+            if previous is None:
+                result[name] = value
+            else:
+                result[name] = self.choose([(condition, value), (negate(condition), previous)])
+        return result
+
+    def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
+        turns = self.iterate(self.eval(node.iter, frame), node.iter, frame)
+        before = frame.guard
+        exits = LoopExits()
+        frame.loop_exits.append(exits)
+        if turns.values is not None and self.may_unroll(len(turns.values), node):
+            ended = self._unrolled(node, turns.values, turns.over, frame, exits)
+        else:
+            ended = self._at_once(node, turns, frame, exits)
+        frame.loop_exits.pop()
+        frame.guard = either(ended, exits.broke)
+        if node.orelse and not exits.broke:
+            self.run(node.orelse, frame)
+        elif node.orelse and ended:
+            after = frame.guard
+            frame.guard = both(before, self.fresh(node.iter))
+            self.run(node.orelse, frame)
+            frame.guard = after if frame.guard else either(exits.broke, FALSE)
+
+    def _unrolled(
+        self,
+        node: ast.For | ast.AsyncFor,
+        values: list[tuple[Condition, Value]],
+        over: ast.AST,
+        frame: Frame,
+        exits: LoopExits,
+    ) -> Condition:
+        """Interpret the body once per known value; the condition under which the loop ends itself."""
+        loop = LoopFrame(next(self.numbers), node, frame.file, Times(len(values), len(values)), True, over)
+        loop.turns = len(values)
+        self.loops.append(loop)
+        self.unrolled *= max(len(values), 1)
+        try:
+            for when, value in values:
+                start = frame.guard
+                frame.guard = both(start, when)
+                skipped = both(start, negate(when)) if when != TRUE else FALSE
+                if frame.guard:
+                    self.assign(node.target, value, frame, node.iter)
+                    exits.continued = FALSE
+                    self.run(node.body, frame)
+                    frame.guard = either(frame.guard, exits.continued)
+                frame.guard = either(frame.guard, skipped)
+                if not frame.guard:
+                    break
+        finally:
+            self.loops.pop()
+            self.unrolled //= max(len(values), 1)
+        return frame.guard
+
+    def _at_once(self, node: ast.For | ast.AsyncFor, turns: Any, frame: Frame, exits: LoopExits) -> Condition:
+        """Interpret the body once, for all turns."""
+        loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
+        before = frame.guard
+        self._widen(node.body, loop, frame)
+        self.loops.append(loop)
+        try:
+            self.assign(node.target, turns.element(loop), frame, node.iter)
+            self.run(node.body, frame)
+        finally:
+            self.loops.pop()
+        del before
+        return either(frame.guard, exits.continued)
+
+    def _while(self, node: ast.While, frame: Frame) -> None:
+        loop = LoopFrame(next(self.numbers), node, frame.file, Times(0, None), False, node.test)
+        self._widen(node.body, loop, frame)
+        exits = LoopExits()
+        frame.loop_exits.append(exits)
+        before = frame.guard
+        self.loops.append(loop)
+        condition = self.test(node.test, frame)
+        frame.guard = both(before, condition)
+        self.run(node.body, frame)
+        self.loops.pop()
+        frame.loop_exits.pop()
+        after = either(
+            frame.guard,
+            exits.continued,
+        )
+        frame.guard = either(either(after, exits.broke), both(before, negate(condition)))
+        if condition == TRUE and not exits.broke:
+            frame.guard = before if after else frame.guard
+        if node.orelse and frame.guard:
+            self.run(node.orelse, frame)
+
+    def _widen(self, body: list[ast.stmt], loop: LoopFrame, frame: Frame) -> None:
+        """Before a loop is interpreted once for all turns: what its body changes is not constant.
+
+        A counter that is incremented by one becomes the loop's index.
+        """
+        for name, counter in _changed(body).items():
+            value = frame.env.get(name)
+            if value is None:
+                continue
+            if counter and isinstance(value, Const) and type(value.value) is int:
+                frame.env[name] = Index(loop.number, value.value)
+            elif isinstance(value, (Const, Index)):
+                frame.env[name] = Symbol(
+                    ("loop", loop.number, name), deps=frozenset({loop.number}), origin="unknown", text=name
+                )
+            elif isinstance(value, Symbol) and value.origin == "input":
+                frame.env[name] = Symbol(
+                    ("loop", loop.number, name), deps=frozenset({loop.number}), origin="input", text=name
+                )
+
+    def _with(self, node: ast.With | ast.AsyncWith, frame: Frame) -> None:
+        for item in node.items:
+            value = self.eval(item.context_expr, frame)
+            if item.optional_vars is not None:
+                self.assign(item.optional_vars, value, frame, item.context_expr)
+        self.run(node.body, frame)
+
+    def _try(self, node: ast.Try, frame: Frame) -> None:
+        before = frame.guard
+        if node.handlers:
+            failed = self.fresh(node)
+            env = dict(frame.env)
+            frame.guard = both(before, negate(failed))
+            self.run(node.body, frame)
+            self.run(node.orelse, frame)
+            ends = [(frame.env, frame.guard)]
+            for handler in node.handlers:
+                frame.env = dict(env)
+                frame.guard = both(before, failed)
+                if handler.name:
+                    frame.env[handler.name] = self.unknown()
+                self.run(handler.body, frame)
+                ends.append((frame.env, frame.guard))
+                failed = both(failed, self.fresh(handler))
+            merged, end = ends[0]
+            for other, other_end in ends[1:]:
+                merged = self._merged(merged, end, negate(self.fresh(node)), other, other_end)
+                end = either(end, other_end)
+            frame.env.clear()
+            frame.env.update(merged)
+            frame.guard = before if all(g for _, g in ends) else end
+        else:
+            self.run(node.body, frame)
+        if node.finalbody:
+            if frame.guard:
+                self.run(node.finalbody, frame)
+            else:
+                frame.guard = before
+                self.run(node.finalbody, frame)
+                frame.guard = FALSE
+
+    def _continue(self, node: ast.Continue, frame: Frame) -> None:
+        if frame.loop_exits:
+            frame.loop_exits[-1].continued = either(frame.loop_exits[-1].continued, frame.guard)
+        frame.guard = FALSE
+
+    def _break(self, node: ast.Break, frame: Frame) -> None:
+        if frame.loop_exits:
+            frame.loop_exits[-1].broke = either(frame.loop_exits[-1].broke, frame.guard)
+        frame.guard = FALSE
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
+        function = Function(node, frame.file, self.visible(frame), frame.cls)
+        frame.env[node.name] = function
+
+    def _class(self, node: ast.ClassDef, frame: Frame) -> None:
+        for cls in frame.file.classes:
+            if cls.node is node:
+                frame.env[node.name] = ClassValue(cls)
+                return
+        frame.env[node.name] = ClassValue(ClassDef(node, frame.file, f"<locals>.{node.name}"))
+
+    def _import(self, node: ast.Import, frame: Frame) -> None:
+        for alias in node.names:
+            name = alias.asname or alias.name.partition(".")[0]
+            module = self.project.module(alias.name if alias.asname else name, frame.file)
+            dotted = alias.name if alias.asname else name
+            frame.env[name] = ModuleValue(module) if module is not None else External(dotted)
+
+    def _import_from(self, node: ast.ImportFrom, frame: Frame) -> None:
+        module = frame.file.absolute(node)
+        for alias in node.names:
+            if alias.name != "*":
+                found = self.project.imported(frame.file, module, alias.name)
+                frame.env[alias.asname or alias.name] = self.found(frame.file, found, alias.name)
+
+    def _delete(self, node: ast.Delete, frame: Frame) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                frame.env.pop(target.id, None)
+            elif isinstance(target, ast.Attribute):
+                self.delete_attribute(self.eval(target.value, frame), target.attr, frame)
+
+    def _match(self, node: Any, frame: Frame) -> None:
+        self.eval(node.subject, frame)
+        before = frame.guard
+        env = dict(frame.env)
+        rest, merged, end = TRUE, None, FALSE
+        for case in node.cases:
+            here = both(rest, self.fresh(node.subject))
+            frame.env = dict(env)
+            frame.guard = both(before, here)
+            for name in _captures(case.pattern):
+                frame.env[name] = self.unknown()
+            self.run(case.body, frame)
+            if merged is None:
+                merged, end = frame.env, frame.guard
+            else:
+                merged = self._merged(merged, end, negate(here), frame.env, frame.guard)
+                end = either(end, frame.guard)
+            rest = both(rest, negate(here))
+        frame.env = self._merged(merged, end, negate(rest), env, both(before, rest)) if merged else env
+        frame.guard = either(end, both(before, rest))
+
+
+def _captures(pattern: ast.AST) -> list[str]:
+    return [n.name for n in ast.walk(pattern) if isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name]
+
+
+def _loaded(target: ast.expr) -> ast.expr:
+    """The target of an augmented assignment, as an expression to read."""
+    if isinstance(target, ast.Name):
+        return ast.copy_location(ast.Name(target.id, ast.Load()), target)
+    if isinstance(target, ast.Attribute):
+        return ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
+    assert isinstance(target, ast.Subscript)
+    return ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
+
+
+def _changed(body: list[ast.stmt]) -> dict[str, bool]:
+    """Names a loop body assigns; True for a counter: `n += 1` once, at the body's own level."""
+    cached = _CHANGED.get(id(body))
+    if cached is not None and cached[0] is body:
+        return cached[1]
+    result: dict[str, bool] = {}
+    top = {id(s) for s in body}
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            continue
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+            one = isinstance(node.value, ast.Constant) and node.value.value == 1
+            counter = one and isinstance(node.op, ast.Add) and id(node) in top
+            result[name] = counter and name not in result
+            stack.append(node.value)
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            result[node.id] = False
+        stack.extend(ast.iter_child_nodes(node))
+    _CHANGED[id(body)] = (body, result)
+    return result
+
+
+_CHANGED: dict[int, tuple[list[ast.stmt], dict[str, bool]]] = {}
+
+_Handler = Callable[[Statements, Any, Frame], None]
+_HANDLERS: dict[type[ast.stmt], _Handler] = {
+    ast.Expr: Statements._expr,
+    ast.Assign: Statements._assign,
+    ast.AnnAssign: Statements._ann_assign,
+    ast.AugAssign: Statements._aug_assign,
+    ast.Return: Statements._return,
+    ast.Raise: Statements._raise,
+    ast.Assert: Statements._assert,
+    ast.If: Statements._if,
+    ast.For: Statements._for,
+    ast.AsyncFor: Statements._for,
+    ast.While: Statements._while,
+    ast.With: Statements._with,
+    ast.AsyncWith: Statements._with,
+    ast.Try: Statements._try,
+    ast.Continue: Statements._continue,
+    ast.Break: Statements._break,
+    ast.FunctionDef: Statements._function,
+    ast.AsyncFunctionDef: Statements._function,
+    ast.ClassDef: Statements._class,
+    ast.Import: Statements._import,
+    ast.ImportFrom: Statements._import_from,
+    ast.Delete: Statements._delete,
+    ast.Match: Statements._match,
+}

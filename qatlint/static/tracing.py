@@ -1,0 +1,566 @@
+"""From an interpreted class to its Trace: names, modules, calls, in source positions."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Hashable, Iterator
+
+from qatlint.condition import FALSE, TRAINING, TRUE, Atom, Condition, atoms_of, both
+from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
+from qatlint.static.calls import NOT_FORWARD
+from qatlint.static.interpreter import Interpreter
+from qatlint.static.iteration import product, varies
+from qatlint.static.machine import OutOfSteps, RawCall
+from qatlint.static.project import ClassDef, ModuleFile, Project, Unknown
+from qatlint.static.usedness import how_used
+from qatlint.static.values import (
+    At,
+    Choice,
+    Instance,
+    Item,
+    LoopFrame,
+    Mapping,
+    Pick,
+    Seq,
+    Symbol,
+    Value,
+)
+from qatlint.trace import Call, Kind, Loop, Module, Name, Span, Times, Trace
+from qatlint.usage import Counted, count
+
+Target = Instance | Symbol
+_DEPTH = 6
+
+
+def trace_class(project: Project, cls: ClassDef) -> Trace:
+    """What one forward of `cls` does. Never raises for anything the user may have written."""
+    interpreter = Interpreter(project, cls)
+    interpreter.interpret()
+    return _Tracer(project, interpreter).trace()
+
+
+class _Named:
+    """A module and the names under which its owner reaches it."""
+
+    __slots__ = ("names", "paths", "target", "when")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.names: list[Name] = []
+        self.paths: list[str] = []
+        self.when: Condition = FALSE
+
+
+class _Tracer:
+    def __init__(self, project: Project, interpreter: Interpreter) -> None:
+        self.project = project
+        self.run = interpreter
+        self.root = interpreter.root
+        self.named: dict[Hashable, _Named] = {}
+        self.by_key: dict[int, Hashable] = {n: k for k, n in interpreter.interned.items()}
+        self.reached: set[int] = set()
+
+    def trace(self) -> Trace:
+        """The Trace of the interpreted class."""
+        run, root = self.run, self.root
+        assert root is not None and root.cls is not None
+        cls = root.cls
+        self._walk_attributes(root, "", TRUE, 0)
+        calls = self._with_names()
+        modules: list[Module] = []
+        trace_calls: list[Call] = []
+        for number, (identity, named) in enumerate(self.named.items(), 1):
+            raw = calls.get(identity, [])
+            if not raw and isinstance(named.target, Symbol) and not named.target.made:
+                if not isinstance(named.target.hint, Instance):
+                    continue  # a number, a flag, a name: nothing says it is a module
+            modules.append(self._module(number, named, raw))
+            trace_calls.extend(self._calls(number, named, raw))
+        bases = tuple(
+            e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:]
+        )
+        used = {n for c in trace_calls for n in atoms_of([c.when])}
+        used |= {n for m in modules for n in atoms_of([m.when])} | atoms_of(run.facts)
+        return Trace(
+            owner=cls.full_name,
+            span=cls.file.source.span(cls.node),
+            bases=bases,
+            modules=tuple(modules),
+            calls=tuple(trace_calls),
+            has_forward=run.has_forward,
+            complete=not run.incomplete,
+            atoms={n: self._atom(n) for n in sorted(used)},
+            facts=tuple(f for f in run.facts if f and f != TRUE),
+            notes=tuple(sorted(run.notes)),
+        )
+
+    def _atom(self, number: int) -> Atom:
+        raw = self.run.atoms[number]
+        if number == TRAINING:
+            return Atom(number, "self.training")
+        text = _text(raw.node) if raw.node is not None else ""
+        return Atom(number, text, raw.group, raw.config)
+
+    # -- names -----------------------------------------------------------------------------
+
+    def _walk_attributes(self, holder: Instance, prefix: str, when: Condition, depth: int) -> None:
+        """Name every module reached from the attributes of `holder`."""
+        for name, item in list(holder.attrs.items()):
+            if name.startswith("<"):
+                name = "*"
+            self._walk(item.value, f"{prefix}{name}", item, both(when, item.when), depth, holder)
+        if holder is not self.root or holder.items is not None:
+            self._walk_entries(holder, prefix, when, depth)
+
+    def _walk(
+        self, value: Value, path: str, item: Item, when: Condition, depth: int, holder: Instance
+    ) -> None:
+        if not when or depth > _DEPTH:
+            return
+        if isinstance(value, Choice):
+            for inner, option in self.run.options(value, when):
+                self._walk(option, path, item, inner, depth, holder)
+        elif isinstance(value, Pick):
+            for _, option in value.options:
+                self._walk(option, path, item, when, depth + 1, holder)
+        elif isinstance(value, Instance):
+            self._walk_instance(value, path, item, when, depth)
+        elif isinstance(value, Symbol):
+            if value.origin == "config" and value.callable_hint != "member":
+                self._name(value, ("symbol", value.key), path, item, when, None)
+        elif isinstance(value, Seq):
+            for entry in value.items[:40]:
+                self._walk(entry.value, f"{path}.*", entry, both(when, entry.when), depth + 1, holder)
+        elif isinstance(value, Mapping):
+            self._walk_mapping(value, path, when, depth, holder)
+
+    def _walk_instance(self, value: Instance, path: str, item: Item, when: Condition, depth: int) -> None:
+        if value.is_module:
+            if not self._name(value, value.number, path, item, when, _repeats(value, item)):
+                return
+        elif not value.foreign:
+            return
+        if not value.built and value.foreign:
+            try:
+                self.run.build(value)
+            except (OutOfSteps, RecursionError):
+                self.run.incomplete = True
+        self._walk_attributes(value, f"{path}.", when, depth + 1)
+
+    def _walk_entries(self, holder: Instance, prefix: str, when: Condition, depth: int) -> None:
+        if holder.items is not None:
+            for i, entry in enumerate(holder.items.items[:60]):
+                name = "*" if prefix else str(i)
+                self._walk(entry.value, f"{prefix}{name}", entry, both(when, entry.when), depth + 1, holder)
+        elif holder.children is not None:
+            self._walk_mapping(holder.children, prefix.rstrip("."), when, depth, holder)
+
+    def _walk_mapping(
+        self, mapping: Mapping, path: str, when: Condition, depth: int, holder: Instance
+    ) -> None:
+        for key, entry in list(mapping.entries.items())[:60]:
+            place = "*" if str(key).isdigit() and path else str(key)
+            full = f"{path}.{place}" if path else place
+            self._walk(entry.value, full, entry, both(when, entry.when), depth + 1, holder)
+        for _, entry in mapping.rest:
+            self._walk(entry.value, f"{path}.*", entry, both(when, entry.when), depth + 1, holder)
+
+    def _name(
+        self,
+        target: Target,
+        identity: Hashable,
+        path: str,
+        item: Item,
+        when: Condition,
+        repeated: int | None,
+    ) -> bool:
+        """Add a name; False when the module was met before."""
+        known = self.named.get(identity)
+        fresh = known is None
+        if known is None:
+            known = self.named[identity] = _Named(target)
+        node, file = item.node, item.file
+        if node is None or file is None or not hasattr(node, "lineno"):
+            node, file = target.node or self.run.cls.node, target.file or self.run.cls.file
+        span = file.source.span(node)
+        repeated = 1 if isinstance(target, Symbol) else repeated
+        name = Name(path, span, repeated, owner_at(file, node))
+        if name not in known.names or repeated == 1 and not fresh:
+            if not any(n.path == path and n.span == span for n in known.names):
+                known.names.append(name)
+                known.paths.append(path)
+            elif isinstance(target, Instance) and path.endswith("*") and not target.loops:
+                # The same entry met again under the same list: it stands there more than once.
+                for i, other in enumerate(known.names):
+                    if other.path == path and other.span == span and other.repeated is not None:
+                        known.names[i] = Name(path, span, other.repeated + 1, name.owner)
+        known.when = when if known.when == FALSE else _either(known.when, when)
+        return fresh
+
+    def _with_names(self) -> dict[Hashable, list[RawCall]]:
+        """Calls by module; modules that are called but have no name yet get one from their origin."""
+        result: dict[Hashable, list[RawCall]] = {}
+        for raw in self.run.calls:
+            target = raw.target
+            identity: Hashable = (
+                target.number if isinstance(target, Instance) else ("symbol", target.key)
+            )
+            if identity not in self.named:
+                if isinstance(target, Instance) and target.creator is not None:
+                    self._name_through(target)
+                if identity not in self.named:
+                    path = self._symbol_path(target) if isinstance(target, Symbol) else ""
+                    if not path:
+                        continue
+                    named = self.named[identity] = _Named(target)
+                    named.paths.append(path)
+                    named.when = TRUE
+            result.setdefault(identity, []).append(raw)
+        return result
+
+    def _name_through(self, target: Instance) -> None:
+        """Name the insides of the child that made `target`, which was reached by attribute."""
+        chain: list[Instance] = []
+        maker = target.creator
+        while maker is not None and maker is not self.root and len(chain) < _DEPTH:
+            chain.append(maker)
+            maker = maker.creator
+        for holder in reversed(chain):
+            named = self.named.get(holder.number)
+            if named is not None and named.paths and holder.built:
+                self._walk_attributes(holder, f"{named.paths[0]}.", named.when, 2)
+
+    def _symbol_path(self, symbol: Symbol, depth: int = 0) -> str:
+        """The attribute path of something unknown, from how it was reached."""
+        named = self.named.get(("symbol", symbol.key))
+        if named is not None and named.paths:
+            return named.paths[0]
+        return self._key_path(symbol.key, depth)
+
+    def _key_path(self, key: Hashable, depth: int) -> str:
+        if depth > 8:
+            return ""
+        named = self.named.get(("symbol", key))
+        if named is not None and named.paths:
+            return named.paths[0]
+        parts = self.by_key.get(key) if isinstance(key, int) else key
+        if not isinstance(parts, tuple) or len(parts) < 2:
+            return ""
+        if parts[0] == "self":
+            holder = self.named.get(parts[1])
+            assert self.root is not None
+            if parts[1] == self.root.number:
+                return str(parts[2])
+            return f"{holder.paths[0]}.{parts[2]}" if holder is not None and holder.paths else ""
+        if parts[0] in ("element", "slice", "item"):
+            base = self._key_path(parts[1], depth + 1)
+            return f"{base}.*" if base and parts[0] == "element" else base
+        if parts[0] == "attribute":
+            base = self._key_path(parts[1], depth + 1)
+            return f"{base}.{parts[2]}" if base else ""
+        return ""
+
+    # -- modules ---------------------------------------------------------------------------
+
+    def _module(self, key: int, named: _Named, raw: list[RawCall]) -> Module:
+        target = named.target
+        facts, class_name, internals = self._facts(target, 0)
+        path = named.paths[0] if named.paths else ""
+        last = re.sub(r"[.*\d]+$", "", path).rpartition(".")[2]
+        if facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last):
+            facts = ModuleFacts(Kind.LOSS, facts.parameters, facts.buffers)
+        elif facts.kind is Kind.PROJECT and class_name.endswith(("Loss", "Criterion")):
+            facts = ModuleFacts(Kind.LOSS, facts.parameters, facts.buffers)
+        first = named.names[0] if named.names else None
+        definition = first.span if first is not None else self._fallback_span(target)
+        certain = True
+        origin = "attribute"
+        if isinstance(target, Symbol):
+            certain = target.made or target.callable_hint == "module" or not self._is_parameter(target)
+            if isinstance(target.hint, Instance) and target.hint.origin == "default-argument":
+                origin = "default-argument"
+            elif self._is_parameter(target):
+                origin = "parameter"
+        else:
+            origin = target.origin
+        used = ""
+        if not raw:
+            used = self.run.touched.get(target.number, "") if isinstance(target, Instance) else ""
+            if not used and path and "." not in path and "*" not in path:
+                used = how_used(self.project, self.run, path)
+        made_at = None
+        if isinstance(target, Instance) and hasattr(target.node, "lineno"):
+            made_at = target.file.source.span(target.node)
+        replaced = written = ""
+        if len(raw) > 1 or any(r.loops for r in raw):
+            replaced, written = self._writers(path, definition)
+        return Module(
+            key=key,
+            path=path,
+            kind=facts.kind,
+            class_name=class_name,
+            parameters=facts.parameters,
+            buffers=facts.buffers,
+            definition=definition,
+            definition_owner=first.owner if first is not None else "",
+            names=tuple(named.names),
+            when=self._plain(named.when),
+            origin=origin,
+            certain=certain,
+            family=bool(target.loops),
+            used=used,
+            made_at=made_at if made_at != definition else None,
+            replaced=replaced,
+            written_elsewhere=written,
+            internals=tuple(sorted(internals, key=lambda k: k.value)),
+        )
+
+    def _writers(self, attribute: str, definition: Span) -> tuple[str, str]:
+        """Who else gives `self.<attribute>` a value: (a subclass, code outside), in words."""
+        if not attribute.isidentifier():
+            return "", ""
+        for subclass in self.project.subclasses(self.run.cls):
+            if subclass.writers_of(attribute):
+                return f"the subclass `{subclass.name}` replaces `{attribute}`", ""
+        for path, line in self.project.outside_writes(attribute):
+            if (path, line) != (definition.path, definition.line):
+                return "", f"`{posixpath.basename(path)}` line {line} assigns an attribute `{attribute}`"
+        return "", ""
+
+    def _is_parameter(self, symbol: Symbol) -> bool:
+        return isinstance(symbol.key, tuple) and symbol.key[0] == "param"
+
+    def _fallback_span(self, target: Target) -> Span:
+        if target.node is not None and target.file is not None and hasattr(target.node, "lineno"):
+            return target.file.source.span(target.node)
+        return self.run.cls.file.source.span(self.run.cls.node)
+
+    def _facts(self, target: Target, depth: int) -> tuple[ModuleFacts, str, set[Kind]]:
+        """(facts, class name, kinds of the modules inside)."""
+        if isinstance(target, Symbol):
+            return UNKNOWN, "", set()
+        if target.cls is None and target.items is None and target.children is None:
+            facts = facts_of(target.dotted)
+            return facts, target.dotted, {facts.kind}
+        inside: list[ModuleFacts] = []
+        kinds: set[Kind] = set()
+        if target.cls is not None and not target.built and depth < 3:
+            try:
+                self.run.build(target)
+            except (OutOfSteps, RecursionError):
+                return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
+        known = not target.open
+        for child in _children(target):
+            if isinstance(child, Instance) and child.is_module:
+                if depth >= 4:
+                    known = False
+                    continue
+                facts, _, inner = self._facts(child, depth + 1)
+                inside.append(facts)
+                kinds |= inner
+            elif isinstance(child, Symbol) and child.made:
+                known = False
+        parameters = _any(f.parameters for f in inside)
+        buffers = _any(f.buffers for f in inside)
+        if target.number in self.run.with_parameters:
+            parameters = True
+        if target.number in self.run.with_buffers:
+            buffers = True
+        if not known:
+            parameters = parameters or None
+            buffers = buffers or None
+        if target.cls is None:
+            return ModuleFacts(Kind.CONTAINER, parameters, buffers), target.dotted, kinds
+        for base in self.project.mro(target.cls):
+            if isinstance(base, Unknown) and facts_of(base.dotted) is not UNKNOWN and not inside:
+                facts = facts_of(base.dotted)
+                if facts.kind is not Kind.CONTAINER:
+                    return facts, target.cls.full_name, {facts.kind}
+        return ModuleFacts(Kind.PROJECT, parameters, buffers), target.cls.full_name, kinds
+
+    # -- calls -----------------------------------------------------------------------------
+
+    def _plain(self, condition: Condition) -> Condition:
+        """A condition without tests of loop counters."""
+        positions = self.run.positions
+        if not positions or not any(abs(x) in positions for t in condition for x in t):
+            return condition
+        return frozenset(frozenset(x for x in t if abs(x) not in positions) for t in condition)
+
+    def _calls(self, key: int, named: _Named, raw: list[RawCall]) -> Iterator[Call]:
+        chosen = self._same_element(raw)
+        for one in raw:
+            times = _turns(self._repeating(one))
+            yield Call(
+                module=key,
+                span=one.file.source.span(one.node),
+                callee=one.file.source.span(one.callee),
+                owner=one.frame_cls.full_name if one.frame_cls is not None else "",
+                function=one.frame_name,
+                times=times,
+                when=self._plain(one.guard),
+                loops=tuple(_loop(loop) for loop in self._shown_loops(one)),
+                method=one.method,
+                via=tuple(f.source.span(n) for f, n in one.via if hasattr(n, "lineno")),
+                implied=one.implied,
+                other_element=one not in chosen,
+            )
+
+    def _repeating(self, raw: RawCall) -> list[LoopFrame]:
+        """Loops that repeat this call on the same instance."""
+        return [
+            loop
+            for loop in raw.loops
+            if not loop.turns and not self._once(raw.guard, loop.number)
+        ]
+
+    def _shown_loops(self, raw: RawCall) -> list[LoopFrame]:
+        repeating = self._repeating(raw)
+        return [loop for loop in raw.loops if loop.turns > 1 or loop in repeating]
+
+    def _once(self, guard: Condition, loop: int) -> bool:
+        """Whether the condition holds in one turn of the loop only: `if i == 0`."""
+        positions = self.run.positions
+        return bool(guard) and all(
+            any(x > 0 and positions.get(x) == (loop, True) for x in term) for term in guard
+        )
+
+    def _same_element(self, raw: list[RawCall]) -> list[RawCall]:
+        """Of the calls of a family, those that hit the element that runs most often."""
+        if len(raw) < 2 or not any(r.at for r in raw):
+            return raw
+        best: list[RawCall] = []
+        best_score: tuple[float, int] = (-1.0, 0)
+        seen: set[tuple[Hashable, ...]] = set()
+        for one in raw:
+            identity = tuple(a.key for a in one.at)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            group = [r for r in raw if _overlap(one.at, r.at)]
+            counted = []
+            for r in group:
+                times = _turns(self._repeating(r))
+                repeats = times.most is None or times.most > 1
+                counted.append(Counted(self._plain(r.guard), times, repeats))
+            used = count(counted, TRUE, (), {n: self._atom(n) for c in counted for n in atoms_of([c.when])})
+            most = float("inf") if used.times.most is None else float(used.times.most)
+            if (most, len(group)) > best_score:
+                best, best_score = group, (most, len(group))
+        return best
+
+
+def _overlap(a: tuple[At, ...], b: tuple[At, ...]) -> bool:
+    """Whether two selections can mean the same element."""
+    return all(_meet(x, y) for x, y in zip(a, b))
+
+
+def _meet(a: At, b: At) -> bool:
+    if a.key == b.key:
+        return True
+    if a.exact is not None and b.exact is not None:
+        return a.exact == b.exact
+    if a.running and b.running:
+        return True
+    for one, other in ((a, b), (b, a)):
+        if one.running and isinstance(other.exact, int):
+            if other.exact >= 0:
+                return other.exact >= one.low
+            return -other.exact > one.high
+    return False
+
+
+def _turns(loops: list[LoopFrame]) -> Times:
+    result = Times(1, 1)
+    for loop in loops:
+        result = product(result, loop.times) or result
+    return result
+
+
+def _loop(loop: LoopFrame) -> Loop:
+    source = loop.file.source
+    node = loop.node
+    span = source.span(node)
+    header = span
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        end = source.span(node.iter)
+        header = Span(span.path, span.line, span.column, end.end_line, end.end_column)
+    elif isinstance(node, ast.While):
+        end = source.span(node.test)
+        header = Span(span.path, span.line, span.column, end.end_line, end.end_column)
+    statement = "call"
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        statement = "for"
+    elif isinstance(node, ast.While):
+        statement = "while"
+    elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+        statement = "comprehension"
+    return Loop(span, header, loop.times, loop.known, _text(loop.over), statement)
+
+
+def _text(node: ast.AST) -> str:
+    """Source of an expression on one line, shortened for a message."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        if node.func.id in ("enumerate", "reversed", "list", "tuple"):
+            return _text(node.args[0])
+    try:
+        text = " ".join(ast.unparse(node).split())
+    except (RecursionError, ValueError, AttributeError):
+        return ""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _repeats(value: Instance, item: Item) -> int | None:
+    """How many positions of a container hold this one instance."""
+    if item.times is None or varies(value, Seq([item])):
+        return 1
+    return item.times.most if item.times.most is not None else None
+
+
+def _either(a: Condition, b: Condition) -> Condition:
+    from qatlint.condition import either
+
+    return either(a, b)
+
+
+def _children(target: Instance) -> Iterator[Value]:
+    def flat(value: Value) -> Iterator[Value]:
+        if isinstance(value, (Choice, Pick)):
+            for _, option in value.options:
+                yield from flat(option)
+        elif isinstance(value, (Instance, Symbol)):
+            yield value
+
+    for item in target.attrs.values():
+        yield from flat(item.value)
+    if target.items is not None:
+        for item in target.items.items:
+            yield from flat(item.value)
+    if target.children is not None:
+        for item in [*target.children.entries.values(), *(i for _, i in target.children.rest)]:
+            yield from flat(item.value)
+
+
+def _any(values: Iterator[bool | None]) -> bool | None:
+    result: bool | None = False
+    for value in values:
+        if value:
+            return True
+        if value is None:
+            result = None
+    return result
+
+
+def owner_at(file: ModuleFile, node: ast.AST) -> str:
+    """`package.module:Class` of the innermost class around a node; "" outside classes."""
+    line = getattr(node, "lineno", 0)
+    best: ClassDef | None = None
+    for cls in file.classes:
+        if cls.node.lineno <= line <= (cls.node.end_lineno or 0):
+            if best is None or cls.node.lineno >= best.node.lineno:
+                best = cls
+    return best.full_name if best is not None else ""
+
+

@@ -1,0 +1,57 @@
+"""How a module that forward does not execute is used all the same: the reasons to stay silent."""
+
+from __future__ import annotations
+
+import ast
+
+from qatlint.static.interpreter import Interpreter
+from qatlint.static.project import ClassDef, Project
+
+_SETUP = ("__init__", "init_weights", "_init_weights", "reset_parameters", "_reset_parameters", "__repr__")
+
+
+def how_used(project: Project, run: Interpreter, attribute: str) -> str:
+    """In words, how `self.<attribute>` is used without being executed; "" when nothing uses it.
+
+    Begins with `only ` when the use is in a method that forward does not reach.
+    """
+    unreached = ""
+    for entry in project.mro(run.cls):
+        if not isinstance(entry, ClassDef):
+            continue
+        for name, method in entry.methods.items():
+            if name in _SETUP or name in run.initialisers:
+                continue
+            if _reads(method, attribute):
+                if id(method) in run.reached:
+                    return f"read in `{name}`"
+                unreached = unreached or f"only in `{name}`"
+    for entry in project.subclasses(run.cls):
+        for name, method in entry.methods.items():
+            if name not in _SETUP and _reads(method, attribute):
+                return f"used by the subclass `{entry.name}`"
+    if _read_elsewhere(run.cls, attribute):
+        return "read through another object"
+    return unreached
+
+
+def _reads(method: ast.AST, attribute: str) -> bool:
+    for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Load):
+            return True
+        if isinstance(node, ast.Constant) and node.value == attribute:
+            return True
+    return False
+
+
+def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
+    """`other.<attribute>` anywhere in the file, outside the class: `model.head.fc`."""
+    text = cls.file.source.text
+    if text.count(f".{attribute}") == 0:
+        return False
+    inside = range(cls.node.lineno, (cls.node.end_lineno or cls.node.lineno) + 1)
+    for node in ast.walk(cls.file.source.tree):
+        if isinstance(node, ast.Attribute) and node.attr == attribute and node.lineno not in inside:
+            if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+                return True
+    return False

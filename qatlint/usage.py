@@ -1,0 +1,136 @@
+"""How often something runs in one forward: counts calls over all consistent paths.
+
+Calls in exclusive branches are never added up. Atoms that nothing decides are tried both ways, up to
+`ATOM_LIMIT` of them; the rest count as possible for `most` and as absent for `least`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from qatlint.condition import TRAINING, Atom, Condition, atoms_of, implies
+from qatlint.trace import Call, Module, On, Times, Trace, Usage
+
+ATOM_LIMIT = 9
+
+
+class Counted(NamedTuple):
+    """One execution: its condition, its number of turns, and the least it repeats in practice."""
+
+    when: Condition
+    times: Times
+    repeats: bool
+    """Runs in a loop that, whenever it is entered, goes round more than once as far as is known."""
+
+
+def usage(trace: Trace, module: Module) -> Usage:
+    """How often `module` runs in one forward of the trace's owner."""
+    calls = [c for c in trace.calls_of(module) if not c.other_element]
+    return usage_of_calls(calls, module.when, trace.facts, trace.atoms)
+
+
+def usage_of_calls(
+    calls: Sequence[Call], exists: Condition, facts: Sequence[Condition], atoms: Mapping[int, Atom]
+) -> Usage:
+    """The same for some of its calls."""
+    return count(
+        [Counted(c.when, c.times, c.times.most is None or c.times.most > 1) for c in calls],
+        exists,
+        facts,
+        atoms,
+    )
+
+
+def count(
+    calls: Sequence[Counted], exists: Condition, facts: Sequence[Condition], atoms: Mapping[int, Atom]
+) -> Usage:
+    """Times over all paths on which the module exists; shared when some path runs it twice."""
+    upper = _total(calls)
+    if upper is not None and upper <= 1:
+        certain = len(calls) == 1 and implies(exists, calls[0].when)
+        least = calls[0].times.least if certain else 0
+        return Usage(Times(least, upper), On.ALWAYS if certain else On.SOME_PATH, False)
+    conditions = [c.when for c in calls] + [exists]
+    chosen = _chosen_atoms(conditions)
+    relevant = [f for f in facts if atoms_of([f]) <= set(chosen)]
+    least: int | None = None
+    most: int | None = 0
+    always = shared = shared_in_eval = False
+    first = True
+    for assignment in _assignments(chosen, {n: atoms[n].group for n in chosen if n in atoms}):
+        if not _may_hold(exists, assignment):
+            continue
+        if any(not _may_hold(f, assignment) for f in relevant):
+            continue
+        low, high, sure = 0, 0, 0
+        unbounded = False
+        for call in calls:
+            if _must_hold(call.when, assignment):
+                low += call.times.least
+                sure += 2 if call.repeats else 1
+            elif not _may_hold(call.when, assignment):
+                continue
+            if call.times.most is None:
+                unbounded = True
+            else:
+                high += call.times.most
+        here_shared = unbounded or high > 1
+        shared = shared or here_shared
+        if here_shared and -TRAINING in assignment or here_shared and TRAINING not in chosen:
+            shared_in_eval = True
+        always = sure > 1 if first else always and sure > 1
+        least = low if least is None else min(least, low)
+        most = None if unbounded or most is None else max(most, high)
+        first = False
+    on = On.ALWAYS if always else On.SOME_PATH
+    if shared and not shared_in_eval:
+        on = On.TRAINING
+    return Usage(Times(least or 0, most), on, shared)
+
+
+def _total(calls: Sequence[Counted]) -> int | None:
+    total = 0
+    for call in calls:
+        if call.times.most is None:
+            return None
+        total += call.times.most
+    return total
+
+
+def _chosen_atoms(conditions: Sequence[Condition]) -> list[int]:
+    """The atoms worth trying both ways: the most frequent ones."""
+    frequency: dict[int, int] = {}
+    for condition in conditions:
+        for number in atoms_of([condition]):
+            frequency[number] = frequency.get(number, 0) + 1
+    # `self.training` is always tried: the answer tells the modes apart.
+    ranked = sorted(frequency, key=lambda n: (n != TRAINING, -frequency[n], n))
+    return ranked[:ATOM_LIMIT]
+
+
+def _assignments(chosen: Sequence[int], groups: Mapping[int, Hashable]) -> Iterator[frozenset[int]]:
+    """All ways to decide the atoms; of one group at most one holds."""
+
+    def rest(i: int, literals: tuple[int, ...], taken: frozenset[Hashable]) -> Iterator[frozenset[int]]:
+        if i == len(chosen):
+            yield frozenset(literals)
+            return
+        number = chosen[i]
+        group = groups.get(number)
+        yield from rest(i + 1, (*literals, -number), taken)
+        if group is None or group not in taken:
+            yield from rest(
+                i + 1, (*literals, number), taken if group is None else taken | {group}
+            )
+
+    return rest(0, (), frozenset())
+
+
+def _may_hold(condition: Condition, assignment: frozenset[int]) -> bool:
+    """Whether the condition is possible: no term contradicts the decided atoms."""
+    return any(not any(-x in assignment for x in term) for term in condition)
+
+
+def _must_hold(condition: Condition, assignment: frozenset[int]) -> bool:
+    return any(term <= assignment for term in condition)

@@ -1,0 +1,160 @@
+"""One module instance is executed more than once in one forward of its owner.
+
+## What it flags
+
+A module held by a class (`self.relu`, an entry of `self.layers`) that one forward of that class runs
+twice or more: at several places, in a loop, through helpers, `super()`, `multi_apply`, `checkpoint`, or
+by a child it was handed to. Calls in exclusive branches are not added up.
+
+## Why it matters
+
+The toolchain keeps one set of quantisation parameters per module instance. When the calls see different
+ranges, the scale is averaged over them: one call is clipped, the other loses resolution. A convolution or
+batch normalisation that runs twice also stays unfused. Modules that run more than once are listed under
+"Each module called times" in `model_check_result.txt`.
+
+## Bad
+
+```python
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(8, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        return self.relu(self.conv2(x))
+```
+
+## Good
+
+```python
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(8, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.relu_1 = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        return self.relu_1(self.conv2(x))
+```
+
+## The fix
+
+Each call gets an instance of its own; the first keeps its name. A module without parameters is made
+again by the same constructor expression: float results and checkpoint keys stay as they are, so the fix
+is safe. A module with weights, or of unknown class, becomes a copy whose parameters and buffers are the
+same tensors: results stay equal, but the state dict gains keys, so the fix is unsafe. There is no fix
+where the number of calls is not known when the model is built.
+
+## Source
+
+Horizon's J6 manual, precision tuning example ("modules with called times > 1 need to be split");
+horizon_facts E.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.finding import Finding, Related, Severity
+from qatlint.horizon.sharing import severity, why
+from qatlint.rule import rule
+from qatlint.clone_plan import plan_clone
+from qatlint.trace import Call, Kind, Module, On, Trace, Usage
+from qatlint.usage import usage
+from qatlint.words import call_places, class_words, times_words
+
+_SKIPPED = (Kind.LOSS,)
+
+
+@rule("QAT101", "shared-module", severity=Severity.ERROR, fixable=True, since="0.1.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per child that runs more than once."""
+    by_path: dict[str, list[tuple[Module, Usage]]] = {}
+    for module in trace.modules:
+        if not module.path or module.kind in _SKIPPED:
+            continue
+        calls = trace.calls_of(module)
+        if not calls or all(c.implied for c in calls):
+            continue  # run by a container only: the container is what is shared, or nothing is
+        used = usage(trace, module)
+        if used.shared:
+            by_path.setdefault(module.path, []).append((module, used))
+    for path, shared in by_path.items():
+        yield _finding(trace, path, shared)
+
+
+def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Finding:
+    modules = [m for m, _ in shared]
+    module, used = max(shared, key=lambda s: _weight(s[0], s[1]))
+    calls = [c for c in trace.calls_of(module) if not c.other_element and not c.implied]
+    implied = [c for c in trace.calls_of(module) if not c.other_element and c.implied]
+    places = call_places(calls or implied)
+    place = next((c for c in places if c.loops), None) or places[min(1, len(places) - 1)]
+    if len(places) == 1 or place is places[0] and not place.loops:
+        place = places[-1]
+    plan = plan_clone(trace, module, modules, places, used)
+    return Finding(
+        code="QAT101",
+        name="shared-module",
+        severity=severity(module.kind, module.internals, module.certain),
+        message=_message(path, module, used),
+        span=place.span,
+        owner=_owner(trace, place),
+        subject=path,
+        times=used.times,
+        on=used.on,
+        related=tuple(_related(module, place, places, implied)),
+        fix=plan.fix,
+        no_fix=plan.no_fix,
+    )
+
+
+def _weight(module: Module, used: Usage) -> tuple[int, int, float]:
+    most = float("inf") if used.times.most is None else float(used.times.most)
+    return (severity(module.kind, module.internals, module.certain), module.certain, most)
+
+
+def _owner(trace: Trace, place: Call) -> str:
+    """The class whose body holds the call, where that is the owner or one of its bases."""
+    if place.owner and (place.owner == trace.owner or place.owner in trace.bases):
+        return place.owner
+    return trace.owner
+
+
+def _message(path: str, module: Module, used: Usage) -> str:
+    where = {
+        On.ALWAYS: "in one forward",
+        On.SOME_PATH: "in one forward on some paths only",
+        On.TRAINING: "in one forward only in training",
+    }[used.on]
+    return f"`{path}` ({class_words(module)}) runs {times_words(used.times)} {where}: {why(module.kind)}"
+
+
+def _related(
+    module: Module, place: Call, places: list[Call], implied: list[Call]
+) -> Iterator[Related]:
+    for other in places:
+        if other is not place:
+            yield Related(other.span, "also run here")
+    for loop in place.loops:
+        yield Related(loop.header, f"in this loop over `{loop.over}`" if loop.over else "in this loop")
+    for via in place.via:
+        yield Related(via, f"reached through this call of `{place.function}`" if via is place.via[-1] else
+                      "reached through this call")
+    for other in implied:
+        if other not in places:
+            yield Related(other.span, "also run here, by the container that holds it")
+    yield Related(module.definition, f"`{module.path}` is made here")

@@ -1,0 +1,164 @@
+"""One module instance is reachable under two names, or repeated in a container.
+
+## What it flags
+
+`self.b = self.a`, `[m] * n`, `[m for _ in range(n)]`, one activation object put several times into a
+Sequential, a module handed to several children, a convolution grafted from one list into another, and
+modules made at class level or in a default argument, which are one object for every instance.
+
+## Why it matters
+
+What looks like several modules is one, with one set of quantisation parameters. The toolchain reports it
+under its first name only, so the other names never appear in `model_check_result.txt`.
+
+## Bad
+
+```python
+import torch
+from torch import nn
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        act = nn.ReLU()
+        self.layers = nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), act)
+
+    def forward(self, x):
+        return self.layers(x)
+```
+
+## Good
+
+```python
+import torch
+from torch import nn
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        act = nn.ReLU()
+        self.layers = nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), nn.ReLU())
+
+    def forward(self, x):
+        return self.layers(x)
+```
+
+## The fix
+
+The constructor is written once per name. Safe for modules without parameters; for modules with weights
+the copies share their tensors, and the fix is unsafe since the state dict gains keys.
+
+## Source
+
+horizon_facts E (`[m] * n` is the sharing anti-pattern of `get_clone_module`) and the profiler's log line
+about names that "refer to the same instance".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.condition import excludes
+from qatlint.finding import Finding, Fix, Related, Safety, SeparateInstances, Severity
+from qatlint.horizon.sharing import severity, why
+from qatlint.rule import rule
+from qatlint.trace import Kind, Module, Name, On, Trace
+from qatlint.usage import usage
+from qatlint.words import class_words
+
+
+@rule("QAT102", "shared-instance", severity=Severity.ERROR, fixable=True, since="0.1.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per instance that is held more than once."""
+    for module in trace.modules:
+        if module.kind is Kind.LOSS or not module.names:
+            continue
+        if module.origin in ("class-level", "default-argument"):
+            yield _one_for_all(trace, module)
+        elif module.origin != "parameter" and (
+            len(module.names) > 1 or any(n.repeated != 1 for n in module.names)
+        ):
+            yield _repeated(trace, module)
+
+
+def _repeated(trace: Trace, module: Module) -> Finding:
+    first, second = module.names[0], module.names[min(1, len(module.names) - 1)]
+    several = [n for n in module.names if n.repeated != 1]
+    place = several[0] if several else second
+    used = usage(trace, module)
+    plan = _separate(trace, module)
+    return Finding(
+        code="QAT102",
+        name="shared-instance",
+        severity=severity(module.kind, module.internals, module.certain),
+        message=f"{_what(module, place)}: {why(module.kind)}",
+        span=place.span,
+        owner=place.owner or trace.owner,
+        subject=module.path,
+        times=used.times,
+        on=On.ALWAYS,
+        related=tuple(
+            Related(n.span, f"held as `{n.path}`" if n is not first else f"first held as `{n.path}`")
+            for n in module.names
+            if n is not place
+        ),
+        fix=plan if isinstance(plan, Fix) else None,
+        no_fix="" if isinstance(plan, Fix) else plan,
+    )
+
+
+def _what(module: Module, place: Name) -> str:
+    kind = class_words(module)
+    if place.repeated != 1:
+        count = f"{place.repeated} entries" if place.repeated else "all entries"
+        return f"{count} of `{place.path.removesuffix('.*')}` are one instance ({kind})"
+    others = [n.path for n in module.names if n is not place and n.path != place.path]
+    if not others:
+        return f"`{place.path}` holds one instance ({kind}) {len(module.names)} times"
+    return f"`{place.path}` and `{others[0]}` are one instance ({kind})"
+
+
+def _one_for_all(trace: Trace, module: Module) -> Finding:
+    place = module.names[0]
+    made = "at class level" if module.origin == "class-level" else "in a default argument"
+    return Finding(
+        code="QAT102",
+        name="shared-instance",
+        severity=severity(module.kind, module.internals, True),
+        message=f"`{module.path}` ({class_words(module)}) is made {made}, once for all instances of the class: "
+        f"{why(module.kind)}",
+        span=module.made_at or place.span,
+        owner=trace.owner,
+        subject=module.path,
+        times=usage(trace, module).times,
+        on=On.ALWAYS,
+        related=(Related(place.span, f"held as `{place.path}` here"),) if module.made_at else (),
+        no_fix=f"make `{module.path}` in `__init__`, where each instance gets its own",
+    )
+
+
+def _separate(trace: Trace, module: Module) -> Fix | str:
+    """The fix, or why there is none."""
+    names = module.names
+    if module.when and any(excludes(module.when, c.when) for c in trace.calls_of(module)):
+        return "it is made on some paths of the constructor only"
+    owners = {n.owner for n in names}
+    if len(owners) != 1 or "" in owners or owners != {names[0].owner}:
+        return "the names are given in different classes: separate the instances by hand"
+    if any("." in n.path.removesuffix(".*") for n in names if not n.path.endswith(".*")):
+        return "an entry of another list takes its place: separate the instances by hand"
+    if len({n.span.path for n in names}) != 1:
+        return "the names are given in different files: separate the instances by hand"
+    tied = module.parameters is not False or module.buffers is not False
+    uses = tuple(dict.fromkeys(n.span for n in names))
+    intent = SeparateInstances(
+        path=names[0].span.path,
+        owner=names[0].owner.partition(":")[2],
+        definition=module.made_at or names[0].span,
+        uses=uses,
+        tied=tied,
+    )
+    if tied:
+        reason = "the copies share the weights, but the state dict gains keys for them"
+        return Fix("make one instance per name", Safety.UNSAFE, reason, intent)
+    return Fix("make one instance per name", Safety.SAFE, "", intent)
