@@ -34,7 +34,7 @@ UNREADABLE = BuiltIn(
     code="QAT000",
     name="unreadable-file",
     severity=Severity.ERROR,
-    since="0.1",
+    since="0.1.0",
     doc="""\
 A file that cannot be read, decoded or parsed.
 
@@ -55,7 +55,7 @@ UNUSED_SUPPRESSION = BuiltIn(
     code="QAT001",
     name="unused-suppression",
     severity=Severity.WARNING,
-    since="0.1",
+    since="0.1.0",
     doc="""\
 A `# qatlint: ignore` comment that ignores nothing.
 

@@ -46,7 +46,8 @@ def _check_group(paths: Sequence[str], loader: Loader, settings: Settings) -> li
     def codes_in(path: str) -> frozenset[str]:
         return settings.codes - off.get(path, frozenset())
 
-    found = [f for f in engine.check(paths, loader, rules) if f.code in codes_in(f.span.path)]
+    found = engine.check(paths, loader, rules, settings.src)
+    found = [finding for finding in found if finding.code in codes_in(finding.span.path)]
     marked = _with_comments(paths, loader)
     if not marked:
         return found

@@ -81,7 +81,9 @@ def fix(safety: Safety = Safety.SAFE, reason: str = "", title: str = "use one in
     return Fix(title, safety, reason, SeparateInstances("a.py", "Block", place, (), False))
 
 
-def check(paths: Sequence[str], loader: Loader, rules: Sequence[Rule]) -> list[Finding]:
+def check(
+    paths: Sequence[str], loader: Loader, rules: Sequence[Rule], source_roots: Sequence[str] = ()
+) -> list[Finding]:
     """One finding for each word in a file that is the name of a rule, `!name` a note, `?name` one with a fix."""
     found: list[Finding] = []
     codes = {rule.code for rule in rules}

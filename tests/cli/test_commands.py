@@ -1,0 +1,195 @@
+"""The other commands, help, and the command line as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qatlint
+from qatlint import catalogue
+from qatlint.cli.app import app, names
+from qatlint.cli.main import main
+from tests import fakes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def fake_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.install(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def run(*args: str, cwd: Path, code: str = "", **options: object) -> subprocess.CompletedProcess[str]:
+    """qatlint as a process; `code` runs in place of `-m qatlint`."""
+    start = ["-c", code] if code else ["-m", "qatlint"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *start, *args],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("fake_rules")
+def test_rules_are_listed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "QAT101  shared-module       error    fix  One instance runs." in lines
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_rules_are_listed_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "--output-format", "json"]) == 0
+    items = json.loads(capsys.readouterr().out)
+    assert [item["code"] for item in items] == [entry.code for entry in catalogue.entries()]
+    assert set(items[0]) == {"code", "name", "severity", "fixable", "since", "summary"}
+
+
+@pytest.mark.usefixtures("fake_rules")
+def test_explain_takes_codes_and_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "qat101", "Unused-Suppression"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# QAT101 shared-module\n\n*error, fixable, since 0.1*\n\nOne instance runs.\n")
+    assert "# QAT001 unused-suppression" in out
+
+
+@pytest.mark.usefixtures("fake_rules")
+def test_explain_is_rendered_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "QAT101", "--color", "always"]) == 0
+    out = capsys.readouterr().out
+    assert "##" not in out and "What it flags" in out and "\x1b[" in out
+
+
+@pytest.mark.usefixtures("fake_rules")
+def test_explain_of_an_unknown_rule_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "shared-modul"]) == 2
+    assert "unknown rule `shared-modul`; did you mean `shared-module`?" in capsys.readouterr().err
+
+
+def test_every_file_of_the_package_is_a_command() -> None:
+    assert {"check", "rules", "explain"} <= set(names())
+    for name in names():
+        command = app.get_command(app.make_context("qatlint", ["rules"]), name)
+        assert command is not None and command.name == name and command.help, name
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["-h"], ["check", "--help"], ["rules", "-h"], ["explain", "-h"]]
+)
+def test_help_is_rich_and_fits(
+    args: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(args) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("╭" in line for line in lines)
+    assert all(len(line.rstrip()) <= 80 for line in lines)
+
+
+def test_help_of_the_group_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in names())
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert qatlint.__version__ in capsys.readouterr().out
+
+
+def test_a_usage_error_on_a_terminal_is_rich(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["check", "--bogus"]) == 2
+    err = capsys.readouterr().err
+    assert "╭" in err and "--bogus" in err
+
+
+HEAVY = (
+    "rich",
+    "rich_click",
+    "libcst",
+    "pathspec",
+    "torch",
+    "typer",
+    "tomllib",
+    "tomli",
+    "json",
+    "difflib",
+    "tempfile",
+)
+
+
+def test_the_usual_run_imports_nothing_heavy(tmp_path: Path) -> None:
+    """The time of a whole process is mostly imports: these cost more than linting a file."""
+    (tmp_path / "a.py").write_text("import torch\nfrom torch import nn\nx = 1\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    code = (
+        "import sys\n"
+        "from qatlint.cli.main import main\n"
+        "code = main(['a.py', '--output-format', 'concise'])\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = run(cwd=tmp_path, code=code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "All checks passed.\n", "[]\n")
+
+
+def test_importing_the_package_is_light(tmp_path: Path) -> None:
+    done = run(
+        cwd=tmp_path,
+        code="import sys; before = set(sys.modules); import qatlint; print(set(sys.modules) - before)",
+    )
+    assert done.stdout == "{'qatlint'}\n"
+
+
+def test_python_m_qatlint_lints_the_real_thing(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    done = run("broken.py", "--output-format", "concise", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.startswith("broken.py:1:")
+    assert "QAT000 error" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"broken{number}.py").write_text("def f(:\n" + "# filler\n" * 10)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qatlint"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 128 + signal.SIGPIPE
+
+
+def test_names_the_terminal_cannot_show_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "模型.py").write_text("def f(:\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "qatlint", "--output-format", "concise"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith(b"\\u6a21\\u578b.py:1:")
