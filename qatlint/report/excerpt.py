@@ -80,7 +80,7 @@ def _underline(mark: Mark, start: int, end: int, room: int, style: Style) -> lis
             f"{line} {style.paint(first, mark.colour)}",
             *(indent + style.paint(text, mark.colour) for text in others),
         ]
-    indent_columns = max(0, min(start, room - 2 * _LEAST_LABEL))
+    indent_columns = max(0, min(start, room - min(text_width(mark.label), 2 * _LEAST_LABEL)))
     below = wrap(mark.label, room - indent_columns)
     return [line, *(" " * indent_columns + style.paint(text, mark.colour) for text in below)]
 
