@@ -59,8 +59,11 @@ def bindings_of(tree: Tree, cls: cst.ClassDef, attribute: str) -> list[Binding]:
             receiver = self_name(statement)
             if receiver is not None:
                 found.extend(_in_method(tree, cls, statement, receiver, attribute))
-        elif not isinstance(statement, cst.ClassDef) and any(_binds_name(n, attribute) for n in walk(statement)):
-            raise Refused(f"`{attribute}` is defined in the class body, so all instances of the class share it")
+            continue
+        if isinstance(statement, cst.ClassDef):
+            continue
+        if any(_binds_name(node, attribute) for node in walk(statement)):
+            raise Refused(f"`{attribute}` is made in the class body, for all instances of the class")
     return found
 
 
@@ -170,7 +173,8 @@ def definition_binding(
     method = method_of(tree, cls, definition) if definition is not None else None
     local = local_name(tree, definition) if definition is not None else None
     for binding in found:
-        if local is not None and binding.method is method and isinstance(binding.value, cst.Name) and binding.value.value == local:
+        is_local = isinstance(binding.value, cst.Name) and binding.value.value == local
+        if is_local and binding.method is method:
             return binding
     named = [b for b in found if not b.is_none]
     if len(named) == 1:

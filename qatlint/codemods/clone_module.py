@@ -14,8 +14,8 @@ import libcst as cst
 
 from qatlint.codemods.bindings import Binding, bindings_of, definition_binding, local_name
 from qatlint.codemods.constructor import may_be_none, written_again
-from qatlint.codemods.edits import Edits
-from qatlint.codemods.locate import method_of, own_class, self_attribute, self_name, walk
+from qatlint.codemods.edits import Edits, Rewrite
+from qatlint.codemods.locate import Tree, method_of, own_class, self_attribute, self_name, walk
 from qatlint.codemods.loops import Loop, LoopCounter, Turns, enclosing_loops
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.place import Placement, changes_below
@@ -44,7 +44,7 @@ class _Group:
 
     turns: tuple[Turns, ...]
     """Of the first call; the counters of the others may have other names."""
-    sites: list[tuple[_Site, tuple[Turns, ...]]] = field(default_factory=list)
+    calls: list[tuple[_Site, tuple[Turns, ...]]] = field(default_factory=list)
 
 
 def plan_clone(file: OpenedFile, intent: CloneModule) -> tuple[Edits, cst.ClassDef]:
@@ -121,13 +121,10 @@ class _Plan:
             if isinstance(around, cst.FunctionDef | cst.Lambda) and receiver in parameters(around):
                 raise Refused(f"`self` is not available where `{self._name}` is called")
         callee = self._callee(node, receiver, method)
-        return _Site(
-            callee, receiver, method, site.slot, tuple(enclosing_loops(self._tree, method, callee, site.loops))
-        )
+        loops = enclosing_loops(self._tree, method, callee, site.loops)
+        return _Site(callee, receiver, method, site.slot, tuple(loops))
 
-    def _callee(
-        self, node: cst.BaseExpression, receiver: str, method: cst.FunctionDef
-    ) -> cst.BaseExpression:
+    def _callee(self, node: cst.BaseExpression, receiver: str, method: cst.FunctionDef) -> cst.BaseExpression:
         """The part of the callee that means the module: `self.relu`, or an alias assigned once."""
         inner = node
         while isinstance(inner, cst.Attribute) and self_attribute(inner, receiver) is None:
@@ -146,36 +143,269 @@ class _Plan:
 
     def make(self) -> None:
         """Fill `edits`. Raises `Refused`."""
-        groups = self._groups()
-        if not groups[0].turns:
-            self._keep_first(groups)
-            return
-        self._check_none_in_list()
-        stays = self._tied or self._is_needed()
-        first, *others = groups
-        prefix = self._file.names.take_numbered(self._name) if others else self._name
-        if stays:
-            self._first_turn(first, prefix)
-        elif self._lists():
-            self._replace_by_list(first)
-        else:
-            self._replace_by_numbers(first, prefix)
+        first, *others = self._groups()
+        if first.turns:
+            prefix = self._file.names.take_numbered(self._name) if others else self._name
+            if self._tied or self._is_needed():
+                self._first_turn(first, prefix)
+            elif self._as_list():
+                self._replace_by_list(first)
+            else:
+                self._replace_by_numbers(first, prefix)
         for group in others:
-            self._further(group)
-
-    def _keep_first(self, groups: list[_Group]) -> None:
-        for group in groups[1:]:
-            self._further(group)
+            if not group.turns:
+                self._further_name(group)
+            elif self._as_list():
+                self._further_list(group)
+            else:
+                self._further_numbers(group)
 
     def _groups(self) -> list[_Group]:
-        """Groups, the one that keeps the name first: straight calls before calls in loops."""
+        """The groups, the one that keeps the name first: straight calls come before calls in loops."""
         groups: dict[tuple[int, tuple[tuple[int, str], ...]], _Group] = {}
         for site in sorted(self._sites, key=lambda s: s.slot):
             turns = tuple(self._counter.turns(loop, site.method, self._name) for loop in site.loops)
             key = (site.slot, tuple((t.start, t.stop) for t in turns))
             group = groups.setdefault(key, _Group(turns))
-            group.sites.append((site, turns))
+            group.calls.append((site, turns))
         ordered = sorted(groups.values(), key=lambda g: bool(g.turns))
         if len(ordered) == 1 and not ordered[0].turns:
             raise Refused(f"the calls of `{self._name}` exclude each other")
         return ordered
+
+    def _further_name(self, group: _Group) -> None:
+        """`self.relu_1 = nn.ReLU()`, and `self.relu_1(x)` at the calls."""
+        name = self._file.names.take_numbered(self._name)
+        for binding in self._bindings:
+            last = self._place(binding, group)
+            value = self._value(binding, last, f"{binding.receiver}.{name} = ")
+            self._insert(last, binding, binding.written(name, value, self._tree))
+        for site, _ in group.calls:
+            self._call(site, f"{site.receiver}.{name}")
+
+    def _further_list(self, group: _Group) -> None:
+        """`self.relu_1 = nn.ModuleList(...)`, and `self.relu_1[i](x)` at the calls."""
+        name = self._file.names.take_numbered(self._name)
+        for binding in self._bindings:
+            last = self._place(binding, group)
+            value = self._list_of(self._value(binding, last, f"{binding.receiver}.{name} = "), group)
+            self._insert(last, binding, f"{binding.receiver}.{name} = {value}")
+        self._call_by_position(group, name)
+
+    def _further_numbers(self, group: _Group) -> None:
+        """A loop that makes `self.relu_1_0`, `self.relu_1_1`, ..., and `getattr` at the calls."""
+        names = self._file.names
+        prefix = names.take_family(names.take_numbered(self._name))
+        for binding in self._bindings:
+            last = self._place(binding, group)
+            self._insert(last, binding, self._numbers(binding, last, group, prefix))
+        for site, turns in group.calls:
+            self._call(site, self._numbered(site, turns, prefix))
+
+    def _first_turn(self, group: _Group, base: str) -> None:
+        """The first turn keeps `self.conv`, the others get `self.conv_1`, ...
+
+        A name that a checkpoint or other code knows must stay, and no instance may get two names.
+        """
+        if len(group.turns) > 1:
+            raise Refused(f"`{self._name}` must stay for the first turn, and the calls stand in nested loops")
+        prefix = self._file.names.take_family(base)
+        for binding in self._bindings:
+            last = self._place(binding, group)
+            self._insert(last, binding, self._numbers(binding, last, group, prefix, skip_first=True))
+        for site, turns in group.calls:
+            (turn,) = turns
+            test = f"{turn.counter} == {turn.start}"
+            other = self._numbered(site, turns, prefix)
+            self._call(site, f"({site.receiver}.{self._name} if {test} else {other})")
+
+    def _replace_by_list(self, group: _Group) -> None:
+        """`self.relu = nn.ModuleList(...)` instead of `self.relu = nn.ReLU()`."""
+        for binding in self._bindings:
+            last = self._place(binding, group)
+            self._value(binding, last, "")
+            value = self._file.expression(self._list_of(self._tree.code(binding.value), group))
+            new_list = self._file.imports.torch_nn("ModuleList", self._maker, self.edits)
+            annotation = self._file.expression(new_list)
+            if last is None or last is binding.holder:
+                self.edits.replace[binding.value] = _always(value)
+                if isinstance(binding.small, cst.AnnAssign):
+                    self.edits.replace[binding.small.annotation.annotation] = _always(annotation)
+                continue
+            line = self._own_line(binding)
+            moved = line.deep_replace(binding.value, value)
+            if isinstance(binding.small, cst.AnnAssign):
+                moved = moved.deep_replace(binding.small.annotation.annotation, annotation)
+            self.edits.remove.add(line)
+            self.edits.insert_after(last, cst.ensure_type(moved, cst.SimpleStatementLine))
+        self._call_by_position(group, self._name)
+
+    def _replace_by_numbers(self, group: _Group, base: str) -> None:
+        """A loop that makes `self.relu_0`, `self.relu_1`, ... instead of `self.relu = nn.ReLU()`."""
+        prefix = self._file.names.take_family(base)
+        for binding in self._bindings:
+            line = self._own_line(binding)
+            last = self._place(binding, group)
+            loop = self._file.statement(self._numbers(binding, last, group, prefix))
+            self.edits.remove.add(line)
+            self.edits.insert_after(last or line, _with_comments_of(line, loop))
+        for site, turns in group.calls:
+            self._call(site, self._numbered(site, turns, prefix))
+
+    # Their text.
+
+    def _as_list(self) -> bool:
+        """Whether the class uses ModuleList and every instance surely is a module."""
+        uses = any(isinstance(n, cst.Name) and n.value == "ModuleList" for n in walk(self.cls))
+        return uses and all(
+            self._is_certain(b) if self._tied else not may_be_none(b.value) for b in self._bindings
+        )
+
+    def _is_needed(self) -> bool:
+        """Whether anything but the calls refers to the attribute, so that it must stay."""
+        known = [*(s.callee for s in self._sites), *(b.target for b in self._bindings)]
+        return not all(b.sole and isinstance(b.value, cst.Call | cst.IfExp) for b in self._bindings) or bool(
+            other_references(self._tree, self.cls, self._name, known)
+        )
+
+    def _is_certain(self, binding: Binding) -> bool:
+        """Whether the binding surely gives a module: neither None nor a plain function."""
+        if not isinstance(self._source_of(binding), cst.Call):
+            return False
+        return not any(
+            self_attribute(node, binding.receiver) == self._name and _is_tested(self._tree, node)
+            for node in walk(self.cls)
+        )
+
+    def _source_of(self, binding: Binding) -> cst.BaseExpression:
+        """The bound expression; for `self.act = act` the one that the local name was made with."""
+        definition = self._definition
+        if binding is not self._first or definition is None or not isinstance(binding.value, cst.Name):
+            return binding.value
+        bound = bound_in(self._maker)
+        names = [n.value for n in walk(definition) if isinstance(n, cst.Name)]
+        if (
+            local_name(self._tree, definition) == binding.value.value
+            and bound[binding.value.value] == 1
+            and method_of(self._tree, self.cls, definition) is self._maker
+            and all(bound[name] <= 1 for name in names)
+        ):
+            return definition
+        return binding.value
+
+    def _place(self, binding: Binding, group: _Group) -> cst.BaseStatement | None:
+        needs = frozenset(need for _, turns in group.calls for turn in turns for need in turn.needs)
+        return Placement(self._tree, self.cls, self._name, binding).after(needs, tied=self._tied)
+
+    def _value(self, binding: Binding, last: cst.BaseStatement | None, before: str) -> str:
+        """Source of one more instance, behind `last`; `before` is what its line begins with."""
+        if self._tied:
+            original = f"{binding.receiver}.{self._name}"
+            column = self._tree.column(binding.small) + len(before)
+            return tied_copy(
+                self._file,
+                self._maker,
+                original,
+                self.edits,
+                certain=self._is_certain(binding),
+                column=column,
+            )
+        value = self._source_of(binding)
+        placement = Placement(self._tree, self.cls, self._name, binding)
+        placement.refuse_rebinding(value, last)
+        known = self._definition if self._definition is not None else value
+        return written_again(self._file, self.cls, self._maker, value, known, self._name)
+
+    def _list_of(self, value: str, group: _Group) -> str:
+        """`nn.ModuleList([<value> for _ in range(n)])`, nested for nested loops."""
+        new_list = self._file.imports.torch_nn("ModuleList", self._maker, self.edits)
+        for turn in reversed(group.turns):
+            value = f"{new_list}([{value} for _ in {turn.domain()}])"
+        return value
+
+    def _numbers(
+        self,
+        binding: Binding,
+        last: cst.BaseStatement | None,
+        group: _Group,
+        prefix: str,
+        *,
+        skip_first: bool = False,
+    ) -> str:
+        """The loop (or loops) of the maker that set the numbered attributes."""
+        indent = self._tree.module.default_indent
+        counters = self._file.names.counters(self._maker, len(group.turns))
+        depth = len(counters)
+        name = self._formatted(prefix, counters)
+        start = f"setattr({binding.receiver}, {name}, "
+        value = self._value(binding, last, indent * depth + start)
+        if '"""' not in value and "'''" not in value:
+            value = value.replace("\n", "\n" + indent * depth)
+        lines = [
+            f"{indent * level}for {counter} in {turn.domain(skip_first)}:"
+            for level, (counter, turn) in enumerate(zip(counters, group.turns, strict=True))
+        ]
+        return "\n".join([*lines, f"{indent * depth}{start}{value})"])
+
+    def _numbered(self, site: _Site, turns: tuple[Turns, ...], prefix: str) -> str:
+        return f"getattr({site.receiver}, {self._formatted(prefix, [t.counter for t in turns])})"
+
+    def _formatted(self, prefix: str, counters: list[str]) -> str:
+        quote = self._file.quote
+        return "".join([f"f{quote}{prefix}", *(f"_{{{counter}}}" for counter in counters), quote])
+
+    # Putting them in.
+
+    def _insert(self, last: cst.BaseStatement | None, binding: Binding, text: str) -> None:
+        statement = self._file.statement(text)
+        if last is not None:
+            self.edits.insert_after(last, statement)
+            return
+        suite = cst.ensure_type(binding.holder, cst.SimpleStatementSuite)
+        if not isinstance(statement, cst.SimpleStatementLine):
+            raise Refused(f"`{self._name}` is made on the line of its `if`, which has no room for a loop")
+        self.edits.append.setdefault(suite, []).extend(statement.body)
+
+    def _own_line(self, binding: Binding) -> cst.SimpleStatementLine:
+        """The line of the binding, when nothing else stands on it. Raises `Refused`."""
+        holder = binding.holder
+        if not isinstance(holder, cst.SimpleStatementLine) or len(holder.body) != 1:
+            raise Refused(f"`{self._name}` is not made on a line of its own")
+        return holder
+
+    def _call_by_position(self, group: _Group, name: str) -> None:
+        for site, turns in group.calls:
+            positions = "".join(f"[{turn.position}]" for turn in turns)
+            self._call(site, f"{site.receiver}.{name}{positions}")
+
+    def _call(self, site: _Site, text: str) -> None:
+        """Call `text` at this site."""
+        old = site.callee
+        if "(" in text and self._tree.around(old, cst.FormattedString) is not None:
+            raise Refused(f"`{self._name}` is called inside an f-string")
+        new = self._file.expression(text)
+        self.edits.replace[old] = _always(
+            new.with_changes(lpar=[*old.lpar, *new.lpar], rpar=[*new.rpar, *old.rpar])
+        )
+
+
+def _always(node: cst.CSTNode) -> Rewrite:
+    return lambda _: node
+
+
+def _with_comments_of(line: cst.SimpleStatementLine, loop: cst.BaseStatement) -> cst.BaseStatement:
+    """Give the comments around `line` to the loop that replaces it: above it, and behind its last line."""
+    inner: cst.CSTNode = loop
+    while isinstance(inner, cst.For):
+        inner = inner.body.body[0]
+    return loop.with_deep_changes(inner, trailing_whitespace=line.trailing_whitespace).with_changes(
+        leading_lines=line.leading_lines
+    )
+
+
+def _is_tested(tree: Tree, node: cst.CSTNode) -> bool:
+    """Whether `node` is compared or taken as true or false."""
+    parent = tree.parent(node)
+    if isinstance(parent, cst.Comparison | cst.ComparisonTarget | cst.BooleanOperation | cst.UnaryOperation):
+        return True
+    return isinstance(parent, cst.If | cst.IfExp) and parent.test is node

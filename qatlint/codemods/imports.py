@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -101,7 +102,9 @@ def insert_import(module: cst.Module, line: str) -> cst.Module:
     block. Without any import, the line follows the docstring and the `__future__` imports.
     """
     body = list(module.body)
-    new = cst.ensure_type(cst.parse_statement(line, config=module.config_for_parsing), cst.SimpleStatementLine)
+    new = cst.ensure_type(
+        cst.parse_statement(line, config=module.config_for_parsing), cst.SimpleStatementLine
+    )
     start = _first_place(body)
     stop = start
     while stop < len(body) and _modules_of(body[stop]):
@@ -121,7 +124,7 @@ def insert_import(module: cst.Module, line: str) -> cst.Module:
 
 
 def _put(
-    body: list[cst.BaseStatement], place: int, new: cst.SimpleStatementLine, below: list[cst.EmptyLine]
+    body: Sequence[cst.BaseStatement], place: int, new: cst.SimpleStatementLine, below: list[cst.EmptyLine]
 ) -> list[cst.BaseStatement]:
     """Insert `new` before the statement at `place`: blank lines above that one stay above `new`."""
     if place == len(body):
@@ -136,7 +139,7 @@ def _put(
     return [*body[:place], new, following, *body[place + 1 :]]
 
 
-def _first_place(body: list[cst.BaseStatement]) -> int:
+def _first_place(body: Sequence[cst.BaseStatement]) -> int:
     """Index of the first statement after the docstring and the `__future__` imports."""
     place = 0
     for position, statement in enumerate(body):
@@ -154,7 +157,7 @@ def _first_place(body: list[cst.BaseStatement]) -> int:
     return place
 
 
-def _first_group(block: list[cst.BaseStatement]) -> list[cst.BaseStatement]:
+def _first_group(block: Sequence[cst.BaseStatement]) -> Sequence[cst.BaseStatement]:
     """The imports up to the first blank line or comment between two of them."""
     for position, statement in enumerate(block[1:], start=1):
         if isinstance(statement, cst.SimpleStatementLine) and statement.leading_lines:

@@ -118,7 +118,7 @@ class LoopCounter:
     def turns(self, loop: Loop, method: cst.FunctionDef, made: str) -> Turns:
         """The turns of `loop` in `method`, countable in the maker of `made`. Raises `Refused`."""
         if loop not in self._known:
-            if isinstance(loop, cst.For) and loop.asynchronous or isinstance(loop, cst.CompFor) and loop.asynchronous:
+            if loop.asynchronous is not None:
                 raise Refused("the loop is asynchronous")
             count = _Count(self._file, self._cls, method, self._maker, made)
             self._known[loop] = self._plan(loop, method, count)

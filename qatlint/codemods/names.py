@@ -75,12 +75,14 @@ class Names:
 
     def take_counter(self, function: cst.FunctionDef) -> str:
         """A loop counter that `function` does not mention; not given out again for this function."""
-        given = self._counters.setdefault(function, set())
-        mentioned = given | {n.value for n in walk(function) if isinstance(n, cst.Name)}
-        counter = next(
-            name
-            for name in (*_COUNTERS, *(f"turn_{k}" for k in itertools.count(1)))
-            if name not in mentioned
-        )
-        given.add(counter)
+        (counter,) = self.counters(function, 1)
+        self._counters.setdefault(function, set()).add(counter)
         return counter
+
+    def counters(self, function: cst.FunctionDef, number: int) -> list[str]:
+        """Names for the counters of `number` nested loops in a new statement of `function`."""
+        mentioned = {n.value for n in walk(function) if isinstance(n, cst.Name)}
+        mentioned |= self._counters.get(function, set())
+        numbered = (f"turn_{k}" for k in itertools.count(1))
+        free = (name for name in itertools.chain(_COUNTERS, numbered) if name not in mentioned)
+        return list(itertools.islice(free, number))

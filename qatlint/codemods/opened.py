@@ -28,7 +28,8 @@ class OpenedFile:
         newline = self.tree.module.default_newline
         text = text.replace("\r\n", "\n").replace("\n", newline) if newline != "\n" else text
         parsed = cst.parse_statement(text, config=self.tree.module.config_for_parsing)
-        return cst.ensure_type(parsed, cst.BaseStatement)
+        assert isinstance(parsed, cst.BaseStatement)
+        return parsed
 
     def expression(self, text: str) -> cst.BaseExpression:
         """Parse an expression for insertion into this file."""
@@ -57,4 +58,6 @@ class _WithoutComments(cst.CSTTransformer):
 
 def without_comments(node: cst.BaseExpression) -> cst.BaseExpression:
     """The same expression without the comments on its lines: they are about the first copy."""
-    return cst.ensure_type(node.visit(_WithoutComments()), cst.BaseExpression)
+    stripped = node.visit(_WithoutComments())
+    assert isinstance(stripped, cst.BaseExpression)
+    return stripped

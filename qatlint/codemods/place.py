@@ -104,7 +104,9 @@ class Placement:
 
     def _is_use(self, node: cst.CSTNode, need: str) -> bool:
         """A mention of the attribute, or of a local name that it was given under (not of its own name)."""
-        return isinstance(node, cst.Attribute) or (isinstance(node, cst.Name) and node.value in self._aliases(need))
+        if isinstance(node, cst.Name):
+            return node.value in self._aliases(need)
+        return isinstance(node, cst.Attribute)
 
     def _aliases(self, need: str) -> set[str]:
         """Local names whose value `self.<need>` is: a list that may still grow under that name."""

@@ -1,4 +1,4 @@
-"""Whether an expression may be written a second time, right behind the first, without changing its meaning."""
+"""Whether an expression may be written a second time, right behind the first, and mean the same."""
 
 from __future__ import annotations
 

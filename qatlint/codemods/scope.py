@@ -13,7 +13,10 @@ _INNER = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 
 def bound_by(node: cst.CSTNode) -> Iterator[str]:
-    """Names that running `node` binds in its own scope, one per binding."""
+    """Names that running `node` binds in its own scope, one per binding.
+
+    The target of a comprehension is not among them: it lives in the comprehension.
+    """
     if isinstance(node, cst.FunctionDef | cst.ClassDef):
         yield node.name.value
         return
@@ -21,8 +24,6 @@ def bound_by(node: cst.CSTNode) -> Iterator[str]:
         return
     if isinstance(node, cst.AssignTarget | cst.For | cst.AugAssign | cst.AnnAssign | cst.NamedExpr):
         yield from _targets(node.target)
-    elif isinstance(node, cst.CompFor) or isinstance(node, cst.Del):
-        pass  # the target of a comprehension lives in the comprehension
     elif isinstance(node, cst.AsName):
         yield from _targets(node.name)
         return
@@ -46,10 +47,8 @@ def parameters(function: cst.FunctionDef | cst.Lambda) -> list[str]:
     """Names of all parameters."""
     params = function.params
     found = [p.name.value for p in (*params.posonly_params, *params.params, *params.kwonly_params)]
-    for star in (params.star_arg, params.star_kwarg):
-        if isinstance(star, cst.Param):
-            found.append(star.name.value)
-    return found
+    stars = [star for star in (params.star_arg, params.star_kwarg) if isinstance(star, cst.Param)]
+    return [*found, *(star.name.value for star in stars)]
 
 
 def bound_in_module(module: cst.Module) -> Counter[str]:

@@ -29,9 +29,7 @@ def tied_copy(
         raise Refused("the name `id` means something else in this file")
     deepcopy = file.imports.deepcopy(function, edits)
     tensor = "t" if original != "t" else "tensor"
-    memo = (
-        f"{{id({tensor}): {tensor} for {tensor} in (*{original}.parameters(), *{original}.buffers())}}"
-    )
+    memo = f"{{id({tensor}): {tensor} for {tensor} in (*{original}.parameters(), *{original}.buffers())}}"
     if certain:
         line = f"{deepcopy}({original}, {memo})"
         if column + len(line) <= _WIDTH:
