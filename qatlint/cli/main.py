@@ -1,86 +1,28 @@
-"""The entry point: arguments to an exit code, and every way a run can end early."""
+"""The process: `qatlint` on the command line."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
-
-import click
-
-TROUBLE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
-
-TRACEBACK = "QATLINT_TRACEBACK"
+from typing import NoReturn
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run qatlint and give its exit code.
-
-    0: nothing at or above the threshold; 1: findings; 2: wrong usage, wrong configuration, an internal error.
-    """
-    from qatlint.cli.app import app
-    from qatlint.cli.base import ReaderGone
-
-    _never_fail_on_text()
+def main() -> NoReturn:
+    """Run qatlint on the arguments of the process, and end the process with its exit code."""
     try:
-        result = app.main(
-            args=None if argv is None else list(argv), prog_name="qatlint", standalone_mode=False
-        )
-    except click.UsageError as error:
-        _show_usage_error(error)
-        return TROUBLE
-    except click.ClickException as error:
-        click.echo(f"qatlint: {error.format_message()}", err=True)
-        return TROUBLE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("qatlint: interrupted", err=True)
-        return INTERRUPTED
-    except ReaderGone:
-        # Python must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except Exception as error:
-        if os.environ.get(TRACEBACK):
-            raise
-        click.echo(f"qatlint: {_in_short(error)}", err=True)
-        return TROUBLE
-    return result if isinstance(result, int) else 0
+        gc.disable()  # Importing makes many objects and no garbage.
+        from qatlint.cli.run import run
 
-
-def _never_fail_on_text() -> None:
-    """A path or a name the terminal's encoding lacks is shown escaped."""
-    import io
-
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _show_usage_error(error: click.UsageError) -> None:
-    if not sys.stderr.isatty():
-        error.show()
-        return
-    from rich_click import RichHelpFormatter
-
-    formatter = RichHelpFormatter()
-    formatter.write_error(error)
-    click.echo(formatter.getvalue().rstrip(), err=True)
-
-
-def _in_short(error: Exception) -> str:
-    """What happened and where, in two lines: an internal error is our bug, and says how to report it."""
-    from qatlint.config import ConfigError
-
-    if isinstance(error, ConfigError):
-        return str(error)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    hint = f"This is a bug in qatlint. Set {TRACEBACK}=1 to see the whole traceback."
-    return f"internal error{place}: {what}\n{hint}"
+        gc.enable()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Taking down what a run has built, tree by tree, would take longer than linting a small file.
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from qatlint.cli.main import main
+from qatlint.cli.run import run as main
 from qatlint.engine import Loader
 from qatlint.finding import Finding
 from tests import fakes
@@ -247,8 +247,9 @@ def test_an_internal_error_is_short_and_says_how_to_see_more(
     assert f"{Path(__file__).name}:" in first
     assert "QATLINT_TRACEBACK=1" in second
     monkeypatch.setenv("QATLINT_TRACEBACK", "1")
-    with pytest.raises(KeyError):
-        main(["a.py"])
+    assert main(["a.py"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("qatlint: internal error\nTraceback") and err.endswith("KeyError: 'boom'\n")
 
 
 def test_an_interrupt_exits_with_130(

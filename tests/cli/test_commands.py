@@ -14,7 +14,7 @@ import pytest
 import qatlint
 from qatlint import catalogue
 from qatlint.cli.app import app, names
-from qatlint.cli.main import main
+from qatlint.cli.run import run as main
 from tests import fakes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,7 +138,7 @@ def test_the_usual_run_imports_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     code = (
         "import sys\n"
-        "from qatlint.cli.main import main\n"
+        "from qatlint.cli.run import run as main\n"
         "code = main(['a.py', '--output-format', 'concise'])\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\n"
         "sys.exit(code)\n"
