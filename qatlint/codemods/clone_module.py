@@ -14,7 +14,7 @@ import libcst as cst
 
 from qatlint.codemods.bindings import Binding, bindings_of, definition_binding, local_name
 from qatlint.codemods.constructor import may_be_none, written_again
-from qatlint.codemods.edits import Edits, Rewrite
+from qatlint.codemods.edits import Edits, always
 from qatlint.codemods.locate import Tree, method_of, own_class, self_attribute, self_name, walk
 from qatlint.codemods.loops import Loop, LoopCounter, Turns, enclosing_loops
 from qatlint.codemods.opened import OpenedFile
@@ -228,9 +228,9 @@ class _Plan:
             new_list = self._file.imports.torch_nn("ModuleList", self._maker, self.edits)
             annotation = self._file.expression(new_list)
             if last is None or last is binding.holder:
-                self.edits.replace[binding.value] = _always(value)
+                self.edits.replace[binding.value] = always(value)
                 if isinstance(binding.small, cst.AnnAssign):
-                    self.edits.replace[binding.small.annotation.annotation] = _always(annotation)
+                    self.edits.replace[binding.small.annotation.annotation] = always(annotation)
                 continue
             line = self._own_line(binding)
             moved = line.deep_replace(binding.value, value)
@@ -313,8 +313,7 @@ class _Plan:
         value = self._source_of(binding)
         placement = Placement(self._tree, self.cls, self._name, binding)
         placement.refuse_rebinding(value, last)
-        known = self._definition if self._definition is not None else value
-        return written_again(self._file, self.cls, self._maker, value, known, self._name)
+        return written_again(self._file, self.cls, self._maker, value, self._name)
 
     def _list_of(self, value: str, group: _Group) -> str:
         """`nn.ModuleList([<value> for _ in range(n)])`, nested for nested loops."""
@@ -384,13 +383,9 @@ class _Plan:
         if "(" in text and self._tree.around(old, cst.FormattedString) is not None:
             raise Refused(f"`{self._name}` is called inside an f-string")
         new = self._file.expression(text)
-        self.edits.replace[old] = _always(
+        self.edits.replace[old] = always(
             new.with_changes(lpar=[*old.lpar, *new.lpar], rpar=[*new.rpar, *old.rpar])
         )
-
-
-def _always(node: cst.CSTNode) -> Rewrite:
-    return lambda _: node
 
 
 def _with_comments_of(line: cst.SimpleStatementLine, loop: cst.BaseStatement) -> cst.BaseStatement:

@@ -14,6 +14,11 @@ import libcst as cst
 Rewrite = Callable[[cst.CSTNode], cst.CSTNode]
 
 
+def always(node: cst.CSTNode) -> Rewrite:
+    """The rewrite that puts `node` in the place of whatever is there."""
+    return lambda _: node
+
+
 @dataclass(slots=True)
 class Edits:
     """What to change in a tree. Statements are inserted after a line or block, in order."""

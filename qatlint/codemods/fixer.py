@@ -1,0 +1,230 @@
+"""The loop around the codemods: apply fixes, look again, take back what did not help.
+
+Nothing is written. A fix counts only when its finding is gone afterwards and no other one came up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from qatlint.codemods.apply import Refused, apply_all
+from qatlint.engine import Loader
+from qatlint.finding import Finding, Fix, Safety, SeparateInstances
+
+CheckFn = Callable[[Sequence[str], Loader], list[Finding]]
+"""Findings for these paths, with selection and suppressions applied."""
+
+MAX_PASSES = 100
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class FixResult:
+    """What the fixes come to."""
+
+    texts: Mapping[str, bytes]
+    """The files that change, with their new bytes."""
+    applied: int
+    findings: list[Finding]
+    """What remains. A fix that was refused or taken back is None here, and `no_fix` says why."""
+    problems: tuple[str, ...]
+    """What was left alone and why, for people."""
+
+
+def fix(paths: Sequence[str], loader: Loader, check: CheckFn, *, unsafe: bool) -> FixResult:
+    """Apply the fixes of `paths` until nothing changes; the unsafe ones only if `unsafe`."""
+    return _Fixer(paths, loader, check, unsafe).run()
+
+
+class _Overlay:
+    """A loader that knows the changed texts."""
+
+    def __init__(self, texts: Mapping[str, bytes], below: Loader) -> None:
+        self._texts = texts
+        self._below = below
+
+    def read(self, path: str) -> bytes:
+        return self._texts[path] if path in self._texts else self._below.read(path)
+
+    def exists(self, path: str) -> bool:
+        return path in self._texts or self._below.exists(path)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A finding with the fix to try."""
+
+    finding: Finding
+    fix: Fix
+
+    @property
+    def key(self) -> _Key:
+        return _key(self.finding)
+
+    @property
+    def path(self) -> str:
+        return self.fix.intent.path
+
+
+class _Fixer:
+    def __init__(self, paths: Sequence[str], loader: Loader, check: CheckFn, unsafe: bool) -> None:
+        self._paths = paths
+        self._loader = loader
+        self._check = check
+        self._unsafe = unsafe
+        self._texts: dict[str, bytes] = {}
+        self._applied: Counter[str] = Counter()
+        self._no_fix: dict[_Key, str] = {}
+        self._problems: dict[str, None] = {}
+        self._findings: list[Finding] = []
+
+    def run(self) -> FixResult:
+        self._findings = self._look(self._texts)
+        for _ in range(MAX_PASSES):
+            wanted = self._wanted()
+            if not wanted:
+                break
+            for key in self._try(wanted):
+                # The texts have changed since: ask for the fix as it is now.
+                again = next((w for w in self._wanted() if w.key == key), None)
+                if again is not None:
+                    self._try([again])
+        self._give_up_unsettled()
+        remaining = [
+            replace(f, fix=None, no_fix=self._no_fix[_key(f)]) if f.fix and _key(f) in self._no_fix else f
+            for f in self._findings
+        ]
+        return FixResult(dict(self._texts), self._applied.total(), remaining, tuple(self._problems))
+
+    def _look(self, texts: Mapping[str, bytes]) -> list[Finding]:
+        return self._check(self._paths, _Overlay(texts, self._loader))
+
+    def _wanted(self) -> list[_Wanted]:
+        found = []
+        for finding in self._findings:
+            if finding.fix is None or _key(finding) in self._no_fix:
+                continue
+            if finding.fix.safety is Safety.UNSAFE and not self._unsafe:
+                continue
+            if finding.fix.intent.path not in self._paths:
+                self._no_fix[_key(finding)] = f"{finding.fix.intent.path} is not among the files to fix"
+                continue
+            found.append(_Wanted(finding, finding.fix))
+        return found
+
+    def _try(self, wanted: list[_Wanted]) -> list[_Key]:
+        """Apply these fixes and keep them if they help. Returns those to try again, each alone."""
+        alone: list[_Key] = []
+        while wanted:
+            texts, done = self._carry_out(wanted)
+            if not done:
+                break
+            found = self._look({**self._texts, **texts})
+            suspects = _suspects(done, self._findings, found)
+            if not suspects:
+                self._texts.update(texts)
+                self._applied.update(w.path for w in done)
+                self._findings = found
+                break
+            if len(done) == 1:
+                self._take_back(done[0], found)
+                break
+            alone.extend(w.key for w in suspects)
+            # Fixes that were put off come with the next pass, on the new text.
+            wanted = [w for w in done if w not in suspects]
+        return alone
+
+    def _carry_out(self, wanted: list[_Wanted]) -> tuple[dict[str, bytes], list[_Wanted]]:
+        """New texts, and the fixes that are in them. Refusals are noted."""
+        texts: dict[str, bytes] = {}
+        done: list[_Wanted] = []
+        for path in dict.fromkeys(w.path for w in wanted):
+            here = [w for w in wanted if w.path == path]
+            try:
+                source = _Overlay(self._texts, self._loader).read(path)
+                applied = apply_all(source, [w.fix.intent for w in here])
+            except (Refused, OSError) as error:
+                reason = str(error) if isinstance(error, Refused) else "the file cannot be read"
+                self._problems[f"{path}: {reason}"] = None
+                self._no_fix.update((w.key, reason) for w in here)
+                continue
+            for one, outcome in zip(here, applied.outcome, strict=True):
+                if outcome is None:
+                    done.append(one)
+                elif outcome:
+                    self._no_fix[one.key] = outcome
+            if applied.source != source:
+                texts[path] = applied.source
+        return texts, done
+
+    def _take_back(self, one: _Wanted, found: Sequence[Finding]) -> None:
+        finding = one.finding
+        if one.key in {_key(f) for f in found}:
+            reason = "the finding would stay"
+        else:
+            other = _new_findings(self._findings, found)[0]
+            reason = f"it would cause {other.code} {other.name} for `{other.subject}`"
+        self._no_fix[one.key] = f"the fix was tried and taken back: {reason}"
+        self._problems[
+            f"{one.path}: the fix of {finding.code} for `{finding.subject}` was taken back: {reason}"
+        ] = None
+
+    def _give_up_unsettled(self) -> None:
+        """Keep nothing of a file that still has fixes to apply after the last pass."""
+        unsettled = {w.path for w in self._wanted()}
+        for path in sorted(unsettled):
+            self._texts.pop(path, None)
+            del self._applied[path]
+            self._problems[f"{path}: the fixes did not settle after {MAX_PASSES} passes, so none is kept"] = (
+                None
+            )
+        if unsettled:
+            self._findings = self._look(self._texts)
+
+
+def _key(finding: Finding) -> _Key:
+    return (finding.code, finding.owner, finding.subject)
+
+
+def _new_findings(before: Sequence[Finding], after: Sequence[Finding]) -> list[Finding]:
+    """Findings that were not there before."""
+    known = Counter(_key(f) for f in before)
+    found = []
+    for finding in after:
+        known[_key(finding)] -= 1
+        if known[_key(finding)] < 0:
+            found.append(finding)
+    return found
+
+
+def _suspects(done: list[_Wanted], before: Sequence[Finding], after: Sequence[Finding]) -> list[_Wanted]:
+    """The fixes that did not remove their finding, or may have caused a new one."""
+    left = {_key(f) for f in after}
+    suspects = [w for w in done if w.key in left]
+    for finding in _new_findings(before, after):
+        if _is_remainder(finding, done, before, after):
+            continue
+        same_class = [w for w in done if w.finding.owner == finding.owner]
+        same_file = [w for w in done if w.path == finding.span.path]
+        suspects.extend(same_class or same_file or done)
+    return [w for w in done if w in suspects]
+
+
+def _is_remainder(
+    finding: Finding, done: list[_Wanted], before: Sequence[Finding], after: Sequence[Finding]
+) -> bool:
+    """Whether `finding` is what remains of an old one under another name.
+
+    When `self.a` and `self.b` stop being one instance, what was reported for `a` may now be about `b`.
+    """
+
+    def number(findings: Sequence[Finding]) -> int:
+        return sum(f.code == finding.code and f.owner == finding.owner for f in findings)
+
+    separated = any(
+        isinstance(w.fix.intent, SeparateInstances) and w.finding.owner == finding.owner for w in done
+    )
+    return separated and number(after) <= number(before)
