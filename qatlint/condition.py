@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 Term = frozenset[int]
 Condition = frozenset[Term]
@@ -17,8 +18,9 @@ Condition = frozenset[Term]
 TRUE: Condition = frozenset({frozenset()})
 FALSE: Condition = frozenset()
 TRAINING = 1
+_memoised = lru_cache(maxsize=1 << 16)  # few formulas are met, very often
 
-MAX_TERMS = 12
+MAX_TERMS = 8
 """A formula with more terms is widened (see `either`): a bound on work, not on correctness."""
 
 
@@ -33,16 +35,18 @@ class Atom:
     """Decided when the model is built, not by its inputs."""
 
 
+@_memoised
 def literal(atom: int, holds: bool = True) -> Condition:
     """The formula that says atom `atom` holds (or does not)."""
     return frozenset({frozenset({atom if holds else -atom})})
 
 
+@_memoised
 def both(a: Condition, b: Condition) -> Condition:
     """Conjunction."""
-    if a is TRUE or a == TRUE:
+    if a == TRUE or a == b:
         return b
-    if b is TRUE or b == TRUE:
+    if b == TRUE:
         return a
     terms = []
     for s in a:
@@ -53,6 +57,7 @@ def both(a: Condition, b: Condition) -> Condition:
     return _simplify(terms)
 
 
+@_memoised
 def either(a: Condition, b: Condition) -> Condition:
     """Disjunction. Widened to the literals all terms share when it would grow too large."""
     if not a:
@@ -64,6 +69,7 @@ def either(a: Condition, b: Condition) -> Condition:
     return _simplify([*a, *b])
 
 
+@_memoised
 def negate(a: Condition) -> Condition:
     """Negation. Widened to TRUE when it would grow too large."""
     if a == TRUE:
@@ -77,16 +83,13 @@ def negate(a: Condition) -> Condition:
     return result
 
 
-def without(a: Condition, b: Condition) -> Condition:
-    """`a and not b`."""
-    return both(a, negate(b))
-
-
+@_memoised
 def excludes(a: Condition, b: Condition) -> bool:
     """True when `a` and `b` cannot hold together."""
-    return not both(a, b)
+    return not any(not any(-x in t for x in s) for s in a for t in b)
 
 
+@_memoised
 def implies(a: Condition, b: Condition) -> bool:
     """True when every term of `a` is covered by one term of `b` (sound, not complete)."""
     return all(any(t <= s for t in b) for s in a)
@@ -104,25 +107,28 @@ def holds(condition: Condition, assignment: frozenset[int]) -> bool:
 
 def _simplify(terms: list[Term]) -> Condition:
     """Drop absorbed terms, merge `g and a` with `g and not a`, bound the number of terms."""
-    changed = True
+    if len(terms) < 2:
+        return frozenset(terms)
     current = set(terms)
-    while changed:
-        changed = False
-        for s in sorted(current, key=len):
-            for x in s:
-                twin = (s - {x}) | {-x}
-                if twin in current:
-                    current -= {s, twin}
-                    current.add(s - {x})
-                    changed = True
-                    break
-            if changed:
+    waiting = list(current)
+    while waiting:
+        s = waiting.pop()
+        if s not in current:
+            continue
+        for x in s:
+            rest = s - {x}
+            twin = rest | {-x}
+            if twin in current:
+                current -= {s, twin}
+                current.add(rest)
+                waiting.append(rest)
                 break
+    if len(current) == 1:
+        return frozenset(current)
     kept: list[Term] = []
     for s in sorted(current, key=len):
         if not any(t <= s for t in kept):
             kept.append(s)
     if len(kept) > MAX_TERMS:
-        common = frozenset.intersection(*kept)
-        return frozenset({common})
+        return frozenset({frozenset.intersection(*kept)})
     return frozenset(kept)

@@ -9,7 +9,7 @@ from qatlint.condition import TRUE, Condition, both, literal
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
 from qatlint.static.iteration import varies
-from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, STEP_LIMIT, Frame, RawCall, deps_of
+from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, RawCall, deps_of
 from qatlint.static.project import ClassDef, Unknown
 from qatlint.static.values import (
     NONE,
@@ -227,7 +227,9 @@ class Calls(Attributes):
         key = (id(body), id(receiver) if receiver is not None else 0)
         if key in self.active or len(self.active) >= DEPTH_LIMIT:
             return self.result(args, frame)
-        if self.steps > STEP_LIMIT // 2 and len(self.active) > 6:
+        if self.steps > SOFT_LIMIT and len(self.active) > 3:
+            if self.phase == "init":
+                return self.made(name, node, frame)
             return self.result(args, frame)
         self.active.append(key)
         if self.phase == "forward":

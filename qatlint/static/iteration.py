@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from qatlint.condition import TRUE, Condition, both
 from qatlint.static.expressions import Expressions
-from qatlint.static.machine import UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
+from qatlint.static.machine import SOFT_LIMIT, UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
 from qatlint.static.values import (
     At,
     Choice,
@@ -60,7 +60,7 @@ class Iteration(Expressions):
         return (
             turns <= UNROLL_LIMIT
             and self.unrolled * max(turns, 1) <= 4 * UNROLL_LIMIT
-            and self.steps < 20_000
+            and self.steps < SOFT_LIMIT
         )
 
     def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:

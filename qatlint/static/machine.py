@@ -23,8 +23,10 @@ from qatlint.static.values import (
     Value,
 )
 
-STEP_LIMIT = 60_000
+STEP_LIMIT = 40_000
 """Expressions evaluated per class; past it the trace is reported as incomplete."""
+SOFT_LIMIT = 8_000
+"""Past it, functions called from functions are not entered any more and loops are not unrolled."""
 DEPTH_LIMIT = 24
 """Functions entered inside each other."""
 UNROLL_LIMIT = 12

@@ -60,7 +60,7 @@ class _Tracer:
         self.root = interpreter.root
         self.named: dict[Hashable, _Named] = {}
         self.by_key: dict[int, Hashable] = {n: k for k, n in interpreter.interned.items()}
-        self.reached: set[int] = set()
+        self.weighted: dict[ClassDef, tuple[ModuleFacts, str, set[Kind]]] = {}
 
     def trace(self) -> Trace:
         """The Trace of the interpreted class."""
@@ -76,8 +76,9 @@ class _Tracer:
             if not raw and isinstance(named.target, Symbol) and not named.target.made:
                 if not isinstance(named.target.hint, Instance):
                     continue  # a number, a flag, a name: nothing says it is a module
-            modules.append(self._module(number, named, raw))
-            trace_calls.extend(self._calls(number, named, raw))
+            own = list(self._calls(number, named, raw))
+            modules.append(self._module(number, named, raw, self._matters(named, own)))
+            trace_calls.extend(own)
         bases = tuple(
             e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:]
         )
@@ -264,9 +265,20 @@ class _Tracer:
 
     # -- modules ---------------------------------------------------------------------------
 
-    def _module(self, key: int, named: _Named, raw: list[RawCall]) -> Module:
+    def _matters(self, named: _Named, calls: list[Call]) -> bool:
+        """Whether a rule may ask what is inside: looking means building the child."""
+        if len(named.names) > 1 or any(n.repeated != 1 for n in named.names):
+            return True
+        here = [c for c in calls if not c.other_element]
+        if not here or all(c.implied for c in here):
+            return False
+        counted = [Counted(c.when, c.times, True) for c in here]
+        atoms = {n: self._atom(n) for c in here for n in atoms_of([c.when])}
+        return count(counted, TRUE, (), atoms).shared
+
+    def _module(self, key: int, named: _Named, raw: list[RawCall], matters: bool) -> Module:
         target = named.target
-        facts, class_name, internals = self._facts(target, 0)
+        facts, class_name, internals = self._facts(target, 0 if matters else _DEPTH)
         path = named.paths[0] if named.paths else ""
         last = re.sub(r"[.*\d]+$", "", path).rpartition(".")[2]
         if facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last):
@@ -294,7 +306,7 @@ class _Tracer:
         if isinstance(target, Instance) and hasattr(target.node, "lineno"):
             made_at = target.file.source.span(target.node)
         replaced = written = ""
-        if len(raw) > 1 or any(r.loops for r in raw):
+        if matters and raw:
             replaced, written = self._writers(path, definition)
         return Module(
             key=key,
@@ -346,14 +358,26 @@ class _Tracer:
             return facts, target.dotted, {facts.kind}
         inside: list[ModuleFacts] = []
         kinds: set[Kind] = set()
+        if depth >= _DEPTH:
+            if target.cls is None:
+                return ModuleFacts(Kind.CONTAINER, None, None), target.dotted, set()
+            return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
+        if target.cls is not None and target.cls in self.weighted:
+            return self.weighted[target.cls]
         if target.cls is not None and not target.built and depth < 3:
             try:
                 self.run.build(target)
             except (OutOfSteps, RecursionError):
                 return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
         known = not target.open
-        for child in _children(target):
-            if isinstance(child, Instance) and child.is_module:
+        children = [c for c in _children(target) if not isinstance(c, Instance) or c.is_module]
+        # Library classes first: one with weights settles the matter without building the others.
+        children.sort(key=lambda c: isinstance(c, Instance) and c.cls is not None)
+        for child in children:
+            if any(f.parameters for f in inside):
+                known = False
+                break
+            if isinstance(child, Instance):
                 if depth >= 4:
                     known = False
                     continue
@@ -378,7 +402,11 @@ class _Tracer:
                 facts = facts_of(base.dotted)
                 if facts.kind is not Kind.CONTAINER:
                     return facts, target.cls.full_name, {facts.kind}
-        return ModuleFacts(Kind.PROJECT, parameters, buffers), target.cls.full_name, kinds
+        result = ModuleFacts(Kind.PROJECT, parameters, buffers), target.cls.full_name, kinds
+        if parameters:
+            # It cannot get worse: other instances of the class need no look.
+            self.weighted[target.cls] = result
+        return result
 
     # -- calls -----------------------------------------------------------------------------
 

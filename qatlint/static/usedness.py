@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.project import ClassDef, Project
@@ -45,13 +46,6 @@ def _reads(method: ast.AST, attribute: str) -> bool:
 
 
 def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
-    """`other.<attribute>` anywhere in the file, outside the class: `model.head.fc`."""
-    text = cls.file.source.text
-    if text.count(f".{attribute}") == 0:
-        return False
-    inside = range(cls.node.lineno, (cls.node.end_lineno or cls.node.lineno) + 1)
-    for node in ast.walk(cls.file.source.tree):
-        if isinstance(node, ast.Attribute) and node.attr == attribute and node.lineno not in inside:
-            if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
-                return True
-    return False
+    """`other.<attribute>` anywhere in the file: `model.head.fc`. Asked of the text, which is quick; a
+    comment or a string that says so only makes the rule silent."""
+    return re.search(rf"(?<!\bself)\.{re.escape(attribute)}\b", cls.file.source.text) is not None
