@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -73,8 +75,8 @@ def test_a_related_place_that_is_the_finding_itself_labels_it() -> None:
         ({"no_fix": "the number of turns is unknown"}, "= no fix: the number of turns is unknown"),
     ],
 )
-def test_full_says_how_safe_a_fix_is_or_why_there_is_none(changes: dict[str, object], expected: str) -> None:
-    assert rendered(finding(**changes)).endswith(expected)
+def test_full_says_how_safe_a_fix_is_or_why_there_is_none(changes: dict[str, Any], expected: str) -> None:
+    assert rendered(replace(finding(), **changes)).endswith(expected)
 
 
 def test_everything_but_paths_fits_the_width() -> None:
