@@ -41,5 +41,5 @@ def _rendered(text: str, width: int) -> str:
 
     console = Console(force_terminal=True, width=min(width, 100))
     with console.capture() as capture:
-        console.print(Markdown(text))
+        console.print(Markdown(text, code_theme="ansi_dark"))
     return capture.get().rstrip("\n")
