@@ -31,7 +31,8 @@ class QatlintGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {option for parameter in self.get_params(ctx) for option in parameter.opts}
-        if not args or (args[0] not in own and args[0] not in names()):
+        # While a shell completes, what is not there yet may still become the name of a command.
+        if not ctx.resilient_parsing and (not args or (args[0] not in own and args[0] not in names())):
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

@@ -24,11 +24,8 @@ def run(arguments: Sequence[str]) -> int:
     _never_fail_on_text()
     try:
         result = app.main(args=list(arguments), prog_name="qatlint", standalone_mode=False)
-    except click.UsageError as error:
-        _show_usage_error(error)
-        return TROUBLE
     except click.ClickException as error:
-        click.echo(f"qatlint: {error.format_message()}", err=True)
+        _show(error)
         return TROUBLE
     except (click.Abort, KeyboardInterrupt):
         click.echo("qatlint: interrupted", err=True)
@@ -52,7 +49,8 @@ def _never_fail_on_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _show_usage_error(error: click.UsageError) -> None:
+def _show(error: click.ClickException) -> None:
+    """Wrong usage, with the usage line; in a box on a terminal."""
     if not sys.stderr.isatty():
         error.show()
         return

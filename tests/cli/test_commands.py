@@ -26,7 +26,7 @@ def fake_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def run(*args: str, cwd: Path, code: str = "", **options: object) -> subprocess.CompletedProcess[str]:
+def run(*args: str, cwd: Path, code: str = "") -> subprocess.CompletedProcess[str]:
     """qatlint as a process; `code` runs in place of `-m qatlint`."""
     start = ["-c", code] if code else ["-m", "qatlint"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -115,6 +115,25 @@ def test_a_usage_error_on_a_terminal_is_rich(
     assert main(["check", "--bogus"]) == 2
     err = capsys.readouterr().err
     assert "╭" in err and "--bogus" in err
+
+
+def test_the_shell_can_complete_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_QATLINT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "qatlint ex")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert run(cwd=tmp_path).stdout.split() == ["plain,explain"]
+
+
+def test_an_interrupted_start_is_quiet(tmp_path: Path) -> None:
+    code = (
+        "import sys, qatlint.cli.run\n"
+        "def stop(arguments): raise KeyboardInterrupt\n"
+        "qatlint.cli.run.run = stop\n"
+        "from qatlint.cli.main import main\n"
+        "main()\n"
+    )
+    done = run(cwd=tmp_path, code=code)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 HEAVY = (
