@@ -22,7 +22,7 @@ from qatlint.codemods.place import Placement, changes_below
 from qatlint.codemods.references import other_references
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.scope import bound_in, parameters
-from qatlint.codemods.tied import tied_copy
+from qatlint.codemods.tied import WIDTH, tied_copy
 from qatlint.finding import CallSite, CloneModule
 
 
@@ -69,6 +69,7 @@ class _Plan:
         self.cls = own_class(self._tree, nodes[0])
         if any(own_class(self._tree, node) is not self.cls for node in nodes):
             raise Refused(f"`{self._name}` is called from several classes")
+        self._names = file.names_for(self.cls)
         self._definition = self._find_definition(intent)
         found = bindings_of(self._tree, self.cls, self._name)
         if not found:
@@ -125,12 +126,18 @@ class _Plan:
         return _Site(callee, receiver, method, site.slot, tuple(loops))
 
     def _callee(self, node: cst.BaseExpression, receiver: str, method: cst.FunctionDef) -> cst.BaseExpression:
-        """The part of the callee that means the module: `self.relu`, or an alias assigned once."""
+        """The expression that means the module: `self.relu`, or an alias assigned once."""
         inner = node
         while isinstance(inner, cst.Attribute) and self_attribute(inner, receiver) is None:
             inner = inner.value
         if self_attribute(inner, receiver) == self._name:
             return inner
+        call = self._tree.parent(node)
+        if isinstance(call, cst.Call) and call.func is node:
+            # A function that runs the module: `checkpoint(self.block, x)`.
+            handed = [arg.value for arg in call.args if self_attribute(arg.value, receiver) == self._name]
+            if len(handed) == 1:
+                return handed[0]
         if isinstance(node, cst.Name) and bound_in(method)[node.value] == 1:
             for assign in walk(method):
                 if isinstance(assign, cst.Assign) and self_attribute(assign.value, receiver) == self._name:
@@ -145,7 +152,7 @@ class _Plan:
         """Fill `edits`. Raises `Refused`."""
         first, *others = self._groups()
         if first.turns:
-            prefix = self._file.names.take_numbered(self._name) if others else self._name
+            prefix = self._names.take_numbered(self._name) if others else self._name
             if self._tied or self._is_needed():
                 self._first_turn(first, prefix)
             elif self._as_list():
@@ -175,7 +182,7 @@ class _Plan:
 
     def _further_name(self, group: _Group) -> None:
         """`self.relu_1 = nn.ReLU()`, and `self.relu_1(x)` at the calls."""
-        name = self._file.names.take_numbered(self._name)
+        name = self._names.take_numbered(self._name)
         for binding in self._bindings:
             last = self._place(binding, group)
             value = self._value(binding, last, f"{binding.receiver}.{name} = ")
@@ -185,16 +192,17 @@ class _Plan:
 
     def _further_list(self, group: _Group) -> None:
         """`self.relu_1 = nn.ModuleList(...)`, and `self.relu_1[i](x)` at the calls."""
-        name = self._file.names.take_numbered(self._name)
+        name = self._names.take_numbered(self._name)
         for binding in self._bindings:
             last = self._place(binding, group)
-            value = self._list_of(self._value(binding, last, f"{binding.receiver}.{name} = "), group)
-            self._insert(last, binding, f"{binding.receiver}.{name} = {value}")
+            start = f"{binding.receiver}.{name} = "
+            value = self._list_of(self._value(binding, last, start), group, self._column(binding, start))
+            self._insert(last, binding, start + value)
         self._call_by_position(group, name)
 
     def _further_numbers(self, group: _Group) -> None:
         """A loop that makes `self.relu_1_0`, `self.relu_1_1`, ..., and `getattr` at the calls."""
-        names = self._file.names
+        names = self._names
         prefix = names.take_family(names.take_numbered(self._name))
         for binding in self._bindings:
             last = self._place(binding, group)
@@ -209,7 +217,7 @@ class _Plan:
         """
         if len(group.turns) > 1:
             raise Refused(f"`{self._name}` must stay for the first turn, and the calls stand in nested loops")
-        prefix = self._file.names.take_family(base)
+        prefix = self._names.take_family(base)
         for binding in self._bindings:
             last = self._place(binding, group)
             self._insert(last, binding, self._numbers(binding, last, group, prefix, skip_first=True))
@@ -224,7 +232,8 @@ class _Plan:
         for binding in self._bindings:
             last = self._place(binding, group)
             self._value(binding, last, "")
-            value = self._file.expression(self._list_of(self._tree.code(binding.value), group))
+            column = self._tree.column(binding.value)
+            value = self._file.expression(self._list_of(self._tree.code(binding.value), group, column))
             new_list = self._file.imports.torch_nn("ModuleList", self._maker, self.edits)
             annotation = self._file.expression(new_list)
             if last is None or last is binding.holder:
@@ -242,7 +251,7 @@ class _Plan:
 
     def _replace_by_numbers(self, group: _Group, base: str) -> None:
         """A loop that makes `self.relu_0`, `self.relu_1`, ... instead of `self.relu = nn.ReLU()`."""
-        prefix = self._file.names.take_family(base)
+        prefix = self._names.take_family(base)
         for binding in self._bindings:
             line = self._own_line(binding)
             last = self._place(binding, group)
@@ -301,26 +310,35 @@ class _Plan:
         """Source of one more instance, behind `last`; `before` is what its line begins with."""
         if self._tied:
             original = f"{binding.receiver}.{self._name}"
-            column = self._tree.column(binding.small) + len(before)
             return tied_copy(
                 self._file,
                 self._maker,
                 original,
                 self.edits,
                 certain=self._is_certain(binding),
-                column=column,
+                column=self._column(binding, before),
             )
         value = self._source_of(binding)
         placement = Placement(self._tree, self.cls, self._name, binding)
         placement.refuse_rebinding(value, last)
         return written_again(self._file, self.cls, self._maker, value, self._name)
 
-    def _list_of(self, value: str, group: _Group) -> str:
-        """`nn.ModuleList([<value> for _ in range(n)])`, nested for nested loops."""
+    def _list_of(self, value: str, group: _Group, column: int) -> str:
+        """`nn.ModuleList([<value> for _ in range(n)])`, nested for nested loops.
+
+        `column` is where it will stand: a line that gets too long is broken.
+        """
         new_list = self._file.imports.torch_nn("ModuleList", self._maker, self.edits)
         for turn in reversed(group.turns):
-            value = f"{new_list}([{value} for _ in {turn.domain()}])"
-        return value
+            entries = f"[{value} for _ in {turn.domain()}]"
+            value = f"{new_list}({entries})"
+        if "\n" in value or column + len(value) <= WIDTH:
+            return value
+        return f"{new_list}(\n{self._tree.module.default_indent}{entries}\n)"
+
+    def _column(self, binding: Binding, start: str) -> int:
+        """Where a value stands that follows `start` on a line like that of `binding`."""
+        return self._tree.column(binding.small) + len(start)
 
     def _numbers(
         self,
@@ -333,7 +351,7 @@ class _Plan:
     ) -> str:
         """The loop (or loops) of the maker that set the numbered attributes."""
         indent = self._tree.module.default_indent
-        counters = self._file.names.counters(self._maker, len(group.turns))
+        counters = self._names.counters(self._maker, len(group.turns))
         depth = len(counters)
         name = self._formatted(prefix, counters)
         start = f"setattr({binding.receiver}, {name}, "

@@ -112,6 +112,7 @@ class LoopCounter:
         self._tree = file.tree
         self._edits = edits
         self._cls = cls
+        self._names = file.names_for(cls)
         self._maker = maker
         self._known: dict[Loop, Turns] = {}
 
@@ -143,7 +144,7 @@ class LoopCounter:
                         length = count.length(args[0])
                         return Turns(counter, start, _plus(length, start), count.needs)
         length = count.length(call)
-        counter = self._file.names.take_counter(method)
+        counter = self._names.take_counter(method)
         self._edits.replace[loop] = lambda updated: _enumerated(updated, counter)
         return Turns(counter, 0, length, count.needs)
 
@@ -159,7 +160,7 @@ class LoopCounter:
             return target.value
         if any(isinstance(n, cst.Name) and n.value == target.value for c in inside for n in walk(c)):
             return target.value
-        counter = self._file.names.take_counter(method)
+        counter = self._names.take_counter(method)
         self._edits.replace[target] = lambda updated: updated.with_changes(value=counter)
         return counter
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 
 import libcst as cst
 
 from qatlint.codemods.locate import walk
+from qatlint.codemods.references import strangers_of
 
 _COUNTERS = ("i", "j", "k", "idx", "index", "turn")
 _MANY = 100
@@ -15,16 +17,18 @@ _PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-zA-Z]|\{[^{}]*\}")
 
 
 class Names:
-    """Every name, attribute and string of a file, and those given out since.
+    """Every name, attribute and string that one class may meet, and those given out since.
 
-    The whole file is looked at, not only the class: a base or a subclass may hold the attribute.
+    The whole file is looked at, a base or a subclass may hold the attribute; but not the classes that
+    have nothing to do with this one.
     """
 
-    def __init__(self, module: cst.Module) -> None:
+    def __init__(self, module: cst.Module, cls: cst.ClassDef) -> None:
         self._used: set[str] = set()
         self._patterns: list[re.Pattern[str]] = []
         self._counters: dict[cst.FunctionDef, set[str]] = {}
-        for node in walk(module):
+        strangers = strangers_of(module, cls)
+        for node in _walk_without(module, strangers):
             if isinstance(node, cst.Name):
                 self._used.add(node.value)
             elif isinstance(node, cst.SimpleString):
@@ -86,3 +90,10 @@ class Names:
         numbered = (f"turn_{k}" for k in itertools.count(1))
         free = (name for name in itertools.chain(_COUNTERS, numbered) if name not in mentioned)
         return list(itertools.islice(free, number))
+
+
+def _walk_without(node: cst.CSTNode, left_out: set[cst.ClassDef]) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        if child not in left_out:
+            yield from _walk_without(child, left_out)

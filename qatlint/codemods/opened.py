@@ -18,10 +18,16 @@ class OpenedFile:
     def __init__(self, text: str) -> None:
         """Parse `text`. Raises `Refused`."""
         self.tree = Tree(text)
-        self.names = Names(self.tree.module)
+        self._names: dict[cst.ClassDef, Names] = {}
         self.imports = Imports(self.tree)
         self.bound: Counter[str] = bound_in_module(self.tree.module)
         self.quote = _quote(self.tree.module)
+
+    def names_for(self, cls: cst.ClassDef) -> Names:
+        """The names of a class; those given out stay taken for all rewrites of this file."""
+        if cls not in self._names:
+            self._names[cls] = Names(self.tree.module, cls)
+        return self._names[cls]
 
     def statement(self, text: str) -> cst.BaseStatement:
         """Parse one statement, its lines separated by a newline, for insertion into this file."""

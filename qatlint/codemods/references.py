@@ -16,7 +16,7 @@ def other_references(
 
     `self.<attribute>` in a class that does not inherit from `cls` is another attribute.
     """
-    strangers = {c for c in walk(tree.module) if isinstance(c, cst.ClassDef) and not _is_kin(tree, c, cls)}
+    strangers = strangers_of(tree.module, cls)
     found: list[cst.CSTNode] = []
     for node in walk(tree.module):
         if any(node is k for k in known):
@@ -35,20 +35,25 @@ def other_references(
     return found
 
 
-def _is_kin(tree: Tree, one: cst.ClassDef, other: cst.ClassDef) -> bool:
-    """Whether one of the two classes inherits from the other, as far as this file shows."""
-    return one is other or _inherits(tree, one, other, set()) or _inherits(tree, other, one, set())
+def strangers_of(module: cst.Module, cls: cst.ClassDef) -> set[cst.ClassDef]:
+    """The classes of a file that neither inherit from `cls` nor are inherited by it."""
+    classes = [node for node in walk(module) if isinstance(node, cst.ClassDef)]
+    return {c for c in classes if not _is_kin(classes, c, cls)}
 
 
-def _inherits(tree: Tree, cls: cst.ClassDef, base: cst.ClassDef, seen: set[str]) -> bool:
-    names = {_last_name(arg.value) for arg in cls.bases if arg.keyword is None}
+def _is_kin(classes: list[cst.ClassDef], one: cst.ClassDef, other: cst.ClassDef) -> bool:
+    return one is other or _inherits(classes, one, other, set()) or _inherits(classes, other, one, set())
+
+
+def _inherits(classes: list[cst.ClassDef], cls: cst.ClassDef, base: cst.ClassDef, seen: set[str]) -> bool:
+    names = {_last_name(arg.value) for arg in cls.bases}
     if base.name.value in names:
         return True
     seen.add(cls.name.value)
     return any(
-        _inherits(tree, c, base, seen)
-        for c in walk(tree.module)
-        if isinstance(c, cst.ClassDef) and c.name.value in names and c.name.value not in seen
+        _inherits(classes, c, base, seen)
+        for c in classes
+        if c.name.value in names and c.name.value not in seen
     )
 
 
