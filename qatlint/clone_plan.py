@@ -70,6 +70,8 @@ def _obstacle(
         return f"the place where `{path}` is made was not found"
     if any(c.implied for m in alternatives for c in trace.calls_of(m)):
         return f"`{path}` is also run by a container that holds it"
+    if any(c.inside is not None for c in places):
+        return f"`{path}` is handed to other code and called there: split it by hand"
     owners = {c.owner for c in places}
     if owners != {module.definition_owner}:
         made = module.definition_owner.rpartition(":")[2] or "another class"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from qatlint.finding import Finding, Severity
 from qatlint.rule import Rule
-from qatlint.static.project import Project
+from qatlint.static.project import Project, is_training_code
 from qatlint.static.source import Unreadable
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Span, Trace
@@ -58,7 +58,7 @@ def check_files(
                 found[_identity(broken)] = broken
                 continue
             for cls in file.classes:
-                if not project.is_module(cls):
+                if not project.is_module(cls) or is_training_code(cls):
                     continue
                 trace = trace_class(project, cls)
                 for finding in judge(trace, rules):

@@ -85,6 +85,8 @@ class Name:
     repeated: int | None = 1
     owner: str = ""
     """`package.module:Class` whose body holds `span`."""
+    registered: bool = True
+    """False in a plain list or dict, which `named_modules` does not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,10 @@ class Call:
     method: str = "forward"
     via: tuple[Span, ...] = ()
     """Calls through which it was reached (helpers, children), outermost first."""
+    inside: Span | None = None
+    """The execution itself, when `span` is the call in the owner's body that led to it."""
+    own: bool = False
+    """Run by the child that made it, in that child's own forward."""
     implied: bool = False
     """Run by a container that was called, not by name."""
     other_element: bool = False
@@ -156,6 +162,8 @@ class Module:
     """False when it may turn out to be a plain function (an injected callable)."""
     family: bool = False
     """One entry stands for several instances (`layers.*`)."""
+    switching: bool = False
+    """Each call of it runs another part of it, by a counter of its own."""
     used: str = ""
     """How it is used without being executed, in words ("" when it is not)."""
     made_at: Span | None = None

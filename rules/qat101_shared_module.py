@@ -72,6 +72,7 @@ from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why
 from qatlint.rule import rule
 from qatlint.clone_plan import plan_clone
+from qatlint.condition import excludes
 from qatlint.trace import Call, Kind, Module, On, Trace, Usage
 from qatlint.usage import usage
 from qatlint.words import call_places, class_words, times_words
@@ -87,8 +88,10 @@ def check(trace: Trace) -> Iterator[Finding]:
         if not module.path or module.kind in _SKIPPED:
             continue
         calls = trace.calls_of(module)
-        if not calls or all(c.implied for c in calls):
-            continue  # run by a container only: the container is what is shared, or nothing is
+        if not calls or all(c.implied or c.own for c in calls):
+            continue  # run by its container or its maker only: that is what is shared, or nothing is
+        if module.switching:
+            continue
         used = usage(trace, module)
         if used.shared:
             by_path.setdefault(module.path, []).append((module, used))
@@ -102,9 +105,7 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
     calls = [c for c in trace.calls_of(module) if not c.other_element and not c.implied]
     implied = [c for c in trace.calls_of(module) if not c.other_element and c.implied]
     places = call_places(calls or implied)
-    place = next((c for c in places if c.loops), None) or places[min(1, len(places) - 1)]
-    if len(places) == 1 or place is places[0] and not place.loops:
-        place = places[-1]
+    place = _second(places)
     plan = plan_clone(trace, module, modules, places, used)
     return Finding(
         code="QAT101",
@@ -120,6 +121,16 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
         fix=plan.fix,
         no_fix=plan.no_fix,
     )
+
+
+def _second(places: list[Call]) -> Call:
+    """The place where it becomes shared: the first in a loop, or the first that can follow another."""
+    for i, place in enumerate(places):
+        if place.loops:
+            return place
+        if any(not excludes(place.when, earlier.when) for earlier in places[:i]):
+            return place
+    return places[-1]
 
 
 def _weight(module: Module, used: Usage) -> tuple[int, int, float]:
@@ -151,9 +162,10 @@ def _related(
             yield Related(other.span, "also run here")
     for loop in place.loops:
         yield Related(loop.header, f"in this loop over `{loop.over}`" if loop.over else "in this loop")
-    for via in place.via:
-        yield Related(via, f"reached through this call of `{place.function}`" if via is place.via[-1] else
-                      "reached through this call")
+    if place.inside is not None:
+        yield Related(place.inside, "the call itself")
+    for via in dict.fromkeys(v for p in places for v in p.via):
+        yield Related(via, "reached through this call")
     for other in implied:
         if other not in places:
             yield Related(other.span, "also run here, by the container that holds it")

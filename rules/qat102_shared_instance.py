@@ -56,6 +56,7 @@ about names that "refer to the same instance".
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from qatlint.condition import excludes
@@ -70,8 +71,15 @@ from qatlint.words import class_words
 @rule("QAT102", "shared-instance", severity=Severity.ERROR, fixable=True, since="0.1.0")
 def check(trace: Trace) -> Iterator[Finding]:
     """One finding per instance that is held more than once."""
+    inside = (trace.owner, *trace.bases)
     for module in trace.modules:
         if module.kind is Kind.LOSS or not module.names:
+            continue
+        # A child that was handed the module and keeps it is another matter: its calls count for
+        # QAT101 of the owner. So do plain lists, which register nothing.
+        names = tuple(n for n in module.names if n.registered and n.owner in inside)
+        module = dataclasses.replace(module, names=names)
+        if not names:
             continue
         if module.origin in ("class-level", "default-argument"):
             yield _one_for_all(trace, module)

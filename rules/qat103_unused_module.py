@@ -69,7 +69,7 @@ def check(trace: Trace) -> Iterator[Finding]:
     if not trace.has_forward or not trace.complete:
         return
     executed = {m.key for m in trace.modules if trace.calls_of(m)}
-    busy = {m.path for m in trace.modules if m.key in executed}
+    busy = {p for m in trace.modules if m.key in executed for p in (m.path, *(n.path for n in m.names))}
     seen: set[str] = set()
     for module in trace.modules:
         if module.key in executed or module.path in busy or module.path in seen or not _judged(module):

@@ -304,10 +304,13 @@ class Attributes(Statements):
         """`value.name = new` at this point of the program."""
         if isinstance(value, (Choice, Pick)):
             for _, option in value.options:
-                self.set_attribute(option, name, new, frame, node)
+                if not (isinstance(value, Pick) and self._is_graft(option, name, new, frame, node)):
+                    self.set_attribute(option, name, new, frame, node)
             return
         if not isinstance(value, Instance):
             return
+        if not value.built and not value.building:
+            self.build(value)
         if isinstance(name, Choice):
             for when, option in name.options:
                 outer = frame.guard
@@ -342,6 +345,19 @@ class Attributes(Statements):
         if value.items is not None and isinstance(new, Instance) and new.is_module:
             if value.cls is not None and value.building and old is None:
                 value.items.items.append(Item(new, when, times, loops, node, frame.file))
+
+    def _is_graft(self, element: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> bool:
+        """`xs[i].conv = xs[0].conv`: a part of one element of a family is put into the others."""
+        if not (isinstance(element, Instance) and isinstance(name, Const) and isinstance(new, Pick)):
+            return False
+        if not element.built:
+            self.build(element)
+        old = element.attrs.get(str(name.value))
+        for _, option in new.options:
+            if old is not None and option is old.value and isinstance(option, Instance):
+                self.grafts.append((option.number, str(name.value), node, frame.file))
+                return True
+        return False
 
     def delete_attribute(self, value: Value, name: str, frame: Frame) -> None:
         """`del value.name`."""
@@ -523,15 +539,9 @@ class Attributes(Statements):
             item = value.attrs.get(f"<{key_of(name)}>")
             if item is not None:
                 return item.value
-            if isinstance(name, Symbol) and value is self.root:
+            if value is self.root:
                 # Any attribute may be meant: nothing can be said to be unused.
                 self.incomplete = True
-                return Symbol(
-                    self.intern(("getattr", value.number, name.key)),
-                    deps=name.deps,
-                    origin="unknown",
-                    callable_hint="member",
-                )
         return self.unknown(value, name)
 
     def _picked_name(self, name: Pick) -> Value:

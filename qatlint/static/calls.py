@@ -9,7 +9,7 @@ from qatlint.condition import TRUE, Condition, both, literal
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
 from qatlint.static.iteration import varies
-from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, RawCall, deps_of
+from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, Place, RawCall, deps_of
 from qatlint.static.project import ClassDef, Unknown
 from qatlint.static.values import (
     NONE,
@@ -217,9 +217,16 @@ class Calls(Attributes):
         return False
 
     def enter(
-        self, callee: Function, args: Args, node: ast.Call, frame: Frame, receiver: Value | None
+        self,
+        callee: Function,
+        args: Args,
+        node: ast.Call,
+        frame: Frame,
+        receiver: Value | None,
+        owner: Instance | None = None,
     ) -> Value:
-        """Interpret the body of a function with these arguments."""
+        """Interpret the body of a function with these arguments; `owner` is the module whose forward
+        it is, when it is one."""
         body = callee.node
         name = getattr(body, "name", "<lambda>")
         if self.phase == "forward" and NOT_FORWARD.search(name):
@@ -236,19 +243,18 @@ class Calls(Attributes):
             self.reached.add(id(body))
         elif receiver is self.root:
             self.initialisers.add(name)
-        owner = frame.owner
         inner = Frame(
             callee.file,
             name=name,
             cls=callee.cls if callee.cls is not None else None,
             me=receiver if receiver is not None else frame.me if callee.closure is not None else None,
-            owner=owner,
+            owner=owner or frame.owner,
             guard=frame.guard,
             closure=callee.closure,
         )
         entered = node is not NOWHERE
         if entered:
-            self.via.append((frame.file, node))
+            self.via.append(Place(frame.file, node, frame.cls, frame.name, frame.owner))
         try:
             self.bind_parameters(callee, args, receiver, inner)
             if isinstance(body, ast.Lambda):
@@ -611,7 +617,8 @@ class Calls(Attributes):
         self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
     ) -> None:
         """What a call of a module executes besides the module itself, as far as it is ours."""
-        if target.cls is not None and not target.built and target.foreign:
+        opened = target.number in self.opened
+        if target.cls is not None and not target.built and (target.foreign or opened):
             self.build(target)
         own_forward = None
         if target.cls is not None:
@@ -622,17 +629,13 @@ class Calls(Attributes):
                     self._run_entry(item, at, node, frame)
             return
         values = [i.value for i in args.positional] + list(args.keywords.values())
-        if not target.foreign and not any(self.may_run(v) for v in values):
+        if not target.foreign and not opened and not any(self.may_run(v) for v in values):
             return
         if not isinstance(own_forward[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
             return
-        owner, frame.owner = frame.owner, target
-        try:
-            function = Function(own_forward[1], own_forward[0].file, None, own_forward[0])
-            receiver: Value = target if not at else Pick(((None, target),), at)
-            self.enter(function, args, node, frame, receiver)
-        finally:
-            frame.owner = owner
+        function = Function(own_forward[1], own_forward[0].file, None, own_forward[0])
+        receiver: Value = target if not at else Pick(((None, target),), at)
+        self.enter(function, args, node, frame, receiver, target)
 
     def _run_entry(self, item: Item, at: tuple[At, ...], node: ast.Call, frame: Frame) -> None:
         """An entry of a Sequential that is called."""
@@ -666,7 +669,7 @@ class Calls(Attributes):
             return
         if frame.owner is not None and frame.owner is not self.root:
             creator = target.creator
-            if creator is not self.root:
+            if creator is not self.root and (creator is None or creator.number not in self.opened):
                 return
         deps: frozenset[int] = deps_of(target) if isinstance(target, Symbol) else frozenset()
         for one in at:

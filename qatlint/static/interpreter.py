@@ -26,9 +26,11 @@ _FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 class Interpreter(Library):
     """One class, interpreted: `calls` and `root` hold what was learnt."""
 
-    def __init__(self, project: Project, cls: ClassDef) -> None:
+    def __init__(self, project: Project, cls: ClassDef, opened: frozenset[int] = frozenset()) -> None:
+        """`opened`: numbers of the children whose forward is followed (see `opened_by`)."""
         super().__init__(project)
         self.cls = cls
+        self.opened = opened
         self.has_forward = False
 
     def interpret(self) -> None:
@@ -60,6 +62,20 @@ class Interpreter(Library):
             self.notes.add("too large: only the first part was followed")
         if root.open:
             self.incomplete = True
+
+    def opened_by(self) -> frozenset[int]:
+        """Children that are executed and of which a part is executed from outside as well.
+
+        A second interpretation follows their forward too, so that the part's calls add up. Numbers are
+        given in order of creation, so they mean the same objects again.
+        """
+        executed = {c.target.number for c in self.calls if isinstance(c.target, Instance)}
+        makers = {
+            c.target.creator.number
+            for c in self.calls
+            if c.target.creator is not None and c.target.creator is not self.root
+        }
+        return frozenset(executed & makers) - self.opened
 
     def _run_forward(self, root: Instance) -> None:
         entry = self.lookup(self.cls, "forward", None)

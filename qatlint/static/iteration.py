@@ -84,12 +84,12 @@ class Iteration(Expressions):
             return self._over_keys(value.children, text)
         entries = self.entries(value)
         if entries is not None:
-            return self._over_entries(entries, text)
+            return self._over_entries(entries, text, isinstance(value, Instance) or not entries.open)
         if isinstance(value, Pick):
             return self._over_pick(value, node, frame)
         return self._over_unknown(value, text)
 
-    def _over_entries(self, entries: Seq, text: ast.AST) -> Turns:
+    def _over_entries(self, entries: Seq, text: ast.AST, known: bool = True) -> Turns:
         least, most, exact = 0, 0, True
         unbounded = entries.open
         for item in entries.items:
@@ -109,7 +109,7 @@ class Iteration(Expressions):
             at = At(("loop", loop.number, 0), frozenset({loop.number}), running=True)
             return self.picked(entries, at)
 
-        return Turns(values, element, times, True, text)
+        return Turns(values, element, times, known, text)
 
     def picked(self, entries: Seq, at: At) -> Value:
         """The element of a sequence that `at` selects."""

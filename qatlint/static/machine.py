@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable
 from itertools import count
+from typing import NamedTuple
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal
 from qatlint.static.project import ClassDef, ModuleFile, Project
@@ -96,23 +97,30 @@ class LoopExits:
         self.broke: Condition = FALSE
 
 
+class Place(NamedTuple):
+    """A call expression in a function that is running."""
+
+    file: ModuleFile
+    node: ast.AST
+    cls: ClassDef | None
+    """The class whose body holds it."""
+    function: str
+    owner: Instance | None
+    """The module whose forward is running there."""
+
+
 class RawCall:
     """One execution of a module as it was met: resolved to a Trace call at the end."""
 
     __slots__ = (
         "at",
         "callee",
-        "file",
-        "frame_cls",
-        "frame_name",
+        "chain",
         "guard",
         "implied",
         "loops",
         "method",
-        "node",
-        "owner",
         "target",
-        "via",
     )
 
     def __init__(
@@ -125,21 +133,17 @@ class RawCall:
         loops: tuple[LoopFrame, ...],
         method: str,
         implied: bool,
-        via: tuple[tuple[ModuleFile, ast.AST], ...],
+        via: tuple[Place, ...],
     ) -> None:
         self.target = target
         self.at = at
-        self.node = node
         self.callee = callee
-        self.file = frame.file
         self.guard = frame.guard
-        self.frame_cls = frame.cls
-        self.frame_name = frame.name
-        self.owner = frame.owner
+        self.chain = (*via, Place(frame.file, node, frame.cls, frame.name, frame.owner))
+        """The calls that led here, outermost first; the last is the execution itself."""
         self.loops = loops
         self.method = method
         self.implied = implied
-        self.via = via
 
 
 class RawAtom:
@@ -172,7 +176,7 @@ class Machine:
         self.notes: set[str] = set()
         self.incomplete = False
         self.active: list[object] = []
-        self.via: list[tuple[ModuleFile, ast.AST]] = []
+        self.via: list[Place] = []
         self.numbers = count(1)
         self.touched: dict[int, str] = {}
         """Instances used without being executed: number -> how."""
@@ -180,6 +184,10 @@ class Machine:
         self.interned: dict[Hashable, int] = {}
         self.positions: dict[int, tuple[int, bool]] = {}
         """Atoms that test a loop counter: (loop, holds in one turn only)."""
+        self.opened: frozenset[int] = frozenset()
+        """Children whose forward is followed, since a part of them is executed from outside."""
+        self.grafts: list[tuple[int, str, ast.AST, ModuleFile]] = []
+        """(instance, attribute, node, file): an element's part put into other elements."""
         self.reached: set[int] = set()
         """Functions entered while forward runs, by id of their node."""
         self.initialisers: set[str] = set()

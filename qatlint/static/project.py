@@ -36,6 +36,7 @@ _LIBRARIES = frozenset(
 
 
 _CLASS_LINE = re.compile(rb"^[ \t]*class\s+\w+\s*\(([^)]*)\)", re.MULTILINE)
+_TRAINING_CLASS = re.compile(r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher)\d*$")
 _WRITE = re.compile(rb"^[ \t]*(?!self\b|cls\b)(\w+(?:\[[^\]\n]*\])?)\.(\w+)[ \t]*=(?!=)", re.MULTILINE)
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
@@ -466,6 +467,11 @@ class Project:
             known = self._loader.exists(path)
             self._exists[path] = known
         return known
+
+
+def is_training_code(cls: ClassDef) -> bool:
+    """Whether a class is a loss, an assigner or a metric by its name: never part of a deployed forward."""
+    return _TRAINING_CLASS.search(cls.name) is not None
 
 
 def _merge(lines: list[list[Linear]]) -> list[Linear]:

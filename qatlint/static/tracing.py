@@ -12,8 +12,8 @@ from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product, varies
-from qatlint.static.machine import OutOfSteps, RawCall
-from qatlint.static.project import ClassDef, ModuleFile, Project, Unknown
+from qatlint.static.machine import NOWHERE, OutOfSteps, RawCall
+from qatlint.static.project import ClassDef, Linear, ModuleFile, Project, Unknown
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
     At,
@@ -38,6 +38,10 @@ def trace_class(project: Project, cls: ClassDef) -> Trace:
     """What one forward of `cls` does. Never raises for anything the user may have written."""
     interpreter = Interpreter(project, cls)
     interpreter.interpret()
+    opened = interpreter.opened_by()
+    if opened:
+        interpreter = Interpreter(project, cls, opened)
+        interpreter.interpret()
     return _Tracer(project, interpreter).trace()
 
 
@@ -61,6 +65,9 @@ class _Tracer:
         self.named: dict[Hashable, _Named] = {}
         self.by_key: dict[int, Hashable] = {n: k for k, n in interpreter.interned.items()}
         self.weighted: dict[ClassDef, tuple[ModuleFacts, str, set[Kind]]] = {}
+        """Classes known to hold parameters."""
+        self.registered = True
+        """False while walking a plain list or dict."""
 
     def trace(self) -> Trace:
         """The Trace of the interpreted class."""
@@ -68,6 +75,8 @@ class _Tracer:
         assert root is not None and root.cls is not None
         cls = root.cls
         self._walk_attributes(root, "", TRUE, 0)
+        self._walk_class_level(cls)
+        self._add_grafts()
         calls = self._with_names()
         modules: list[Module] = []
         trace_calls: list[Call] = []
@@ -115,6 +124,25 @@ class _Tracer:
         if holder is not self.root or holder.items is not None:
             self._walk_entries(holder, prefix, when, depth)
 
+    def _walk_class_level(self, cls: ClassDef) -> None:
+        """Modules made in the body of a class."""
+        assert self.root is not None
+        for entry in self.project.mro(cls):
+            if not isinstance(entry, ClassDef):
+                continue
+            for name, node in entry.constants.items():
+                if isinstance(node, ast.Call) and name not in self.root.attrs:
+                    value = self.run.class_constant(entry, name)
+                    if isinstance(value, Instance) and value.is_module:
+                        self._walk(value, name, Item(value, TRUE, node=node, file=entry.file), TRUE, 0, self.root)
+
+    def _add_grafts(self) -> None:
+        for number, attribute, node, file in self.run.grafts:
+            known = self.named.get(number)
+            if known is not None and known.names:
+                path = re.sub(r"[^.]+$", attribute, known.names[0].path)
+                known.names.append(Name(path, file.source.span(node), None, owner_at(file, node)))
+
     def _walk(
         self, value: Value, path: str, item: Item, when: Condition, depth: int, holder: Instance
     ) -> None:
@@ -131,11 +159,15 @@ class _Tracer:
         elif isinstance(value, Symbol):
             if value.origin == "config" and value.callable_hint != "member":
                 self._name(value, ("symbol", value.key), path, item, when, None)
-        elif isinstance(value, Seq):
-            for entry in value.items[:40]:
-                self._walk(entry.value, f"{path}.*", entry, both(when, entry.when), depth + 1, holder)
-        elif isinstance(value, Mapping):
-            self._walk_mapping(value, path, when, depth, holder)
+        elif isinstance(value, (Seq, Mapping)):
+            # A plain list or dict registers nothing: what it holds is reached, but has no name by it.
+            registered, self.registered = self.registered, False
+            if isinstance(value, Mapping):
+                self._walk_mapping(value, path, when, depth, holder)
+            else:
+                for entry in value.items[:40]:
+                    self._walk(entry.value, f"{path}.*", entry, both(when, entry.when), depth + 1, holder)
+            self.registered = registered
 
     def _walk_instance(self, value: Instance, path: str, item: Item, when: Condition, depth: int) -> None:
         if value.is_module:
@@ -187,7 +219,11 @@ class _Tracer:
             node, file = target.node or self.run.cls.node, target.file or self.run.cls.file
         span = file.source.span(node)
         repeated = 1 if isinstance(target, Symbol) else repeated
-        name = Name(path, span, repeated, owner_at(file, node))
+        name = Name(path, span, repeated, owner_at(file, node), self.registered)
+        if self.registered and known.names and not known.names[0].registered:
+            known.names.insert(0, name)
+            known.paths.insert(0, path)
+            return False
         if name not in known.names or repeated == 1 and not fresh:
             if not any(n.path == path and n.span == span for n in known.names):
                 known.names.append(name)
@@ -278,7 +314,10 @@ class _Tracer:
 
     def _module(self, key: int, named: _Named, raw: list[RawCall], matters: bool) -> Module:
         target = named.target
-        facts, class_name, internals = self._facts(target, 0 if matters else _DEPTH)
+        known: Target = target
+        if isinstance(target, Symbol) and isinstance(target.hint, Instance):
+            known = target.hint
+        facts, class_name, internals = self._facts(known, 0 if matters else _DEPTH)
         path = named.paths[0] if named.paths else ""
         last = re.sub(r"[.*\d]+$", "", path).rpartition(".")[2]
         if facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last):
@@ -303,8 +342,8 @@ class _Tracer:
             if not used and path and "." not in path and "*" not in path:
                 used = how_used(self.project, self.run, path)
         made_at = None
-        if isinstance(target, Instance) and hasattr(target.node, "lineno"):
-            made_at = target.file.source.span(target.node)
+        if isinstance(known, Instance) and hasattr(known.node, "lineno"):
+            made_at = known.file.source.span(known.node)
         replaced = written = ""
         if matters and raw:
             replaced, written = self._writers(path, definition)
@@ -318,10 +357,11 @@ class _Tracer:
             definition=definition,
             definition_owner=first.owner if first is not None else "",
             names=tuple(named.names),
-            when=self._plain(named.when),
+            when=self._without_positions(named.when, frozenset()),
             origin=origin,
             certain=certain,
             family=bool(target.loops),
+            switching=matters and isinstance(target, Instance) and _switches(target),
             used=used,
             made_at=made_at if made_at != definition else None,
             replaced=replaced,
@@ -410,31 +450,67 @@ class _Tracer:
 
     # -- calls -----------------------------------------------------------------------------
 
-    def _plain(self, condition: Condition) -> Condition:
-        """A condition without tests of loop counters."""
+    def _plain(self, raw: RawCall) -> Condition:
+        """The condition of a call, without tests of counters of loops that repeat it.
+
+        Where each turn runs another element, a test of the counter tells elements apart and stays.
+        """
+        picked = frozenset().union(*(a.deps for a in raw.at)) if raw.at else frozenset()
+        return self._without_positions(raw.guard, picked)
+
+    def _without_positions(self, condition: Condition, kept: frozenset[int]) -> Condition:
         positions = self.run.positions
         if not positions or not any(abs(x) in positions for t in condition for x in t):
             return condition
-        return frozenset(frozenset(x for x in t if abs(x) not in positions) for t in condition)
+        return frozenset(
+            frozenset(x for x in t if abs(x) not in positions or positions[abs(x)][0] in kept)
+            for t in condition
+        )
 
     def _calls(self, key: int, named: _Named, raw: list[RawCall]) -> Iterator[Call]:
         chosen = self._same_element(raw)
+        anchor = self._anchor(raw)
         for one in raw:
+            position = self._seen_from(one, anchor)
+            place, last = one.chain[position], one.chain[-1]
+            callee = one.callee if place is last else getattr(place.node, "func", place.node)
             times = _turns(self._repeating(one))
             yield Call(
                 module=key,
-                span=one.file.source.span(one.node),
-                callee=one.file.source.span(one.callee),
-                owner=one.frame_cls.full_name if one.frame_cls is not None else "",
-                function=one.frame_name,
+                span=place.file.source.span(place.node),
+                callee=place.file.source.span(callee),
+                owner=place.cls.full_name if place.cls is not None else "",
+                function=place.function,
                 times=times,
-                when=self._plain(one.guard),
+                when=self._plain(one),
                 loops=tuple(_loop(loop) for loop in self._shown_loops(one)),
                 method=one.method,
-                via=tuple(f.source.span(n) for f, n in one.via if hasattr(n, "lineno")),
+                via=tuple(p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE),
+                inside=None if place is last else last.file.source.span(last.node),
                 implied=one.implied,
+                own=last.owner is not self.root and last.owner is one.target.creator,
                 other_element=one not in chosen,
             )
+
+    def _anchor(self, raw: list[RawCall]) -> Linear | None:
+        """The class in whose body the calls are reported: the most derived one that makes any."""
+        assert self.root is not None and self.root.cls is not None
+        mro = self.project.mro(self.root.cls)
+        best = len(mro)
+        for one in raw:
+            for place in reversed(one.chain):
+                if place.owner is self.root and place.cls in mro:
+                    best = min(best, mro.index(place.cls))
+                    break
+        return mro[best] if best < len(mro) else None
+
+    def _seen_from(self, raw: RawCall, anchor: Linear | None) -> int:
+        """Position in the chain of the innermost call in the body of `anchor`."""
+        for i in range(len(raw.chain) - 1, -1, -1):
+            place = raw.chain[i]
+            if place.owner is self.root and place.cls is anchor and place.node is not NOWHERE:
+                return i
+        return len(raw.chain) - 1
 
     def _repeating(self, raw: RawCall) -> list[LoopFrame]:
         """Loops that repeat this call on the same instance."""
@@ -472,7 +548,7 @@ class _Tracer:
             for r in group:
                 times = _turns(self._repeating(r))
                 repeats = times.most is None or times.most > 1
-                counted.append(Counted(self._plain(r.guard), times, repeats))
+                counted.append(Counted(self._plain(r), times, repeats))
             used = count(counted, TRUE, (), {n: self._atom(n) for c in counted for n in atoms_of([c.when])})
             most = float("inf") if used.times.most is None else float(used.times.most)
             if (most, len(group)) > best_score:
@@ -569,6 +645,25 @@ def _children(target: Instance) -> Iterator[Value]:
     if target.children is not None:
         for item in [*target.children.entries.values(), *(i for _, i in target.children.rest)]:
             yield from flat(item.value)
+
+
+def _switches(target: Instance) -> bool:
+    """Whether each call of an object runs another part of it: forward picks by a counter on self that
+    it moves itself."""
+    if target.cls is None or "forward" not in target.cls.methods:
+        return False
+    forward = target.cls.methods["forward"]
+    moved = {
+        n.attr
+        for n in ast.walk(forward)
+        if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)
+    }
+    return any(
+        isinstance(n, ast.Subscript)
+        and isinstance(n.ctx, ast.Load)
+        and any(isinstance(i, ast.Attribute) and i.attr in moved for i in ast.walk(n.slice))
+        for n in ast.walk(forward)
+    )
 
 
 def _any(values: Iterator[bool | None]) -> bool | None:

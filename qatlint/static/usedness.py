@@ -23,23 +23,25 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
         for name, method in entry.methods.items():
             if name in _SETUP or name in run.initialisers:
                 continue
-            if _reads(method, attribute):
+            if _reads(method, attribute, entry):
                 if id(method) in run.reached:
                     return f"read in `{name}`"
                 unreached = unreached or f"only in `{name}`"
     for entry in project.subclasses(run.cls):
         for name, method in entry.methods.items():
-            if name not in _SETUP and _reads(method, attribute):
+            if name not in _SETUP and _reads(method, attribute, entry):
                 return f"used by the subclass `{entry.name}`"
     if _read_elsewhere(run.cls, attribute):
         return "read through another object"
     return unreached
 
 
-def _reads(method: ast.AST, attribute: str) -> bool:
+def _reads(method: ast.AST, attribute: str, cls: ClassDef) -> bool:
     for node in ast.walk(method):
         if isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Load):
-            return True
+            holder = node.value
+            if not (isinstance(holder, ast.Name) and isinstance(cls.file.bindings.get(holder.id), tuple)):
+                return True  # not `F.relu`: a function of an imported module
         if isinstance(node, ast.Constant) and node.value == attribute:
             return True
     return False
@@ -48,4 +50,8 @@ def _reads(method: ast.AST, attribute: str) -> bool:
 def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
     """`other.<attribute>` anywhere in the file: `model.head.fc`. Asked of the text, which is quick; a
     comment or a string that says so only makes the rule silent."""
-    return re.search(rf"(?<!\bself)\.{re.escape(attribute)}\b", cls.file.source.text) is not None
+    for match in re.finditer(rf"(\w*)\.{re.escape(attribute)}\b", cls.file.source.text):
+        holder = match[1]
+        if holder != "self" and not isinstance(cls.file.bindings.get(holder), tuple):
+            return True
+    return False
