@@ -152,13 +152,12 @@ class _Plan:
         """Fill `edits`. Raises `Refused`."""
         first, *others = self._groups()
         if first.turns:
-            prefix = self._names.take_numbered(self._name) if others else self._name
             if self._tied or self._is_needed():
-                self._first_turn(first, prefix)
+                self._first_turn(first, alone=not others)
             elif self._as_list():
                 self._replace_by_list(first)
             else:
-                self._replace_by_numbers(first, prefix)
+                self._replace_by_numbers(first, alone=not others)
         for group in others:
             if not group.turns:
                 self._further_name(group)
@@ -202,22 +201,21 @@ class _Plan:
 
     def _further_numbers(self, group: _Group) -> None:
         """A loop that makes `self.relu_1_0`, `self.relu_1_1`, ..., and `getattr` at the calls."""
-        names = self._names
-        prefix = names.take_family(names.take_numbered(self._name))
+        prefix = self._prefix(alone=False)
         for binding in self._bindings:
             last = self._place(binding, group)
             self._insert(last, binding, self._numbers(binding, last, group, prefix))
         for site, turns in group.calls:
             self._call(site, self._numbered(site, turns, prefix))
 
-    def _first_turn(self, group: _Group, base: str) -> None:
+    def _first_turn(self, group: _Group, *, alone: bool) -> None:
         """The first turn keeps `self.conv`, the others get `self.conv_1`, ...
 
         A name that a checkpoint or other code knows must stay, and no instance may get two names.
         """
         if len(group.turns) > 1:
             raise Refused(f"`{self._name}` must stay for the first turn, and the calls stand in nested loops")
-        prefix = self._names.take_family(base)
+        prefix = self._prefix(alone)
         for binding in self._bindings:
             last = self._place(binding, group)
             self._insert(last, binding, self._numbers(binding, last, group, prefix, skip_first=True))
@@ -249,9 +247,9 @@ class _Plan:
             self.edits.insert_after(last, cst.ensure_type(moved, cst.SimpleStatementLine))
         self._call_by_position(group, self._name)
 
-    def _replace_by_numbers(self, group: _Group, base: str) -> None:
+    def _replace_by_numbers(self, group: _Group, *, alone: bool) -> None:
         """A loop that makes `self.relu_0`, `self.relu_1`, ... instead of `self.relu = nn.ReLU()`."""
-        prefix = self._names.take_family(base)
+        prefix = self._prefix(alone)
         for binding in self._bindings:
             line = self._own_line(binding)
             last = self._place(binding, group)
@@ -262,6 +260,10 @@ class _Plan:
             self._call(site, self._numbered(site, turns, prefix))
 
     # Their text.
+
+    def _prefix(self, alone: bool) -> str:
+        """What numbered names begin with: `relu`, or `relu_1` when further instances have names, too."""
+        return self._names.take_family(self._name if alone else self._names.take_numbered(self._name))
 
     def _as_list(self) -> bool:
         """Whether the class uses ModuleList and every instance surely is a module."""

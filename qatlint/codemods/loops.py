@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from qatlint.codemods.edits import Edits
+from qatlint.codemods.edits import Edits, Rewriter, always
 from qatlint.codemods.locate import (
     COMPREHENSIONS,
     Tree,
@@ -24,6 +24,10 @@ from qatlint.codemods.scope import bound_by, bound_in, parameters, rebinds
 from qatlint.finding import LoopSite
 
 Loop = cst.For | cst.CompFor
+_DEPTH = 5
+"""How many local names may stand behind one another."""
+_SIMPLE = re.compile(r"[\w.]+(\([\w.]*\))?")
+"""Source that needs no parentheses anywhere."""
 _VIEWS = ("values", "items", "keys")
 _CHILDREN = ("children", "named_children")
 
@@ -194,7 +198,7 @@ class _Count:
             if any(isinstance(e, cst.StarredElement) for e in iterable.elements):
                 raise self._not_available(iterable)
             return str(len(iterable.elements))
-        if isinstance(iterable, cst.Name) and depth < 5:
+        if isinstance(iterable, cst.Name) and depth < _DEPTH:
             assigned = self._assigned_once(iterable.value)
             if assigned is not None:
                 return self.length(assigned, depth + 1)
@@ -232,25 +236,38 @@ class _Count:
         raise reason
 
     def text(self, expression: cst.BaseExpression, depth: int = 0) -> str:
-        """`expression` as the maker can write it. Raises `Refused`."""
-        if isinstance(expression, cst.Name) and depth < 5:
-            assigned = self._assigned_once(expression.value)
-            if assigned is not None:
-                return self.text(assigned, depth + 1)
+        """`expression` as the maker can write it: local names replaced by what they were assigned once.
+
+        Raises `Refused`.
+        """
+        locals_used: list[tuple[cst.Name, str]] = []
         for node in walk(expression):
             attribute = self_attribute(node, self._receiver)
             if attribute is not None:
                 self._need(attribute, expression)
-            elif isinstance(node, cst.Name):
-                self._check_name(node, expression)
+            elif isinstance(node, cst.Name) and not self._is_label(node):
+                assigned = self._assigned_once(node.value) if depth < _DEPTH else None
+                if assigned is not None:
+                    locals_used.append((node, self.text(assigned, depth + 1)))
+                else:
+                    self._check_name(node, expression)
             elif isinstance(node, cst.Call):
                 if not self._may_call(node.func):
                     raise self._not_available(expression)
             elif isinstance(node, cst.Lambda | cst.NamedExpr | cst.Await | cst.Yield | cst.CompFor):
                 raise self._not_available(expression)
-        text = self._tree.code(expression)
         if self._receiver != self._maker_receiver and self.needs:
             raise self._not_available(expression)
+        bare = expression.with_changes(lpar=[], rpar=[])
+        if isinstance(bare, cst.Name) and locals_used:
+            return locals_used[0][1]
+        values = Edits()
+        for name, text in locals_used:
+            value = self._file.expression(text if _SIMPLE.fullmatch(text) else f"({text})")
+            values.replace[name] = always(value)
+        replaced = bare.visit(Rewriter(values))
+        assert isinstance(replaced, cst.BaseExpression)
+        text = self._tree.code(replaced)
         return f"({text})" if "\n" in text else text
 
     def _may_call(self, callee: cst.BaseExpression) -> bool:
@@ -264,15 +281,16 @@ class _Count:
                 raise self._not_available(expression)  # a property: it may read what is made later
         self.needs |= {attribute}
 
-    def _check_name(self, node: cst.Name, whole: cst.BaseExpression) -> None:
+    def _is_label(self, node: cst.Name) -> bool:
+        """Whether `node` is no variable: an attribute's name, a keyword, or `self` in `self.x`."""
         parent = self._tree.parent(node)
-        if isinstance(parent, cst.Attribute) and parent.attr is node:
-            return
-        if isinstance(parent, cst.Arg) and parent.keyword is node:
-            return
+        if isinstance(parent, cst.Attribute):
+            return parent.attr is node or node.value == self._receiver
+        return isinstance(parent, cst.Arg) and parent.keyword is node
+
+    def _check_name(self, node: cst.Name, whole: cst.BaseExpression) -> None:
+        """Refuse a name that means something else, or nothing, where the maker would write it."""
         name = node.value
-        if name == self._receiver and isinstance(parent, cst.Attribute):
-            return
         if self._bound[name] or self._maker_bound[name]:
             raise self._not_available(whole)
         if self._file.bound[name] > 1 or (not self._file.bound[name] and name not in PURE_BUILTINS):
@@ -316,8 +334,7 @@ def _integer(node: cst.BaseExpression) -> int | None:
 def _plus(length: str, start: int) -> str:
     if not start:
         return length
-    simple = re.fullmatch(r"[\w.]+(\([\w.]*\))?", length)
-    return f"{length} + {start}" if simple else f"({length}) + {start}"
+    return f"{length} + {start}" if _SIMPLE.fullmatch(length) else f"({length}) + {start}"
 
 
 def _enumerated(updated: cst.CSTNode, counter: str) -> cst.CSTNode:

@@ -26,29 +26,45 @@ def clone(
     made: int = 0,
     cls: str | None = None,
     known: bool = True,
+    loops: bool = True,
+    definition: str | None = None,
+    callee: str | None = None,
 ) -> CloneModule:
-    """The intent to clone `self.<attribute>`; `made` picks one of several definitions."""
+    """The intent to clone `self.<attribute>`; `made` picks one of several definitions.
+
+    `definition` is the text of the expression that makes the instance, where it is not what the attribute
+    is assigned; `callee` the name of the function that runs the module. `loops=False` leaves out loops.
+    """
     file = Source(PATH, source.encode() if isinstance(source, str) else source)
     root = _class(file, cls)
-    callees = list(_callees(root, attribute))
+    callees = list(_callees(root, attribute)) if callee is None else _named(root, callee)
     numbers = range(len(callees)) if slots is None else slots
     sites = tuple(
-        CallSite(file.span(node), slot, tuple(LoopSite(file.span(loop), known, "the length of the input") for loop in loops))
-        for (node, loops), slot in zip(callees, numbers, strict=True)
+        CallSite(
+            file.span(node),
+            slot,
+            tuple(LoopSite(file.span(loop), known, "the length of the input") for loop in around if loops),
+        )
+        for (node, around), slot in zip(callees, numbers, strict=True)
     )
-    return CloneModule(PATH, root.name, attribute, file.span(list(_made(root, attribute))[made]), sites, tied)
+    if definition is not None:
+        place = file.span(_texts(file, root)[definition][0])
+    else:
+        place = file.span(list(_made(root, attribute))[made])
+    return CloneModule(PATH, root.name, attribute, place, sites, tied)
 
 
-def separate(source: str, definition: str, uses: Sequence[tuple[str, int]], *, tied: bool = False) -> SeparateInstances:
+def separate(
+    source: str, definition: str, uses: Sequence[tuple[str, int]], *, tied: bool = False
+) -> SeparateInstances:
     """The intent to separate: `definition` and each use are texts of expressions, with the count of the
     occurrence (from 0) for the uses."""
     file = Source(PATH, source.encode())
     root = _class(file, None)
-    found = [(ast.get_source_segment(file.text, n), n) for n in ast.walk(root) if isinstance(n, ast.expr)]
-    found.sort(key=lambda pair: (pair[1].lineno, pair[1].col_offset))
+    found = _texts(file, root)
 
     def nth(text: str, number: int) -> Span:
-        return file.span([n for segment, n in found if segment == text][number])
+        return file.span(found[text][number])
 
     return SeparateInstances(
         PATH, root.name, nth(definition, 0), tuple(nth(text, number) for text, number in uses), tied
@@ -58,6 +74,22 @@ def separate(source: str, definition: str, uses: Sequence[tuple[str, int]], *, t
 def _class(file: Source, name: str | None) -> ast.ClassDef:
     classes = [n for n in ast.walk(file.tree) if isinstance(n, ast.ClassDef)]
     return next(c for c in classes if name is None or c.name == name)
+
+
+def _texts(file: Source, root: ast.ClassDef) -> dict[str, list[ast.expr]]:
+    """The expressions of a class by their text, in source order."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(root):
+        if isinstance(node, ast.expr):
+            found.setdefault(ast.get_source_segment(file.text, node) or "", []).append(node)
+    for nodes in found.values():
+        nodes.sort(key=lambda node: (node.lineno, node.col_offset))
+    return found
+
+
+def _named(root: ast.ClassDef, name: str) -> list[tuple[ast.expr, list[ast.AST]]]:
+    calls = [n.func for n in ast.walk(root) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    return [(func, []) for func in calls if func.id == name]
 
 
 def _is(node: ast.AST, attribute: str) -> bool:
