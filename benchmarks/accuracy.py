@@ -5,11 +5,14 @@
 
 An oracle (see make_oracle.py) holds edges: an owner class, a child, the most calls of the child in one
 forward of the owner. A shared edge (more than one call) is *found* when QAT101 names the child and the
-owner or a base of it. A finding is a *false alarm* when its edge ran only once: the edge of the named owner
-itself, or, when no instance of just that class ran, those of its subclasses. It is *unjudged* when no model
-ran that edge. A finding that is right for the base it names, while a subclass with another forward ran
-the edge once, is listed apart but counts like a false alarm: the strictest reading. Exit code 0 when all
-shared edges are found and not more than --allowed such alarms claim "always".
+owner or a base of it. Shared modules that an owner was handed in its call and does not hold have no path
+to be named by; they are listed and not expected.
+
+A finding is a *false alarm* when its edge ran only once: the edge of the named owner itself, or, when no
+instance of just that class ran, those of its subclasses. It is *unjudged* when no model ran that edge. A
+finding that is right for the base it names, while a subclass with another forward ran the edge once, is
+listed apart but counts like a false alarm: the strictest reading. Exit code 0 when all shared edges are
+found and not more than --allowed such alarms claim "always".
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ import helpers
 
 DEFAULT_ORACLE = helpers.ROOT.parent / "shared" / "oracle" / "torchvision-0.29.1.jsonl"
 _POSITION = re.compile(r"(?<![^.])\d+(?![^.])")
+
+OUTSIDE = "^outside"
+"""The child path of an oracle for a module that its owner does not hold."""
 
 Key = tuple[str, str]
 """Owner and child path."""
@@ -55,6 +61,7 @@ class Comparison:
 
     hits: list[tuple[Edge, dict[str, Any]]]
     misses: list[Edge]
+    outside: list[Edge]
     false: list[tuple[Edge, dict[str, Any]]]
     unjudged: list[dict[str, Any]]
     overridden: list[tuple[Edge, dict[str, Any]]]
@@ -124,14 +131,16 @@ def compare(edges: list[Edge], findings: list[dict[str, Any]]) -> Comparison:
     by_name: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for item in findings:
         by_name[item["owner"], _POSITION.sub("*", item["subject"])].append(item)
-    result = Comparison([], [], [], [], [])
+    result = Comparison([], [], [], [], [], [])
     ran: dict[Key, list[Edge]] = defaultdict(list)
     for edge in edges:
         for name in edge.names:
             ran[name].append(edge)
         naming = [item for name in edge.names for item in by_name[name]]
         if edge.calls > 1:
-            if naming:
+            if edge.child == OUTSIDE:
+                result.outside.append(edge)
+            elif naming:
                 result.hits.append((edge, naming[0]))
             else:
                 result.misses.append(edge)
@@ -168,6 +177,9 @@ def show(comparison: Comparison, edges: list[Edge]) -> None:
     rows = [(e.owner, e.child, e.child_class, e.calls, e.model) for e in comparison.misses]
     if rows:
         print(helpers.table(("owner", "child", "class", "ran", "in model"), rows))
+    print(f"\nshared, but not held by the owner: {len(comparison.outside)}")
+    for edge in comparison.outside:
+        print(f"{edge.owner} runs a {edge.child_class} {edge.calls} times")
     for on in ("always", "some-path", "training"):
         judged(f'false alarms, "{on}"', [p for p in comparison.false if p[1]["on"] == on])
     judged("right for the base, but a subclass ran it once", comparison.overridden)

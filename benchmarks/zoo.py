@@ -122,7 +122,7 @@ def _by_family(names: list[str]) -> list[str]:
 
 def _timm_recipe(timm: Any, name: str) -> Callable[[], tuple[Any, list[Inputs]]]:
     def build() -> tuple[Any, list[Inputs]]:
-        refuse_large(lambda: timm.create_model(name), 120e6)
+        refuse_large(lambda: timm.create_model(name), 420e6)
         model = timm.create_model(name).eval()
         config = model.default_cfg
         channels, side, _ = config.get("input_size", (3, 224, 224))
