@@ -454,6 +454,8 @@ class Attributes(Statements):
                     break
                 if i == steps and certain:
                     return item.value
+            if certain and not entries.open:
+                return self.unknown()  # out of range: never reached in a run that works
         return self.picked(entries, at)
 
     def _mapping_element(self, mapping: Mapping, value: Value, index: Value) -> Value:

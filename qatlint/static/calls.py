@@ -682,6 +682,8 @@ class Calls(Attributes):
     ) -> Value:
         """Call something unknown."""
         if self.phase == "init":
+            for value in [i.value for i in args.positional] + list(args.keywords.values()):
+                self.escape(value, callee.text)
             made = self.made(callee.text, node, frame)
             if callee.callable_hint == "function":
                 made.made = False

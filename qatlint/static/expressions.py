@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, literal, negate
-from qatlint.static.machine import Frame, Machine, deps_of, key_of, origin_of
+from qatlint.static.machine import Frame, Machine, Position, deps_of, key_of, origin_of
 from qatlint.static.project import ClassDef, ExpressionFound, FunctionFound, ModuleFile
 from qatlint.static.values import (
     FALSE_VALUE,
@@ -557,7 +557,7 @@ class Expressions(Machine):
             holds = self.truth(value, node, None)
             return holds if other.value else negate(holds)
         if isinstance(value, Index):
-            return self._position(("equal", value.loop, value.offset, key_of(other)), value, node, once=True)
+            return self._position(("equal", value.loop, value.offset, key_of(other)), value, node, other)
         key, same = key_of(value), key_of(other)
         if key is None or same is None:
             return self.fresh(node, origin_of(value) == "config")
@@ -573,7 +573,7 @@ class Expressions(Machine):
         if isinstance(left, Index) or isinstance(right, Index):
             index = left if isinstance(left, Index) else right
             assert isinstance(index, Index)
-            return self._position(("fresh", next(self.numbers)), index, node, once=False)
+            return self._position(("fresh", next(self.numbers)), index, node)
         if isinstance(op, (ast.LtE, ast.Lt)):
             flipped = ast.Gt() if isinstance(op, ast.LtE) else ast.GtE()
             return negate(self._ordered(left, flipped, right, node))
@@ -583,10 +583,12 @@ class Expressions(Machine):
             return self.fresh(node, config)
         return literal(self.atom((type(op).__name__, a, b), node, config=config))
 
-    def _position(self, key: Hashable, index: Index, node: ast.expr, *, once: bool) -> Condition:
-        """A test on a loop counter: holds in one turn (`once`) or in most of them."""
+    def _position(
+        self, key: Hashable, index: Index, node: ast.expr, other: Value | None = None
+    ) -> Condition:
+        """A test on a loop counter: equal to `other`, so it holds in one turn, or in most of them."""
         number = self.atom(key, node)
-        self.positions[number] = (index.loop, once)
+        self.positions[number] = Position(index.loop, other is not None, other)
         return literal(number)
 
     def _contains(self, left: Value, right: Value, node: ast.expr) -> Condition:
@@ -605,7 +607,7 @@ class Expressions(Machine):
             return item_.when if item_ is not None else FALSE
         a, b = key_of(left), key_of(right)
         if isinstance(left, Index):
-            return self._position(("fresh", next(self.numbers)), left, node, once=False)
+            return self._position(("fresh", next(self.numbers)), left, node)
         if a is None or b is None:
             return self.fresh(node)
         return literal(self.atom(("in", a, b), node))
@@ -635,7 +637,7 @@ class Expressions(Machine):
                 return TRUE
             return self.fresh(node) if value.open or value.rest else FALSE
         if isinstance(value, Index):
-            return self._position(("truth", value.loop, value.offset), value, node, once=False)
+            return self._position(("truth", value.loop, value.offset), value, node)
         if isinstance(value, Pick):
             answers = {self.truth(v, node, frame) for _, v in value.options}
             if len(answers) == 1 and answers <= {TRUE, FALSE}:

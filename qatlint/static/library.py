@@ -88,6 +88,8 @@ class Library(Calls):
             if last in _PURE and all(k is not None for k in keys) and not args.keywords:
                 return self.unknown(*values, key=self.intern((dotted, *keys)), text=last)
             return self.unknown(*values, text=last)
+        for value in [i.value for i in args.positional] + list(args.keywords.values()):
+            self.escape(value, last)
         return self.made(dotted, node, frame)
 
     # -- methods -----------------------------------------------------------------------------

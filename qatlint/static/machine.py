@@ -146,6 +146,16 @@ class RawCall:
         self.implied = implied
 
 
+class Position(NamedTuple):
+    """A test of a loop counter."""
+
+    loop: int
+    once: bool
+    """Holds in one turn only."""
+    other: Value | None
+    """What the counter is compared with, when it is a test for equality."""
+
+
 class RawAtom:
     """An undecided test as it was met; its text is made only when somebody asks for it."""
 
@@ -182,8 +192,8 @@ class Machine:
         """Instances used without being executed: number -> how."""
         self.globals: dict[tuple[str, str], Value] = {}
         self.interned: dict[Hashable, int] = {}
-        self.positions: dict[int, tuple[int, bool]] = {}
-        """Atoms that test a loop counter: (loop, holds in one turn only)."""
+        self.positions: dict[int, Position] = {}
+        """Atoms that test a loop counter."""
         self.opened: frozenset[int] = frozenset()
         """Children whose forward is followed, since a part of them is executed from outside."""
         self.grafts: list[tuple[int, str, ast.AST, ModuleFile]] = []

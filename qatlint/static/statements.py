@@ -17,6 +17,7 @@ from qatlint.static.machine import Frame, LoopExits
 from qatlint.static.project import ClassDef
 from qatlint.static.values import (
     NONE,
+    Choice,
     ClassValue,
     Const,
     Function,
@@ -86,6 +87,10 @@ class Statements(Iteration):
             self.assign(target.value, value, frame, node)
 
     def _unpack(self, targets: list[ast.expr], value: Value, frame: Frame, node: ast.AST) -> None:
+        if isinstance(value, Choice) and not any(isinstance(t, ast.Starred) for t in targets):
+            # An alternative of another length would raise here, so it is not meant.
+            kept = [(w, v) for w, v in value.options if self._fits(v, len(targets))]
+            value = self.choose(kept) if kept else value
         entries = self.entries(value)
         plain = (
             entries is not None
@@ -103,6 +108,11 @@ class Statements(Iteration):
             else:
                 inner = node if isinstance(node, ast.expr) else ast.Constant(None)
                 self.assign(target, self.subscript(value, Const(i), inner, frame), frame, node)
+
+    def _fits(self, value: Value, count: int) -> bool:
+        if not isinstance(value, Seq) or value.open or any(i.times is not None for i in value.items):
+            return True
+        return len(value.items) == count
 
     def _return(self, node: ast.Return, frame: Frame) -> None:
         value = self.eval(node.value, frame) if node.value is not None else NONE

@@ -7,12 +7,12 @@ import posixpath
 import re
 from collections.abc import Hashable, Iterator
 
-from qatlint.condition import FALSE, TRAINING, TRUE, Atom, Condition, atoms_of, both
+from qatlint.condition import FALSE, TRAINING, TRUE, Atom, Condition, atoms_of, both, either, excludes
 from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.interpreter import Interpreter
-from qatlint.static.iteration import product, varies
-from qatlint.static.machine import NOWHERE, OutOfSteps, RawCall
+from qatlint.static.iteration import product
+from qatlint.static.machine import NOWHERE, OutOfSteps, Position, RawCall
 from qatlint.static.project import ClassDef, Linear, ModuleFile, Project, Unknown
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
@@ -48,11 +48,13 @@ def trace_class(project: Project, cls: ClassDef) -> Trace:
 class _Named:
     """A module and the names under which its owner reaches it."""
 
-    __slots__ = ("names", "paths", "target", "when")
+    __slots__ = ("conditions", "names", "paths", "target", "when")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.names: list[Name] = []
+        self.conditions: list[Condition] = []
+        """When each of the names holds."""
         self.paths: list[str] = []
         self.when: Condition = FALSE
 
@@ -121,7 +123,7 @@ class _Tracer:
             if name.startswith("<"):
                 name = "*"
             self._walk(item.value, f"{prefix}{name}", item, both(when, item.when), depth, holder)
-        if holder is not self.root or holder.items is not None:
+        if holder.items is not None or holder.children is not None:
             self._walk_entries(holder, prefix, when, depth)
 
     def _walk_class_level(self, cls: ClassDef) -> None:
@@ -142,6 +144,7 @@ class _Tracer:
             if known is not None and known.names:
                 path = re.sub(r"[^.]+$", attribute, known.names[0].path)
                 known.names.append(Name(path, file.source.span(node), None, owner_at(file, node)))
+                known.conditions.append(TRUE)
 
     def _walk(
         self, value: Value, path: str, item: Item, when: Condition, depth: int, holder: Instance
@@ -183,8 +186,11 @@ class _Tracer:
         self._walk_attributes(value, f"{path}.", when, depth + 1)
 
     def _walk_entries(self, holder: Instance, prefix: str, when: Condition, depth: int) -> None:
+        named = {id(item.node) for item in holder.attrs.values()}
         if holder.items is not None:
             for i, entry in enumerate(holder.items.items[:60]):
+                if id(entry.node) in named:
+                    continue  # `add_module` gave it a name in the container itself
                 name = "*" if prefix else str(i)
                 self._walk(entry.value, f"{prefix}{name}", entry, both(when, entry.when), depth + 1, holder)
         elif holder.children is not None:
@@ -220,21 +226,27 @@ class _Tracer:
         span = file.source.span(node)
         repeated = 1 if isinstance(target, Symbol) else repeated
         name = Name(path, span, repeated, owner_at(file, node), self.registered)
-        if self.registered and known.names and not known.names[0].registered:
-            known.names.insert(0, name)
-            known.paths.insert(0, path)
-            return False
-        if name not in known.names or repeated == 1 and not fresh:
-            if not any(n.path == path and n.span == span for n in known.names):
-                known.names.append(name)
-                known.paths.append(path)
-            elif isinstance(target, Instance) and path.endswith("*") and not target.loops:
-                # The same entry met again under the same list: it stands there more than once.
-                for i, other in enumerate(known.names):
-                    if other.path == path and other.span == span and other.repeated is not None:
-                        known.names[i] = Name(path, span, other.repeated + 1, name.owner)
-        known.when = when if known.when == FALSE else _either(known.when, when)
+        self._add_name(known, name, when)
+        known.when = when if known.when == FALSE else either(known.when, when)
         return fresh
+
+    def _add_name(self, known: _Named, name: Name, when: Condition) -> None:
+        if known.names and all(excludes(when, other) for other in known.conditions):
+            return  # another path of the constructor gives it that name instead
+        if name.registered and known.names and not known.names[0].registered:
+            known.names.insert(0, name)
+            known.conditions.insert(0, when)
+            known.paths.insert(0, name.path)
+            return
+        for i, other in enumerate(known.names):
+            if other.path == name.path and other.span == name.span:
+                if name.path.endswith("*") and not known.target.loops and other.repeated is not None:
+                    # The same entry met again under the same list: it stands there more than once.
+                    known.names[i] = Name(name.path, name.span, other.repeated + 1, name.owner)
+                return
+        known.names.append(name)
+        known.conditions.append(when)
+        known.paths.append(name.path)
 
     def _with_names(self) -> dict[Hashable, list[RawCall]]:
         """Calls by module; modules that are called but have no name yet get one from their origin."""
@@ -463,7 +475,7 @@ class _Tracer:
         if not positions or not any(abs(x) in positions for t in condition for x in t):
             return condition
         return frozenset(
-            frozenset(x for x in t if abs(x) not in positions or positions[abs(x)][0] in kept)
+            frozenset(x for x in t if abs(x) not in positions or positions[abs(x)].loop in kept)
             for t in condition
         )
 
@@ -514,11 +526,33 @@ class _Tracer:
 
     def _repeating(self, raw: RawCall) -> list[LoopFrame]:
         """Loops that repeat this call on the same instance."""
+        varied: frozenset[int] = frozenset()
+        for at in self._selected(raw):
+            varied |= at.deps
         return [
             loop
             for loop in raw.loops
-            if not loop.turns and not self._once(raw.guard, loop.number)
+            if not loop.turns and loop.number not in varied and not self._once(raw.guard, loop.number)
         ]
+
+    def _selected(self, raw: RawCall) -> tuple[At, ...]:
+        """Which element runs, with tests such as `if i == index` taken into account."""
+        if not raw.at or not self.run.positions:
+            return raw.at
+        result = []
+        for at in raw.at:
+            other = self._equal_to(raw.guard, at.deps) if at.running else None
+            result.append(self.run.selector(other) if other is not None else at)
+        return tuple(result)
+
+    def _equal_to(self, guard: Condition, loops: frozenset[int]) -> Value | None:
+        """What the counter of one of the loops equals under the condition, when it is known."""
+        for term in guard:
+            for x in term:
+                position = self.run.positions.get(x)
+                if position is not None and position.once and position.loop in loops:
+                    return position.other
+        return None
 
     def _shown_loops(self, raw: RawCall) -> list[LoopFrame]:
         repeating = self._repeating(raw)
@@ -527,9 +561,7 @@ class _Tracer:
     def _once(self, guard: Condition, loop: int) -> bool:
         """Whether the condition holds in one turn of the loop only: `if i == 0`."""
         positions = self.run.positions
-        return bool(guard) and all(
-            any(x > 0 and positions.get(x) == (loop, True) for x in term) for term in guard
-        )
+        return bool(guard) and all(any(_holds_once(positions.get(x), loop) for x in term) for term in guard)
 
     def _same_element(self, raw: list[RawCall]) -> list[RawCall]:
         """Of the calls of a family, those that hit the element that runs most often."""
@@ -539,11 +571,12 @@ class _Tracer:
         best_score: tuple[float, int] = (-1.0, 0)
         seen: set[tuple[Hashable, ...]] = set()
         for one in raw:
-            identity = tuple(a.key for a in one.at)
+            at = self._selected(one)
+            identity = tuple(a.key for a in at)
             if identity in seen:
                 continue
             seen.add(identity)
-            group = [r for r in raw if _overlap(one.at, r.at)]
+            group = [r for r in raw if _overlap(at, self._selected(r))]
             counted = []
             for r in group:
                 times = _turns(self._repeating(r))
@@ -554,6 +587,10 @@ class _Tracer:
             if (most, len(group)) > best_score:
                 best, best_score = group, (most, len(group))
         return best
+
+
+def _holds_once(position: Position | None, loop: int) -> bool:
+    return position is not None and position.once and position.loop == loop
 
 
 def _overlap(a: tuple[At, ...], b: tuple[At, ...]) -> bool:
@@ -618,15 +655,9 @@ def _text(node: ast.AST) -> str:
 
 def _repeats(value: Instance, item: Item) -> int | None:
     """How many positions of a container hold this one instance."""
-    if item.times is None or varies(value, Seq([item])):
+    if item.times is None or item.loops & value.loops:
         return 1
     return item.times.most if item.times.most is not None else None
-
-
-def _either(a: Condition, b: Condition) -> Condition:
-    from qatlint.condition import either
-
-    return either(a, b)
 
 
 def _children(target: Instance) -> Iterator[Value]:
