@@ -13,18 +13,7 @@ from qatlint.codemods.locate import Tree
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.scope import bound_in, bound_in_module
 
-_WITH_LEADING_LINES = (
-    cst.SimpleStatementLine,
-    cst.ClassDef,
-    cst.FunctionDef,
-    cst.If,
-    cst.For,
-    cst.While,
-    cst.Try,
-    cst.TryStar,
-    cst.With,
-    cst.Match,
-)
+_Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
 class Imports:
@@ -111,26 +100,26 @@ def insert_import(module: cst.Module, line: str) -> cst.Module:
         stop += 1
     if start == stop:
         above = [_blank()] if start else []
-        below = [] if start < len(body) and start else [_blank(), _blank()]
+        below = [] if start else [_blank(), _blank()]
         return module.with_changes(body=_put(body, start, new.with_changes(leading_lines=above), below))
     if not _is_stdlib(new):
-        return module.with_changes(body=_put(body, stop, new, []))
+        return module.with_changes(body=[*body[:stop], new, *body[stop:]])
     group = _first_group(body[start:stop])
     if not all(_is_stdlib(statement) for statement in group):
         return module.with_changes(body=_put(body, start, new, [_blank()]))
     later = [k for k, statement in enumerate(group) if _sort_key(statement) > _sort_key(new)]
     place = start + (later[0] if later else len(group))
+    if place > start:
+        return module.with_changes(body=[*body[:place], new, *body[place:]])
     return module.with_changes(body=_put(body, place, new, []))
 
 
 def _put(
-    body: Sequence[cst.BaseStatement], place: int, new: cst.SimpleStatementLine, below: list[cst.EmptyLine]
-) -> list[cst.BaseStatement]:
+    body: Sequence[_Statement], place: int, new: cst.SimpleStatementLine, below: list[cst.EmptyLine]
+) -> list[_Statement]:
     """Insert `new` before the statement at `place`: blank lines above that one stay above `new`."""
-    if place == len(body):
-        return [*body, new]
     following = body[place]
-    lines = list(following.leading_lines) if isinstance(following, _WITH_LEADING_LINES) else []
+    lines = list(following.leading_lines)
     blank = next((k for k, empty in enumerate(lines) if empty.comment is not None), len(lines))
     if isinstance(following, cst.SimpleStatementLine) and _modules_of(following):
         new = new.with_changes(leading_lines=lines[:blank])
@@ -139,7 +128,7 @@ def _put(
     return [*body[:place], new, following, *body[place + 1 :]]
 
 
-def _first_place(body: Sequence[cst.BaseStatement]) -> int:
+def _first_place(body: Sequence[_Statement]) -> int:
     """Index of the first statement after the docstring and the `__future__` imports."""
     place = 0
     for position, statement in enumerate(body):
@@ -157,7 +146,7 @@ def _first_place(body: Sequence[cst.BaseStatement]) -> int:
     return place
 
 
-def _first_group(block: Sequence[cst.BaseStatement]) -> Sequence[cst.BaseStatement]:
+def _first_group(block: Sequence[_Statement]) -> Sequence[_Statement]:
     """The imports up to the first blank line or comment between two of them."""
     for position, statement in enumerate(block[1:], start=1):
         if isinstance(statement, cst.SimpleStatementLine) and statement.leading_lines:

@@ -65,12 +65,10 @@ def enclosing_loops(
         matching = [loop for loop in around if _is_at(tree, loop, site)]
         if not matching:
             raise Refused(f"the loop at line {site.span.line} does not stand around the call itself")
-        if isinstance(matching[0], cst.CompFor) and len(matching) > 1 and matching[1] is not matching[0]:
-            if tree.parent(matching[1]) is matching[0]:
-                raise Refused("the comprehension has several `for`")
-        found.append(matching[0])
-    if len(set(found)) != len(found):
-        raise Refused("the comprehension has several `for`")
+        loop = matching[0]
+        if isinstance(loop, cst.CompFor) and loop.inner_for_in is not None:
+            raise Refused("the comprehension has several `for`")
+        found.append(loop)
     for loop in found:
         _refuse_late(tree, loop, node)
     return found
@@ -157,8 +155,6 @@ class LoopCounter:
         body = loop.body if isinstance(loop, cst.For) else self._tree.parent(loop)
         inside = [c for c in body.children if c is not loop]
         if any(rebinds(child, target.value) for child in inside):
-            return None
-        if isinstance(loop, cst.CompFor) and loop.inner_for_in is not None:
             return None
         if target.value.strip("_"):
             return target.value

@@ -222,6 +222,6 @@ class _Plan:
         gone = [local, *rewritten]
         for node in walk(self._maker):
             if isinstance(node, cst.Name) and node.value == local.value:
-                if not any(node is g for g in gone):
+                if not any(self._tree.contains(g, node) for g in gone):
                     return
         self.edits.remove.add(line)

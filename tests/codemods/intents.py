@@ -134,12 +134,12 @@ def _calls(
 
 def _made(root: ast.ClassDef, attribute: str) -> Iterator[ast.expr]:
     for node in ast.walk(root):
-        if isinstance(node, ast.Assign) and any(_is(t, attribute) for t in node.targets):
-            yield node.value
-        elif isinstance(node, ast.AnnAssign) and _is(node.target, attribute) and node.value is not None:
-            yield node.value
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        if isinstance(node, ast.Assign | ast.AnnAssign) and any(t and _is(t, attribute) for t in targets):
+            if node.value is not None:
+                yield node.value
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-            for target, value in zip(node.targets[0].elts, getattr(node.value, "elts", ())):
+            for target, value in zip(node.targets[0].elts, getattr(node.value, "elts", ()), strict=False):
                 if _is(target, attribute):
                     yield value
         elif isinstance(node, ast.Call) and len(node.args) >= 2:

@@ -1,0 +1,220 @@
+"""The loop: apply, look again, take back what did not help. The check function is a fake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from qatlint.codemods import fixer
+from qatlint.codemods.fixer import fix
+from qatlint.engine import Loader
+from qatlint.finding import Finding, Fix, Intent, Safety, Severity
+from qatlint.trace import Span
+from tests.codemods.cases import model
+from tests.codemods.intents import PATH, clone, separate
+
+Rule = Callable[[str], list[Finding]]
+TWICE = "return self.act(self.act(x))"
+BEFORE = model("self.act = nn.ReLU()", TWICE)
+
+
+class Texts:
+    """A loader over a dict."""
+
+    def __init__(self, **files: str) -> None:
+        self.files = {f"{name}.py": text.encode() for name, text in files.items()}
+
+    def read(self, path: str) -> bytes:
+        if path not in self.files:
+            raise OSError(path)
+        return self.files[path]
+
+    def exists(self, path: str) -> bool:
+        return path in self.files
+
+
+def finding(
+    code: str = "QAT101",
+    subject: str = "act",
+    intent: Intent | None = None,
+    safety: Safety = Safety.SAFE,
+    owner: str = "model:Model",
+) -> Finding:
+    made = Fix("split", safety, "", intent) if intent is not None else None
+    place = Span(intent.path if intent else PATH, 1, 1, 1, 2)
+    return Finding(code, "name", Severity.WARNING, "message", place, owner, subject, fix=made)
+
+
+def twice(text: str, attribute: str = "act", **options: Safety) -> list[Finding]:
+    """A finding while `self.<attribute>(` is called more than once."""
+    if text.count(f"self.{attribute}(") < 2:
+        return []
+    return [finding(subject=attribute, intent=clone(text, attribute), **options)]  # type: ignore[arg-type]
+
+
+def checker(rule: Rule) -> fixer.CheckFn:
+    def check(paths: Sequence[str], loader: Loader) -> list[Finding]:
+        return [f for path in paths for f in rule(loader.read(path).decode())]
+
+    return check
+
+
+def run(source: str, rule: Rule, *, unsafe: bool = False) -> fixer.FixResult:
+    return fix([PATH], Texts(model=source), checker(rule), unsafe=unsafe)
+
+
+def test_a_fix_is_applied_and_nothing_is_left() -> None:
+    result = run(BEFORE, twice)
+    assert result.texts[PATH].decode().count("nn.ReLU()") == 2
+    assert (result.applied, result.findings, result.problems) == (1, [], ())
+
+
+def test_the_second_run_changes_nothing() -> None:
+    once = run(BEFORE, twice).texts[PATH].decode()
+    again = run(once, twice)
+    assert (dict(again.texts), again.applied) == ({}, 0)
+
+
+def test_unsafe_fixes_wait_to_be_asked_for() -> None:
+    def rule(text: str) -> list[Finding]:
+        return twice(text, safety=Safety.UNSAFE)
+
+    left = run(BEFORE, rule)
+    assert not left.texts
+    assert left.findings[0].fix is not None
+    assert run(BEFORE, rule, unsafe=True).applied == 1
+
+
+def test_fixes_of_one_class_come_in_one_or_more_passes() -> None:
+    source = model(
+        "self.n = n\nself.act = nn.ReLU()\nself.out = nn.ReLU()",
+        "for v in (x, x):\n    x = self.act(self.out(v))\nreturn self.act(self.out(x))",
+    )
+    result = run(source, lambda text: twice(text, "act") + twice(text, "out"))
+    assert result.applied == 2
+    assert result.findings == []
+    compile(result.texts[PATH], PATH, "exec")
+
+
+def test_two_files() -> None:
+    def check(paths: Sequence[str], loader: Loader) -> list[Finding]:
+        found = []
+        for path in paths:
+            for one in twice(loader.read(path).decode()):
+                assert one.fix is not None
+                intent = one.fix.intent
+                moved = replace(
+                    intent,
+                    path=path,
+                    definition=replace(intent.definition, path=path),
+                )
+                found.append(replace(one, owner=f"{path}:Model", fix=replace(one.fix, intent=moved)))
+        return found
+
+    result = fix(["a.py", "b.py", "c.py"], Texts(a=BEFORE, b="x = 1\n", c=BEFORE), check, unsafe=False)
+    assert set(result.texts) == {"a.py", "c.py"}
+    assert result.applied == 2
+
+
+def test_a_refusal_becomes_the_reason() -> None:
+    source = model("self.act = nn.LeakyReLU(next(cfg))", TWICE)
+    result = run(source, twice)
+    (left,) = result.findings
+    assert not result.texts
+    assert left.fix is None
+    assert left.no_fix.startswith("`act` cannot be made a second time")
+
+
+def test_a_fix_that_does_not_help_is_taken_back() -> None:
+    result = run(BEFORE, lambda text: [finding(intent=clone(text, "act"))])
+    assert not result.texts
+    assert result.applied == 0
+    assert result.findings[0].no_fix == "the fix was tried and taken back: the finding would stay"
+    assert result.problems == (
+        "model.py: the fix of QAT101 for `act` was taken back: the finding would stay",
+    )
+
+
+def test_a_fix_that_causes_another_finding_is_taken_back() -> None:
+    def rule(text: str) -> list[Finding]:
+        return twice(text) or [finding("QAT103", "act_1")]
+
+    result = run(BEFORE, rule)
+    assert not result.texts
+    assert "it would cause QAT103 name for `act_1`" in result.problems[0]
+
+
+def test_a_bad_fix_does_not_take_the_good_one_with_it() -> None:
+    source = model(
+        "self.act = nn.ReLU()\nself.out = nn.ReLU()", "return self.act(self.act(self.out(self.out(x))))"
+    )
+
+    def rule(text: str) -> list[Finding]:
+        unused = [finding("QAT103", "out_1")] if "self.out_1" in text else []
+        return twice(text, "act") + twice(text, "out") + unused
+
+    result = run(source, rule)
+    assert "self.act_1" in result.texts[PATH].decode()
+    assert "self.out_1" not in result.texts[PATH].decode()
+    assert result.applied == 1
+    assert [f.subject for f in result.findings] == ["out"]
+
+
+def test_what_separation_leaves_may_have_another_name() -> None:
+    source = model("self.a = nn.ReLU()\nself.b = self.a", "return self.a(self.b(self.b(x)))")
+
+    def rule(text: str) -> list[Finding]:
+        if "self.b = self.a" in text:
+            intent = separate(text, "nn.ReLU()", (("nn.ReLU()", 0), ("self.a", 1)))
+            return [finding("QAT102", "a", intent), finding("QAT101", "a")]
+        return twice(text, "b")
+
+    result = run(source, rule)
+    assert "self.b = nn.ReLU()\n        self.b_1 = nn.ReLU()" in result.texts[PATH].decode()
+    assert (result.applied, result.findings) == (2, [])
+
+
+def test_a_file_that_is_not_to_be_fixed() -> None:
+    def check(paths: Sequence[str], loader: Loader) -> list[Finding]:
+        return twice(BEFORE)
+
+    result = fix(["other.py"], Texts(other="", model=BEFORE), check, unsafe=False)
+    assert not result.texts
+    assert result.findings[0].no_fix == "model.py is not among the files to fix"
+
+
+def test_a_file_that_cannot_be_rewritten() -> None:
+    result = run(BEFORE.replace("\nclass", "\n\fclass"), twice)
+    assert result.problems == ("model.py: the file has white space that libcst does not keep",)
+    assert result.findings[0].no_fix == "the file has white space that libcst does not keep"
+
+
+def test_a_file_that_cannot_be_read() -> None:
+    result = fix([PATH], Texts(), lambda paths, loader: twice(BEFORE), unsafe=False)
+    assert result.problems == ("model.py: the file cannot be read",)
+
+
+def test_a_file_that_does_not_settle_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixer, "MAX_PASSES", 3)
+    looks = 0
+
+    def rule(text: str) -> list[Finding]:
+        """Another finding, with another fix, each time."""
+        nonlocal looks
+        looks += 1
+        intent = separate(text, "nn.ReLU()", (("nn.ReLU()", 0), ("self.a", -1)))
+        return [finding("QAT102", f"act{looks}", intent)]
+
+    source = model("self.a = nn.ReLU()" + "\nself.b = self.a" * 9, "return x")
+    result = run(source, rule)
+    assert not result.texts
+    assert result.applied == 0
+    assert result.problems == ("model.py: the fixes did not settle after 3 passes, so none is kept",)
+
+
+def test_other_findings_are_passed_on() -> None:
+    other = finding("QAT103", "unused")
+    result = run(BEFORE, lambda text: [*twice(text), other])
+    assert result.findings == [other]
