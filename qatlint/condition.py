@@ -20,7 +20,7 @@ FALSE: Condition = frozenset()
 TRAINING = 1
 _memoised = lru_cache(maxsize=1 << 16)  # few formulas are met, very often
 
-MAX_TERMS = 8
+MAX_TERMS = 5
 """A formula with more terms is widened (see `either`): a bound on work, not on correctness."""
 
 
@@ -48,6 +48,11 @@ def both(a: Condition, b: Condition) -> Condition:
         return b
     if b == TRUE:
         return a
+    if len(a) == 1 and len(b) == 1:
+        (s,), (t,) = a, b
+        if s <= t:
+            return b
+        return FALSE if any(-x in s for x in t) else frozenset((s | t,))
     terms = []
     for s in a:
         for t in b:
@@ -74,6 +79,9 @@ def negate(a: Condition) -> Condition:
     """Negation. Widened to TRUE when it would grow too large."""
     if a == TRUE:
         return FALSE
+    if len(a) == 1:
+        (only,) = a
+        return frozenset(frozenset((-x,)) for x in only) if len(only) <= MAX_TERMS else TRUE
     result = TRUE
     for term in a:
         flipped: Condition = frozenset(frozenset({-x}) for x in term)

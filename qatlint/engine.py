@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from qatlint.finding import Finding, Severity
 from qatlint.rule import Rule
@@ -38,24 +37,36 @@ def check(
     finding `QAT000` and the rest goes on. `source_roots` are folders in which absolute imports are
     looked for, besides the folders above the files.
     """
+    return merge(check_files(paths, open_project(paths, loader, source_roots), rules))
+
+
+def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[str]) -> Project:
+    """The project around the files that are linted."""
     project = Project(loader, source_roots)
-    project.linted = tuple(paths)
-    return check_files(paths, paths, project, rules)
+    project.linted = tuple(linted)
+    return project
 
 
-def check_files(
-    paths: Sequence[str], reported: Iterable[str], project: Project, rules: Sequence[Rule]
-) -> list[Finding]:
-    """Findings for the classes of `paths` that stand in files of `reported`."""
-    wanted = set(reported)
-    found: dict[tuple[object, ...], Finding] = {}
-    with _young_garbage_only() as collect:
+class Judged(NamedTuple):
+    """A finding, and whether it was made on the trace of the very class it names."""
+
+    finding: Finding
+    own: bool
+
+
+def check_files(paths: Iterable[str], project: Project, rules: Sequence[Rule]) -> list[Judged]:
+    """Findings on the classes of `paths`, in any of the project's linted files.
+
+    One thing may be found from several classes (a base class and what inherits it): see `merge`.
+    """
+    wanted = set(project.linted)
+    found: list[Judged] = []
+    with _young_garbage_only(project):
         for path in paths:
             try:
                 file = project.file(path)
             except (Unreadable, OSError) as error:
-                broken = unreadable(path, error)
-                found[_identity(broken)] = broken
+                found.append(Judged(unreadable(path, error), True))
                 continue
             for cls in file.classes:
                 if not project.is_module(cls) or is_training_code(cls):
@@ -63,23 +74,43 @@ def check_files(
                 trace = trace_class(project, cls)
                 for finding in judge(trace, rules):
                     if finding.span.path in wanted:
-                        _keep(found, finding, trace)
-            collect()
-    return sorted(found.values(), key=lambda f: f.sort_key)
+                        found.append(Judged(finding, finding.owner == trace.owner))
+    return found
+
+
+def merge(judged: Iterable[Judged]) -> list[Finding]:
+    """One finding per owner, child and file: that of the owner's own trace, else the most severe."""
+    best: dict[tuple[object, ...], Judged] = {}
+    for entry in judged:
+        finding = entry.finding
+        key = (finding.code, finding.owner, finding.subject, finding.span.path)
+        known = best.get(key)
+        if known is None or _rank(entry) < _rank(known):
+            best[key] = entry
+    return sorted((entry.finding for entry in best.values()), key=lambda f: f.sort_key)
+
+
+def _rank(entry: Judged) -> tuple[bool, int, Span]:
+    return (not entry.own, -entry.finding.severity, entry.finding.span)
 
 
 @contextmanager
-def _young_garbage_only() -> Iterator[Callable[[], object]]:
-    """Collect only what the last file left behind.
+def _young_garbage_only(project: Project) -> Iterator[None]:
+    """Keep the collector away from syntax trees.
 
-    Syntax trees are millions of objects that live until the end; a full collection walks all of them
-    and finds nothing. Gives the function to call after each file.
+    Trees are millions of objects that live until the end; a full collection walks all of them and
+    finds nothing. So it runs by hand, on what interpretation left behind, before each new tree, which
+    is then set aside.
     """
     was = gc.isenabled()
     gc.disable()
+    project.before_parse = lambda: gc.collect(0)
+    project.after_parse = gc.freeze
     try:
-        yield lambda: gc.collect(0)
+        yield
     finally:
+        project.before_parse = project.after_parse = None
+        gc.unfreeze()
         if was:
             gc.enable()
 
@@ -104,17 +135,3 @@ def unreadable(path: str, error: Unreadable | OSError) -> Finding:
         span=Span(path, line, column, line, column + 1),
         no_fix="the file was not linted",
     )
-
-
-def _identity(finding: Finding) -> tuple[object, ...]:
-    return (finding.code, finding.owner, finding.subject, finding.span.path)
-
-
-def _keep(found: dict[tuple[object, ...], Finding], finding: Finding, trace: Trace) -> None:
-    """Keep one finding per (owner, child): that of the owner's own trace, else the first."""
-    key = _identity(finding)
-    known = found.get(key)
-    if known is None or (finding.owner == trace.owner and known.owner == finding.owner):
-        if known is not None and known.span < finding.span and known.severity >= finding.severity:
-            return
-        found[key] = dataclasses.replace(finding)

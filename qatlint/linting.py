@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qatlint import catalogue, engine, registry
+from qatlint import catalogue, parallel, registry
 from qatlint.config import Finder, Settings
 from qatlint.engine import Loader
 from qatlint.finding import Finding
@@ -46,7 +46,7 @@ def _check_group(paths: Sequence[str], loader: Loader, settings: Settings) -> li
     def codes_in(path: str) -> frozenset[str]:
         return settings.codes - off.get(path, frozenset())
 
-    found = engine.check(paths, loader, rules, settings.src)
+    found = parallel.check(paths, loader, rules, settings.src)
     found = [finding for finding in found if finding.code in codes_in(finding.span.path)]
     marked = _with_comments(paths, loader)
     if not marked:

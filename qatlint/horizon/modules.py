@@ -8,6 +8,7 @@ replaces, what passes the scale through).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from qatlint.trace import Kind
@@ -107,6 +108,7 @@ def _table() -> dict[str, ModuleFacts]:
 _TABLE = _table()
 
 
+@cache
 def facts_of(dotted: str) -> ModuleFacts:
     """Facts of the class with this dotted name; `UNKNOWN` when the table has no such class.
 

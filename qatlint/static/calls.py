@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
+from typing import Any
 
 from qatlint.condition import TRUE, Condition, both, literal
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
@@ -96,33 +98,37 @@ class Calls(Attributes):
 
     def call(self, callee: Value, args: Args, node: ast.Call, frame: Frame) -> Value:
         """Call an abstract value."""
-        callee = self.narrow(callee, frame.guard)
-        if isinstance(callee, Choice):
-            return self._call_options(callee, args, node, frame)
-        if isinstance(callee, Method):
-            return self.enter(callee.function, args, node, frame, callee.receiver)
-        if isinstance(callee, Function):
-            return self._call_function(callee, args, node, frame)
-        if isinstance(callee, External):
-            return self.call_library(callee.dotted, args, node, frame)
-        if isinstance(callee, ClassValue):
-            return self.instantiate(callee.cls, "", args, node, frame)
-        if isinstance(callee, Instance):
-            return self.execute(callee, (), args, node, frame)
-        if isinstance(callee, Pick):
-            return self._call_pick(callee, args, node, frame)
-        if isinstance(callee, Symbol):
-            return self._call_symbol(callee, (), args, node, frame)
-        if isinstance(callee, Partial):
-            merged = Args(
-                [Item(a) for a in callee.args] + args.positional,
-                {**callee.kwargs, **args.keywords},
-                args.open,
-            )
-            return self.call(callee.function, merged, node, frame)
-        if isinstance(callee, Builtin):
-            return self.call_builtin(callee, args, node, frame)
-        return self.result(args, frame)
+        run = _CALLERS.get(type(callee))
+        if run is None:
+            return self.result(args, frame)
+        return run(self, callee, args, node, frame)
+
+    def _call_choice(self, callee: Choice, args: Args, node: ast.Call, frame: Frame) -> Value:
+        narrowed = self.narrow(callee, frame.guard)
+        if not isinstance(narrowed, Choice):
+            return self.call(narrowed, args, node, frame)
+        return self._call_options(narrowed, args, node, frame)
+
+    def _call_method(self, callee: Method, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self.enter(callee.function, args, node, frame, callee.receiver)
+
+    def _call_external(self, callee: External, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self.call_library(callee.dotted, args, node, frame)
+
+    def _call_class(self, callee: ClassValue, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self.instantiate(callee.cls, "", args, node, frame)
+
+    def _call_instance(self, callee: Instance, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self.execute(callee, (), args, node, frame)
+
+    def _call_plain_symbol(self, callee: Symbol, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self._call_symbol(callee, (), args, node, frame)
+
+    def _call_partial(self, callee: Partial, args: Args, node: ast.Call, frame: Frame) -> Value:
+        merged = Args(
+            [Item(a) for a in callee.args] + args.positional, {**callee.kwargs, **args.keywords}, args.open
+        )
+        return self.call(callee.function, merged, node, frame)
 
     def result(self, args: Args, frame: Frame) -> Value:
         """The unknown result of a call."""
@@ -859,3 +865,16 @@ class Calls(Attributes):
 
 
 _PLAIN_BASES = frozenset("object ABC Generic Protocol Module Sequential ModuleList ModuleDict".split())
+_Caller = Callable[[Calls, Any, Args, ast.Call, Frame], Value]
+_CALLERS: dict[type[Value], _Caller] = {
+    Choice: Calls._call_choice,
+    Method: Calls._call_method,
+    Function: Calls._call_function,
+    External: Calls._call_external,
+    ClassValue: Calls._call_class,
+    Instance: Calls._call_instance,
+    Pick: Calls._call_pick,
+    Symbol: Calls._call_plain_symbol,
+    Partial: Calls._call_partial,
+    Builtin: lambda self, callee, args, node, frame: self.call_builtin(callee, args, node, frame),
+}

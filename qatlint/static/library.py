@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, both, either, literal, negate
@@ -69,7 +70,7 @@ class Library(Calls):
     def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         """Call something of a library by its dotted name."""
         last = dotted.rpartition(".")[2]
-        model = _MODELS.get(dotted) or _MODELS.get(f"*.{last}")
+        model = _MODELS.get(dotted)
         if model is not None:
             return model(self, args, node, frame)
         if dotted in _NEVER_TRUE:
@@ -554,6 +555,7 @@ class Library(Calls):
         return self.unknown(text="parameter")
 
 
+@cache
 def is_library_module(dotted: str) -> bool:
     """Whether calling this library name makes a module."""
     last = dotted.rpartition(".")[2]

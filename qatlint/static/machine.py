@@ -14,11 +14,17 @@ from typing import NamedTuple
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal
 from qatlint.static.project import ClassDef, ModuleFile, Project
 from qatlint.static.values import (
+    NO_LOOPS,
     Args,
     At,
     Choice,
+    Const,
+    External,
+    Index,
     Instance,
     LoopFrame,
+    Pattern,
+    Pick,
     Seq,
     Symbol,
     Value,
@@ -26,7 +32,7 @@ from qatlint.static.values import (
 
 STEP_LIMIT = 40_000
 """Expressions evaluated per class; past it the trace is reported as incomplete."""
-SOFT_LIMIT = 8_000
+SOFT_LIMIT = 3_000
 """Past it, functions called from functions are not entered any more and loops are not unrolled."""
 DEPTH_LIMIT = 24
 """Functions entered inside each other."""
@@ -360,21 +366,22 @@ class Machine:
 
 def deps_of(value: Value) -> frozenset[int]:
     """Loops whose turns change the value."""
-    from qatlint.static.values import Choice, Index, Pattern, Pick
-
-    if isinstance(value, Symbol):
-        return value.deps
+    kind = type(value)
+    if kind is Symbol:
+        return value.deps  # type: ignore[attr-defined, no-any-return]
+    if kind is Const or kind is Instance:
+        return NO_LOOPS
     if isinstance(value, Index):
         return frozenset({value.loop})
     if isinstance(value, Pick):
-        return frozenset().union(*(a.deps for a in value.at))
+        return NO_LOOPS.union(*(a.deps for a in value.at))
     if isinstance(value, Pattern):
         return value.at.deps
     if isinstance(value, Choice):
-        return frozenset().union(*(deps_of(v) for _, v in value.options))
+        return NO_LOOPS.union(*(deps_of(v) for _, v in value.options))
     if isinstance(value, Seq) and len(value.items) < 8:
-        return frozenset().union(*(deps_of(i.value) for i in value.items))
-    return frozenset()
+        return NO_LOOPS.union(*(deps_of(i.value) for i in value.items))
+    return NO_LOOPS
 
 
 _ORDER = {"config": 0, "unknown": 1, "input": 2}
@@ -387,8 +394,6 @@ def worst(a: str, b: str) -> str:
 
 def origin_of(value: Value) -> str:
     """`config`, `unknown` or `input` (see `Symbol.origin`)."""
-    from qatlint.static.values import Choice, Pick
-
     if isinstance(value, Symbol):
         return value.origin
     if isinstance(value, Choice):
@@ -411,8 +416,6 @@ def origin_of(value: Value) -> str:
 
 def key_of(value: Value) -> Hashable:
     """A key that is equal for values that are certainly the same; None when there is none."""
-    from qatlint.static.values import Const, External, Index, Pick
-
     if isinstance(value, Symbol):
         return value.key
     if isinstance(value, Const):
@@ -430,8 +433,6 @@ def key_of(value: Value) -> Hashable:
 
 
 def equal_constants(a: Value, b: Value) -> bool:
-    from qatlint.static.values import Const
-
     return (
         isinstance(a, Const)
         and isinstance(b, Const)

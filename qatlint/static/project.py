@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from qatlint.static.source import Source, Unreadable
@@ -209,6 +209,9 @@ class Project:
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
+        self.before_parse: Callable[[], object] | None = None
+        self.after_parse: Callable[[], object] | None = None
+        """Called around the parsing of each file, for whoever manages memory."""
         self._bases: dict[str, list[str]] | None = None
         self._writes: dict[str, list[tuple[str, int]]] | None = None
 
@@ -217,7 +220,12 @@ class Project:
         known = self._by_path.get(path)
         if known is None:
             try:
-                source = Source(path, self._loader.read(path))
+                data = self._loader.read(path)
+                if self.before_parse is not None:
+                    self.before_parse()
+                source = Source(path, data)
+                if self.after_parse is not None:
+                    self.after_parse()
                 name, root, is_package = self._name_of(path)
                 known = ModuleFile(source, name, root, is_package)
             except RecursionError:

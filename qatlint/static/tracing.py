@@ -82,13 +82,17 @@ class _Tracer:
         calls = self._with_names()
         modules: list[Module] = []
         trace_calls: list[Call] = []
+        explained: set[int] = set()
         for number, (identity, named) in enumerate(self.named.items(), 1):
             raw = calls.get(identity, [])
             if not raw and isinstance(named.target, Symbol) and not named.target.made:
                 if not isinstance(named.target.hint, Instance):
                     continue  # a number, a flag, a name: nothing says it is a module
             own = list(self._calls(number, named, raw))
-            modules.append(self._module(number, named, raw, self._matters(named, own)))
+            matters = self._matters(named, own)
+            if matters:
+                explained |= atoms_of([c.when for c in own])
+            modules.append(self._module(number, named, raw, matters))
             trace_calls.extend(own)
         bases = tuple(
             e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:]
@@ -103,16 +107,17 @@ class _Tracer:
             calls=tuple(trace_calls),
             has_forward=run.has_forward,
             complete=not run.incomplete,
-            atoms={n: self._atom(n) for n in sorted(used)},
+            atoms={n: self._atom(n, n in explained) for n in sorted(used)},
             facts=tuple(f for f in run.facts if f and f != TRUE),
             notes=tuple(sorted(run.notes)),
         )
 
-    def _atom(self, number: int) -> Atom:
+    def _atom(self, number: int, explained: bool = False) -> Atom:
+        """An atom; with its text only where a message may quote it."""
         raw = self.run.atoms[number]
         if number == TRAINING:
             return Atom(number, "self.training")
-        text = _text(raw.node) if raw.node is not None else ""
+        text = _text(raw.node) if explained and raw.node is not None else ""
         return Atom(number, text, raw.group, raw.config)
 
     # -- names -----------------------------------------------------------------------------

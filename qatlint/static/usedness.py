@@ -8,6 +8,7 @@ import re
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.project import ClassDef, Project
 
+_LAST_WORD = re.compile(r"\w*$")
 _SETUP = ("__init__", "init_weights", "_init_weights", "reset_parameters", "_reset_parameters", "__repr__")
 
 
@@ -50,8 +51,10 @@ def _reads(method: ast.AST, attribute: str, cls: ClassDef) -> bool:
 def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
     """`other.<attribute>` anywhere in the file: `model.head.fc`. Asked of the text, which is quick; a
     comment or a string that says so only makes the rule silent."""
-    for match in re.finditer(rf"(\w*)\.{re.escape(attribute)}\b", cls.file.source.text):
-        holder = match[1]
+    text = cls.file.source.text
+    for match in re.finditer(rf"\.{re.escape(attribute)}\b", text):
+        start = match.start()
+        holder = _LAST_WORD.search(text[max(0, start - 40) : start])[0]
         if holder != "self" and not isinstance(cls.file.bindings.get(holder), tuple):
             return True
     return False
