@@ -171,17 +171,17 @@ def judge(
     if error:
         return (family, name, *["-"] * 7, error[:150]), False
 
-    def named(edge: list[Any], keys: frozenset[Key]) -> bool:
-        return any((owner, edge[1]) in keys for owner in (edge[0], *edge[4]))
+    def can(edge: list[Any], found: Findings) -> bool:
+        """Whether the finding that speaks of the edge has a fix; the owner's own goes before its bases'."""
+        for owner in (edge[0], *edge[4]):
+            if (owner, edge[1]) in found.fixable | found.unfixable:
+                return (owner, edge[1]) in found.fixable
+        return False
 
     known = {(e[0], e[1]) for e in first["shared"]}
-    fixable = [e for e in first["shared"] if named(e, before.fixable)]
+    fixable = [e for e in first["shared"] if can(e, before)]
     # An edge that is shared only since the fixes is one the fixes have made: it counts as left.
-    left = [
-        e
-        for e in second["shared"]
-        if named(e, before.fixable) or named(e, after.fixable) or (e[0], e[1]) not in known
-    ]
+    left = [e for e in second["shared"] if can(e, before) or can(e, after) or (e[0], e[1]) not in known]
     other = [f"{e[0].rpartition(':')[2]}.{e[1]} runs {e[3]} times" for e in second["shared"]]
     notes = [*other, *(f"new key {key}" for key in second["new_keys"])]
     if not first["varied"]:

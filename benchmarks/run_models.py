@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
@@ -83,7 +84,7 @@ def original(name: str, folder: Path) -> dict[str, Any]:
     torch.manual_seed(0)
     model = _build(name)
     _shake(model)
-    state = {key: value.clone() for key, value in model.state_dict().items()}
+    state = copy.deepcopy(model.state_dict())  # with its metadata, which some models check
     inputs = zoo.images(_SIDE.get(name, 224), batch=2).args
     outputs, shared = _run(model, inputs)
     torch.save({"state": state, "inputs": inputs, "outputs": outputs}, folder / f"{name}.pt")
