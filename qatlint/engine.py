@@ -115,6 +115,27 @@ def _young_garbage_only(project: Project) -> Iterator[None]:
             gc.enable()
 
 
+def traces(
+    path: str, class_name: str, loader: Loader, source_roots: Sequence[str] = ()
+) -> list[Trace]:
+    """The traces of the module classes of a file, or of the one with this qualified name.
+
+    Raises `Unreadable` or OSError for the file itself.
+    """
+    project = open_project([path], loader, source_roots)
+    return [
+        trace_class(project, cls)
+        for cls in project.file(path).classes
+        if class_name in ("", cls.qualname) and project.is_module(cls)
+    ]
+
+
+def module_classes(path: str, loader: Loader) -> list[str]:
+    """Qualified names of the module classes of a file. Raises like `traces`."""
+    project = open_project([path], loader, ())
+    return [cls.qualname for cls in project.file(path).classes if project.is_module(cls)]
+
+
 def judge(trace: Trace, rules: Sequence[Rule]) -> Iterable[Finding]:
     """Findings of all rules on one trace."""
     for rule in rules:

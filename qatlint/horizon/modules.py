@@ -28,13 +28,13 @@ _PLAIN: dict[Kind, str] = {
     Kind.QUANT_STUB: "QuantStub",
     Kind.DEQUANT_STUB: "DeQuantStub",
     Kind.FLOAT_FUNCTIONAL: (
-        "FloatFunctional FXFloatFunctional QFunctional Add Sub Mul Div Reciprocal Pow Sqrt Exp Log Sin Cos "
-        "Tan Asin Acos Atan Sinh Cosh Erf Ceil Floor Cat Stack Sum Mean Matmul MatMul Cumsum CumSum Where "
-        "Remainder Scatter EinSum Einsum Norm Normalize Maximum Minimum"
+        "FloatFunctional FXFloatFunctional QFunctional Add Sub Mul Ceil Floor Cat Stack Sum Mean Matmul "
+        "MatMul Cumsum CumSum Where Remainder Scatter EinSum Einsum Norm Normalize Maximum Minimum"
     ),
     Kind.LUT_ACTIVATION: (
         "Sigmoid Tanh GELU SiLU Swish Mish ELU CELU SELU Softplus Softsign LogSigmoid Hardsigmoid "
-        "Hardswish Tanhshrink SegmentLUT GLU"
+        "Hardswish Tanhshrink SegmentLUT GLU Div Reciprocal Pow Sqrt Exp Log Sin Cos Tan Asin Acos Atan Sinh "
+        "Cosh Erf"
     ),
     Kind.ACTIVATION: "ReLU ReLU6 LeakyReLU Hardtanh Threshold RReLU Softshrink Hardshrink",
     Kind.SOFTMAX: "Softmax Softmin LogSoftmax Softmax2d",
@@ -106,6 +106,10 @@ def _table() -> dict[str, ModuleFacts]:
 
 
 _TABLE = _table()
+_COMMON_WORDS = frozenset(
+    "Add Sub Mul Div Reciprocal Pow Sqrt Exp Log Sin Cos Tan Ceil Floor Cat Stack Sum Mean Where Scatter Norm "
+    "Normalize Maximum Minimum Interpolate Transformer Unfold Fold Threshold Flatten".split()
+)
 
 
 @cache
@@ -115,11 +119,9 @@ def facts_of(dotted: str) -> ModuleFacts:
     Names that are common words (`Add`, `Norm`, `Sum`) count only under `torch` and the plugin.
     """
     last = dotted.rpartition(".")[2]
-    facts = _TABLE.get(last, UNKNOWN)
-    if facts.kind is Kind.FLOAT_FUNCTIONAL and last not in ("FloatFunctional", "FXFloatFunctional"):
-        if not dotted.startswith(("torch.", "horizon_plugin_pytorch.")):
-            return UNKNOWN
-    return facts
+    if last in _COMMON_WORDS and not dotted.startswith(("torch.", "horizon_plugin_pytorch.")):
+        return UNKNOWN
+    return _TABLE.get(last, UNKNOWN)
 
 
 FLOAT_FUNCTIONAL_METHODS = frozenset(
