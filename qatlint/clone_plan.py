@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qatlint.condition import FALSE, Condition, either, excludes
-from qatlint.finding import CallSite, CloneModule, Fix, LoopSite, Safety
+from qatlint.finding import CallSite, CloneInherited, CloneModule, Fix, LoopSite, Safety
 from qatlint.trace import Call, Loop, Module, Span, Trace, Usage
 from qatlint.usage import usage_of_calls
 
@@ -40,6 +40,14 @@ def plan_clone(
     tied = any(m.parameters is not False or m.buffers is not False for m in alternatives)
     safety, why = _safety(module, alternatives, tied)
     owner = places[0].owner.partition(":")[2]
+    title = f"give each call of `{module.path}` its own instance"
+    if module.definition_owner != trace.owner and places[0].owner == trace.owner:
+        if any(site.loops for site in sites):
+            made = module.definition_owner.rpartition(":")[2]
+            return Plan(None, f"`{module.path}` is made in `{made}` and called in a loop here: split it by hand")
+        taken = frozenset(m.path for m in trace.modules if "." not in m.path)
+        inherited = CloneInherited(places[0].span.path, owner, module.path, tuple(sites), tied, taken)
+        return Plan(Fix(title, safety, why, inherited), "")
     intent = CloneModule(
         path=places[0].span.path,
         owner=owner,
@@ -48,7 +56,7 @@ def plan_clone(
         sites=tuple(sites),
         tied=tied,
     )
-    return Plan(Fix(f"give each call of `{module.path}` its own instance", safety, why, intent), "")
+    return Plan(Fix(title, safety, why, intent), "")
 
 
 def _obstacle(
@@ -73,7 +81,8 @@ def _obstacle(
     if any(c.inside is not None for c in places):
         return f"`{path}` is handed to other code and called there: split it by hand"
     owners = {c.owner for c in places}
-    if owners != {module.definition_owner}:
+    inherited = owners == {trace.owner} and module.definition_owner in trace.bases
+    if owners != {module.definition_owner} and not inherited:
         made = module.definition_owner.rpartition(":")[2] or "another class"
         called = ", ".join(sorted(o.rpartition(":")[2] or "a function" for o in owners))
         return f"`{path}` is made in `{made}` and called in `{called}`: split it by hand"

@@ -85,6 +85,22 @@ class CloneModule:
 
 
 @dataclass(frozen=True, slots=True)
+class CloneInherited:
+    """Intent: give every call of `self.<attribute>`, which a base class made, its own instance.
+
+    The copies are made in the class's own `__init__`, after the base's. `taken` are attribute names
+    that the bases use. No site stands in a loop.
+    """
+
+    path: str
+    owner: str
+    attribute: str
+    sites: tuple[CallSite, ...]
+    tied: bool
+    taken: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class SeparateInstances:
     """Intent: where one instance is used under several names, write one constructor call each.
 
@@ -100,7 +116,7 @@ class SeparateInstances:
     tied: bool
 
 
-Intent = CloneModule | SeparateInstances
+Intent = CloneModule | CloneInherited | SeparateInstances
 
 
 @dataclass(frozen=True, slots=True)

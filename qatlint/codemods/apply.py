@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from qatlint.codemods.clone_inherited import plan_inherited
 from qatlint.codemods.clone_module import plan_clone
 from qatlint.codemods.compare import refuse_other_changes, refuse_other_lines
 from qatlint.codemods.edits import Edits, Rewriter
@@ -17,7 +18,7 @@ from qatlint.codemods.imports import insert_import
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.separate_instances import plan_separation
-from qatlint.finding import CloneModule, Intent
+from qatlint.finding import CloneInherited, CloneModule, Intent
 
 __all__ = ["Applied", "Refused", "apply", "apply_all"]
 
@@ -73,6 +74,8 @@ def apply_all(source: bytes, intents: Sequence[Intent]) -> Applied:
 def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
     if isinstance(intent, CloneModule):
         return plan_clone(file, intent)
+    if isinstance(intent, CloneInherited):
+        return plan_inherited(file, intent)
     return plan_separation(file, intent)
 
 
