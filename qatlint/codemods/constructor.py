@@ -5,7 +5,6 @@ from __future__ import annotations
 import libcst as cst
 
 from qatlint.codemods.opened import OpenedFile, without_comments
-from qatlint.codemods.purity import Purity
 from qatlint.codemods.refused import Refused
 
 
@@ -17,7 +16,7 @@ def written_again(
     Comments inside the expression stay with the first copy. Raises `Refused` where a second evaluation
     could differ from the first or have an effect.
     """
-    reason = Purity(file.tree, cls, method).why_not_again(value)
+    reason = file.purity_in(cls, method).why_not_again(value)
     if reason:
         raise Refused(f"`{what}` cannot be made a second time: {reason}")
     return file.tree.code(without_comments(value))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from functools import cache
 from typing import TypeVar
 
 import libcst as cst
@@ -100,11 +102,34 @@ class Tree:
         return text if len(text) <= 60 else text[:57] + "..."
 
 
+@cache
+def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def children(node: cst.CSTNode) -> list[cst.CSTNode]:
+    """The nodes directly below `node`.
+
+    `node.children` rebuilds the whole subtree to find them, which a rewrite of a large class would feel.
+    Statements come in source order; the parts of one expression may not.
+    """
+    found: list[cst.CSTNode] = []
+    for name in _fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, cst.CSTNode):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found.extend(item for item in value if isinstance(item, cst.CSTNode))
+    return found
+
+
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """`node` and everything below it, in source order."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
+    """`node` and everything below it, from the outside in."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(reversed(children(current)))
 
 
 def own_class(tree: Tree, node: cst.CSTNode) -> cst.ClassDef:

@@ -13,6 +13,7 @@ from qatlint.codemods.edits import Edits, Rewriter, always
 from qatlint.codemods.locate import (
     COMPREHENSIONS,
     Tree,
+    children,
     self_attribute,
     self_name,
     walk,
@@ -153,7 +154,7 @@ class LoopCounter:
     def _counter(self, loop: Loop, method: cst.FunctionDef, target: cst.Name) -> str | None:
         """The counter the loop has; an unused `_` gets a name; None when the body rebinds it."""
         body = loop.body if isinstance(loop, cst.For) else self._tree.parent(loop)
-        inside = [c for c in body.children if c is not loop]
+        inside = [c for c in children(body) if c is not loop]
         if any(rebinds(child, target.value) for child in inside):
             return None
         if target.value.strip("_"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from qatlint.codemods.locate import walk
+from qatlint.codemods.locate import children, walk
 from qatlint.codemods.references import strangers_of
 
 _COUNTERS = ("i", "j", "k", "idx", "index", "turn")
@@ -94,6 +94,6 @@ class Names:
 
 def _walk_without(node: cst.CSTNode, left_out: set[cst.ClassDef]) -> Iterator[cst.CSTNode]:
     yield node
-    for child in node.children:
+    for child in children(node):
         if child not in left_out:
             yield from _walk_without(child, left_out)

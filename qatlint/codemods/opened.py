@@ -9,6 +9,7 @@ import libcst as cst
 from qatlint.codemods.imports import Imports
 from qatlint.codemods.locate import Tree, walk
 from qatlint.codemods.names import Names
+from qatlint.codemods.purity import Purity
 from qatlint.codemods.scope import bound_in_module
 
 
@@ -18,6 +19,7 @@ class OpenedFile:
     def __init__(self, text: str) -> None:
         """Parse `text`. Raises `Refused`."""
         self.tree = Tree(text)
+        self._purity: dict[cst.FunctionDef, Purity] = {}
         self._names: dict[cst.ClassDef, Names] = {}
         self.imports = Imports(self.tree)
         self.bound: Counter[str] = bound_in_module(self.tree.module)
@@ -28,6 +30,12 @@ class OpenedFile:
         if cls not in self._names:
             self._names[cls] = Names(self.tree.module, cls)
         return self._names[cls]
+
+    def purity_in(self, cls: cst.ClassDef, method: cst.FunctionDef) -> Purity:
+        """The judge of expressions in a method of `cls`."""
+        if method not in self._purity:
+            self._purity[method] = Purity(self.tree, cls, method)
+        return self._purity[method]
 
     def statement(self, text: str) -> cst.BaseStatement:
         """Parse one statement, its lines separated by a newline, for insertion into this file."""

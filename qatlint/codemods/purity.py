@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from qatlint.codemods.locate import Tree, self_attribute, self_name, walk
+from qatlint.codemods.locate import Tree, children, self_attribute, self_name, walk
 
 PURE_BUILTINS = frozenset(
     "abs bool bytes dict divmod float frozenset getattr hasattr int isinstance issubclass len list max min "
@@ -128,7 +128,7 @@ def _is_builtin(callee: cst.BaseExpression, *names: str) -> bool:
 def _parts(node: cst.CSTNode) -> list[cst.BaseExpression]:
     """Expressions directly below `node`, through elements, indices, comparisons and f-string parts."""
     found: list[cst.BaseExpression] = []
-    for child in node.children:
+    for child in children(node):
         if isinstance(node, cst.Attribute) and child is node.attr:
             continue
         if isinstance(child, cst.BaseExpression):

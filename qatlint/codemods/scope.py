@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from qatlint.codemods.locate import COMPREHENSIONS
+from qatlint.codemods.locate import COMPREHENSIONS, children
 
 _INNER = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -32,14 +32,14 @@ def bound_by(node: cst.CSTNode) -> Iterator[str]:
             yield _first_part(node.name)
     elif isinstance(node, cst.MatchAs | cst.MatchStar) and node.name is not None:
         yield node.name.value
-    for child in node.children:
+    for child in children(node):
         yield from bound_by(child)
 
 
 def bound_in(function: cst.FunctionDef) -> Counter[str]:
     """How often each name is bound in `function`; parameters count once."""
     counts = Counter(parameters(function))
-    counts.update(name for child in function.body.children for name in bound_by(child))
+    counts.update(name for child in children(function.body) for name in bound_by(child))
     return counts
 
 
@@ -66,7 +66,7 @@ def rebinds(node: cst.CSTNode, name: str) -> bool:
         return True
     if isinstance(node, cst.CompFor) and name in _targets(node.target):
         return True
-    return any(rebinds(child, name) for child in node.children)
+    return any(rebinds(child, name) for child in children(node))
 
 
 def _targets(target: cst.CSTNode) -> Iterator[str]:
