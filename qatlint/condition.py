@@ -52,13 +52,13 @@ def both(a: Condition, b: Condition) -> Condition:
         (s,), (t,) = a, b
         if s <= t:
             return b
-        return FALSE if any(-x in s for x in t) else frozenset((s | t,))
+        return frozenset((s | t,)) if {-x for x in s}.isdisjoint(t) else FALSE
     terms = []
     for s in a:
+        contrary = {-x for x in s}
         for t in b:
-            union = s | t
-            if not any(-x in union for x in union):
-                terms.append(union)
+            if contrary.isdisjoint(t):
+                terms.append(s | t)
     return _simplify(terms)
 
 
@@ -94,7 +94,12 @@ def negate(a: Condition) -> Condition:
 @_memoised
 def excludes(a: Condition, b: Condition) -> bool:
     """True when `a` and `b` cannot hold together."""
-    return not any(not any(-x in t for x in s) for s in a for t in b)
+    for s in a:
+        contrary = {-x for x in s}
+        for t in b:
+            if contrary.isdisjoint(t):
+                return False
+    return True
 
 
 @_memoised
@@ -118,12 +123,16 @@ def _simplify(terms: list[Term]) -> Condition:
     if len(terms) < 2:
         return frozenset(terms)
     current = set(terms)
+    # Only a literal that occurs both ways can be merged away; most occur one way.
+    literals = frozenset().union(*current)
     waiting = list(current)
     while waiting:
         s = waiting.pop()
         if s not in current:
             continue
         for x in s:
+            if -x not in literals:
+                continue
             rest = s - {x}
             twin = rest | {-x}
             if twin in current:

@@ -129,8 +129,17 @@ def _assignments(chosen: Sequence[int], groups: Mapping[int, Hashable]) -> Itera
 
 def _may_hold(condition: Condition, assignment: frozenset[int]) -> bool:
     """Whether the condition is possible: no term contradicts the decided atoms."""
-    return any(not any(-x in assignment for x in term) for term in condition)
+    for term in condition:
+        for x in term:
+            if -x in assignment:
+                break
+        else:
+            return True
+    return False
 
 
 def _must_hold(condition: Condition, assignment: frozenset[int]) -> bool:
-    return any(term <= assignment for term in condition)
+    for term in condition:
+        if term <= assignment:
+            return True
+    return False

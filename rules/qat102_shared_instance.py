@@ -78,9 +78,10 @@ def check(trace: Trace) -> Iterator[Finding]:
         # A child that was handed the module and keeps it is another matter: its calls count for
         # QAT101 of the owner. So do plain lists, which register nothing.
         names = tuple(n for n in module.names if n.registered and n.owner in inside)
-        module = dataclasses.replace(module, names=names)
         if not names:
             continue
+        if names != module.names:
+            module = dataclasses.replace(module, names=names)
         if module.origin in ("class-level", "default-argument"):
             yield _one_for_all(trace, module)
         elif module.origin != "parameter" and (

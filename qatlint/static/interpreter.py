@@ -129,7 +129,7 @@ class Interpreter(Library):
             ("param", origin, argument.arg), origin=origin, text=argument.arg, node=argument, file=cls.file
         )
         if argument.annotation is not None:
-            text = ast.unparse(argument.annotation)
+            text = _annotation(argument.annotation, cls)
             if "Module" in text and "Type[" not in text and "type[" not in text and "Callable" not in text:
                 symbol.callable_hint = "module"
         if default is None:
@@ -149,6 +149,12 @@ class Interpreter(Library):
             symbol.callable_hint = symbol.callable_hint or _hint_of(value)
             symbol.hint = value
         return symbol
+
+
+def _annotation(node: ast.expr, cls: ClassDef) -> str:
+    """The text of an annotation; "" when its lines do not name a module (`ast.unparse` is slow)."""
+    lines = cls.file.source.lines[node.lineno - 1 : node.end_lineno]
+    return ast.unparse(node) if any("Module" in line for line in lines) else ""
 
 
 def _hint_of(value: Value) -> str:

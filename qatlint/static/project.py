@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from qatlint.static.source import Source, Unreadable
+from qatlint.static.source import Source, Unreadable, nodes
 
 
 class Loader(Protocol):
@@ -35,16 +35,29 @@ _LIBRARIES = frozenset(
 )
 
 
-_CLASS_LINE = re.compile(rb"^[ \t]*class\s+\w+\s*\(([^)]*)\)", re.MULTILINE)
+# Matched against a newline and the text: a pattern that begins with a letter is found much faster than
+# one that begins with "start of a line".
+_CLASS_LINE = re.compile(rb"\n[ \t]*class\s+\w+\s*\(([^)]*)\)")
 _TRAINING_CLASS = re.compile(r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher)\d*$")
-_WRITE = re.compile(rb"^[ \t]*(?!self\b|cls\b)(\w+(?:\[[^\]\n]*\])?)\.(\w+)[ \t]*=(?!=)", re.MULTILINE)
+_WRITE = re.compile(rb"\n[ \t]*(?!self\b|cls\b)(\w+(?:\[[^\]\n]*\])?)\.(\w+)[ \t]*=(?!=)")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
 class ClassDef:
     """A class of the project, with what is cheap to know about it."""
 
-    __slots__ = ("_mro", "assigned_in", "constants", "file", "methods", "name", "node", "qualname")
+    __slots__ = (
+        "_mro",
+        "_read_in",
+        "assigned_in",
+        "constants",
+        "file",
+        "is_module",
+        "methods",
+        "name",
+        "node",
+        "qualname",
+    )
 
     def __init__(self, node: ast.ClassDef, file: ModuleFile, qualname: str) -> None:
         self.node = node
@@ -66,6 +79,9 @@ class ClassDef:
                     self.constants[statement.target.id] = statement.value
         self._mro: tuple[Linear, ...] | None = None
         self.assigned_in: dict[str, list[str]] | None = None
+        self._read_in: dict[str, frozenset[str]] = {}
+        self.is_module: bool | None = None
+        """Answer of `Project.is_module`, once it was asked."""
 
     @property
     def full_name(self) -> str:
@@ -83,6 +99,14 @@ class ClassDef:
                         names.append(name)
             self.assigned_in = found
         return self.assigned_in.get(attribute, [])
+
+    def read_in(self, method: str) -> frozenset[str]:
+        """Attributes that a method reads on any object, and strings in it that may name one."""
+        known = self._read_in.get(method)
+        if known is None:
+            known = frozenset(_names_read(self.methods[method], self.file))
+            self._read_in[method] = known
+        return known
 
 
 class Unknown:
@@ -343,6 +367,11 @@ class Project:
 
     def is_module(self, cls: ClassDef) -> bool:
         """Whether instances are `nn.Module`s, as far as the source tells."""
+        if cls.is_module is None:
+            cls.is_module = self._looks_like_module(cls)
+        return cls.is_module
+
+    def _looks_like_module(self, cls: ClassDef) -> bool:
         unknown_base = False
         for entry in self.mro(cls):
             if isinstance(entry, ClassDef):
@@ -395,8 +424,8 @@ class Project:
                     data = self._loader.read(path)
                 except OSError:
                     continue
-                for match in _WRITE.finditer(data):
-                    line = data.count(b"\n", 0, match.start(2)) + 1
+                for match in _WRITE.finditer(b"\n" + data):
+                    line = data.count(b"\n", 0, match.start(2) - 1) + 1
                     self._writes.setdefault(match[2].decode(), []).append((path, line))
         return self._writes.get(attribute, [])
 
@@ -409,7 +438,7 @@ class Project:
                     data = self._loader.read(path)
                 except OSError:
                     continue
-                for bases in _CLASS_LINE.findall(data):
+                for bases in _CLASS_LINE.findall(b"\n" + data):
                     for name in _WORD.findall(bases):
                         paths = self._bases.setdefault(name.decode(), [])
                         if not paths or paths[-1] != path:
@@ -528,7 +557,16 @@ def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("overload" in ast.unparse(d) for d in node.decorator_list)
+    return any("overload" in _decorator(d) for d in node.decorator_list)
+
+
+def _decorator(node: ast.expr) -> str:
+    """The text of a decorator (`ast.unparse` is slow, and most decorators are plain names)."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ast.unparse(node)
 
 
 def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -540,7 +578,7 @@ def _self_targets(method: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[st
     if not method.args.args:
         return
     me = method.args.args[0].arg
-    for node in ast.walk(method):
+    for node in nodes(method):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             if isinstance(node.value, ast.Name) and node.value.id == me:
                 yield node.attr
@@ -551,10 +589,21 @@ def _self_targets(method: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[st
                     yield name.value
 
 
+def _names_read(method: ast.AST, file: ModuleFile) -> Iterator[str]:
+    for node in nodes(method):
+        if isinstance(node, ast.Attribute):
+            if isinstance(node.ctx, ast.Load):
+                holder = node.value
+                if not (isinstance(holder, ast.Name) and isinstance(file.bindings.get(holder.id), tuple)):
+                    yield node.attr  # not `F.relu`: a function of an imported module
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 def _assigns_module(cls: ClassDef) -> bool:
     """Whether a method assigns `self.x = nn.Something(...)`."""
     for method in cls.methods.values():
-        for node in ast.walk(method):
+        for node in nodes(method):
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 if ast.unparse(node.value.func).startswith(("nn.", "torch.nn.")):
                     if any(isinstance(t, ast.Attribute) for t in node.targets):

@@ -77,6 +77,20 @@ class Source:
         return text if len(text) <= 60 else text[:57] + "..."
 
 
+def nodes(root: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below and including `root`, in no particular order: `ast.walk`, twice as fast."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                stack.extend(entry for entry in value if isinstance(entry, ast.AST))
+            elif isinstance(value, ast.AST):
+                stack.append(value)
+
+
 def decode(data: bytes) -> str:
     """Text of a source file: BOM and PEP 263 are honoured. Raises `Unreadable`."""
     if data.isascii() and b"coding" not in data[:200]:

@@ -14,6 +14,7 @@ from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
 from qatlint.static.machine import NOWHERE, OutOfSteps, Position, RawCall
 from qatlint.static.project import ClassDef, Linear, ModuleFile, Project, Unknown
+from qatlint.static.source import nodes
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
     At,
@@ -97,8 +98,8 @@ class _Tracer:
         bases = tuple(
             e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:]
         )
-        used = {n for c in trace_calls for n in atoms_of([c.when])}
-        used |= {n for m in modules for n in atoms_of([m.when])} | atoms_of(run.facts)
+        used = atoms_of([c.when for c in trace_calls])
+        used |= atoms_of([m.when for m in modules]) | atoms_of(run.facts)
         return Trace(
             owner=cls.full_name,
             span=cls.file.source.span(cls.node),
@@ -326,7 +327,7 @@ class _Tracer:
         if not here or all(c.implied for c in here):
             return False
         counted = [Counted(c.when, c.times, True) for c in here]
-        atoms = {n: self._atom(n) for c in here for n in atoms_of([c.when])}
+        atoms = {n: self._atom(n) for n in atoms_of([c.when for c in here])}
         return count(counted, TRUE, (), atoms).shared
 
     def _module(self, key: int, named: _Named, raw: list[RawCall], matters: bool) -> Module:
@@ -691,14 +692,14 @@ def _switches(target: Instance) -> bool:
     forward = target.cls.methods["forward"]
     moved = {
         n.attr
-        for n in ast.walk(forward)
+        for n in nodes(forward)
         if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and isinstance(n.value, ast.Name)
     }
     return any(
         isinstance(n, ast.Subscript)
         and isinstance(n.ctx, ast.Load)
-        and any(isinstance(i, ast.Attribute) and i.attr in moved for i in ast.walk(n.slice))
-        for n in ast.walk(forward)
+        and any(isinstance(i, ast.Attribute) and i.attr in moved for i in nodes(n.slice))
+        for n in nodes(forward)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 from qatlint.static.interpreter import Interpreter
@@ -24,28 +23,17 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
         for name, method in entry.methods.items():
             if name in _SETUP or name in run.initialisers:
                 continue
-            if _reads(method, attribute, entry):
+            if attribute in entry.read_in(name):
                 if id(method) in run.reached:
                     return f"read in `{name}`"
                 unreached = unreached or f"only in `{name}`"
     for entry in project.subclasses(run.cls):
-        for name, method in entry.methods.items():
-            if name not in _SETUP and _reads(method, attribute, entry):
+        for name in entry.methods:
+            if name not in _SETUP and attribute in entry.read_in(name):
                 return f"used by the subclass `{entry.name}`"
     if _read_elsewhere(run.cls, attribute):
         return "read through another object"
     return unreached
-
-
-def _reads(method: ast.AST, attribute: str, cls: ClassDef) -> bool:
-    for node in ast.walk(method):
-        if isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Load):
-            holder = node.value
-            if not (isinstance(holder, ast.Name) and isinstance(cls.file.bindings.get(holder.id), tuple)):
-                return True  # not `F.relu`: a function of an imported module
-        if isinstance(node, ast.Constant) and node.value == attribute:
-            return True
-    return False
 
 
 def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
@@ -54,7 +42,8 @@ def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
     text = cls.file.source.text
     for match in re.finditer(rf"\.{re.escape(attribute)}\b", text):
         start = match.start()
-        holder = _LAST_WORD.search(text[max(0, start - 40) : start])[0]
+        word = _LAST_WORD.search(text, max(0, start - 40), start)
+        holder = word[0] if word is not None else ""
         if holder != "self" and not isinstance(cls.file.bindings.get(holder), tuple):
             return True
     return False
