@@ -200,6 +200,8 @@ class Calls(Attributes):
 
     def may_run(self, value: Value, depth: int = 0) -> bool:
         """Whether code that gets this value could execute a module of ours."""
+        if type(value) is Const:
+            return False
         if isinstance(value, Instance):
             return value.is_module or (value.cls is not None and value.foreign) or value is self.root
         if isinstance(value, (Method, Builtin)):
@@ -285,11 +287,10 @@ class Calls(Attributes):
     def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
         """Bind arguments to parameters; what is missing gets its default, or is unknown."""
         spec = callee.node.args
-        names = [a.arg for a in spec.posonlyargs + spec.args]
+        parameters = spec.posonlyargs + spec.args if spec.posonlyargs else spec.args
+        names = [a.arg for a in parameters]
         env = inner.env
-        values = list(args.positional)
-        if receiver is not None:
-            values.insert(0, Item(receiver))
+        values = args.positional if receiver is None else [Item(receiver), *args.positional]
         first_default = len(names) - len(spec.defaults)
         exhausted = False
         for i, name in enumerate(names):
@@ -359,8 +360,8 @@ class Calls(Attributes):
             elif dotted in MAPPINGS:
                 instance.children = self._mapping_entries(args, frame)
         else:
-            instance.foreign = any(
-                self._is_foreign(v) for v in [i.value for i in args.positional] + list(args.keywords.values())
+            instance.foreign = any([self._is_foreign(i.value) for i in args.positional]) or any(
+                [self._is_foreign(v) for v in args.keywords.values()]
             )
         return instance
 
@@ -390,6 +391,8 @@ class Calls(Attributes):
         return instance
 
     def _is_foreign(self, value: Value, depth: int = 0) -> bool:
+        if type(value) is Const:
+            return False  # most arguments are numbers
         if isinstance(value, Instance):
             return value.is_module
         if isinstance(value, Method):

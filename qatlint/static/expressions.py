@@ -49,6 +49,11 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+_OPPOSITES: dict[type[ast.cmpop], ast.cmpop] = {
+    ast.IsNot: ast.Is(),
+    ast.NotEq: ast.Eq(),
+    ast.NotIn: ast.In(),
+}
 _SIZE_LIMIT = 10_000
 """Numbers and strings larger than this are not computed."""
 
@@ -59,13 +64,13 @@ class Expressions(Machine):
     def eval(self, node: ast.expr, frame: Frame) -> Value:
         """The abstract value of an expression; calls in it are recorded."""
         self.steps += 1
-        handler = _HANDLERS.get(type(node))
+        kind = type(node)
+        if kind is ast.Constant:
+            return Const(node.value)  # type: ignore[attr-defined]
+        handler = _HANDLERS.get(kind)
         if handler is None:
             return self.unknown()
         return handler(self, node, frame)
-
-    def _constant(self, node: ast.Constant, frame: Frame) -> Value:
-        return Const(node.value)
 
     def _name(self, node: ast.Name, frame: Frame) -> Value:
         name = node.id
@@ -489,13 +494,9 @@ class Expressions(Machine):
             return self._over_options(left, lambda v: self._compare_two(v, op, right, node))
         if isinstance(right, Choice):
             return self._over_options(right, lambda v: self._compare_two(left, op, v, node))
-        if isinstance(op, (ast.IsNot, ast.NotEq, ast.NotIn)):
-            opposite: dict[type[ast.cmpop], ast.cmpop] = {
-                ast.IsNot: ast.Is(),
-                ast.NotEq: ast.Eq(),
-                ast.NotIn: ast.In(),
-            }
-            return negate(self._compare_two(left, opposite[type(op)], right, node))
+        opposite = _OPPOSITES.get(type(op))
+        if opposite is not None:
+            return negate(self._compare_two(left, opposite, right, node))
         for value, other in ((left, right), (right, left)):
             if isinstance(other, Const) and other.value is None and isinstance(op, (ast.Is, ast.Eq)):
                 return self._is_none(value, node)
@@ -673,7 +674,6 @@ def _as_compare(node: ast.expr) -> ast.Compare:
 
 _Handler = Callable[[Expressions, Any, Frame], Value]
 _HANDLERS: dict[type[ast.expr], _Handler] = {
-    ast.Constant: Expressions._constant,
     ast.Name: Expressions._name,
     ast.Attribute: Expressions._attribute,
     ast.Subscript: Expressions._subscript,

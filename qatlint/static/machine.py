@@ -307,6 +307,8 @@ class Machine:
 
     def choose(self, options: list[tuple[Condition, Value]]) -> Value:
         """One value out of guarded ones; flattened, bounded."""
+        if len(options) == 1 and options[0][0] and type(options[0][1]) is not Choice:
+            return options[0][1]
         flat: list[tuple[Condition, Value]] = []
         for when, value in options:
             if not when:
@@ -351,9 +353,9 @@ class Machine:
 
     def narrow(self, value: Value, guard: Condition) -> Value:
         """A choice without the alternatives that `guard` rules out."""
-        if not isinstance(value, Choice) or guard == TRUE:
+        if type(value) is not Choice or guard == TRUE:
             return value
-        kept = tuple((w, v) for w, v in value.options if not excludes(guard, w))
+        kept = tuple([option for option in value.options if not excludes(guard, option[0])])
         if len(kept) == len(value.options):
             return value
         if len(kept) == 1:
@@ -361,7 +363,9 @@ class Machine:
         return Choice(kept) if kept else value
 
     def loop_numbers(self) -> frozenset[int]:
-        return frozenset(loop.number for loop in self.loops if not loop.turns)
+        if not self.loops:
+            return NO_LOOPS
+        return frozenset([loop.number for loop in self.loops if not loop.turns])
 
 
 def deps_of(value: Value) -> frozenset[int]:
@@ -369,7 +373,7 @@ def deps_of(value: Value) -> frozenset[int]:
     kind = type(value)
     if kind is Symbol:
         return value.deps  # type: ignore[attr-defined, no-any-return]
-    if kind is Const or kind is Instance:
+    if kind is Const or kind is Instance or kind is External:
         return NO_LOOPS
     if isinstance(value, Index):
         return frozenset({value.loop})

@@ -71,6 +71,8 @@ class _Tracer:
         """Classes known to hold parameters."""
         self.registered = True
         """False while walking a plain list or dict."""
+        self.atoms: dict[int, Atom] = {}
+        """Atoms without their text, as counting needs them."""
 
     def trace(self) -> Trace:
         """The Trace of the interpreted class."""
@@ -115,11 +117,17 @@ class _Tracer:
 
     def _atom(self, number: int, explained: bool = False) -> Atom:
         """An atom; with its text only where a message may quote it."""
+        if not explained and number in self.atoms:
+            return self.atoms[number]
         raw = self.run.atoms[number]
         if number == TRAINING:
-            return Atom(number, "self.training")
-        text = _text(raw.node) if explained and raw.node is not None else ""
-        return Atom(number, text, raw.group, raw.config)
+            atom = Atom(number, "self.training")
+        else:
+            text = _text(raw.node) if explained and raw.node is not None else ""
+            atom = Atom(number, text, raw.group, raw.config)
+        if not explained:
+            self.atoms[number] = atom
+        return atom
 
     # -- names -----------------------------------------------------------------------------
 
