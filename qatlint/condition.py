@@ -44,7 +44,7 @@ def literal(atom: int, holds: bool = True) -> Condition:
 @_memoised
 def both(a: Condition, b: Condition) -> Condition:
     """Conjunction."""
-    if a == TRUE or a == b:
+    if a in (TRUE, b):
         return b
     if b == TRUE:
         return a
@@ -53,12 +53,10 @@ def both(a: Condition, b: Condition) -> Condition:
         if s <= t:
             return b
         return frozenset((s | t,)) if {-x for x in s}.isdisjoint(t) else FALSE
-    terms = []
+    terms: list[Term] = []
     for s in a:
         contrary = {-x for x in s}
-        for t in b:
-            if contrary.isdisjoint(t):
-                terms.append(s | t)
+        terms += [s | t for t in b if contrary.isdisjoint(t)]
     return _simplify(terms)
 
 

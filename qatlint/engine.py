@@ -72,9 +72,11 @@ def check_files(paths: Iterable[str], project: Project, rules: Sequence[Rule]) -
                 if not project.is_module(cls) or is_training_code(cls):
                     continue
                 trace = trace_class(project, cls)
-                for finding in judge(trace, rules):
-                    if finding.span.path in wanted:
-                        found.append(Judged(finding, finding.owner == trace.owner))
+                found += [
+                    Judged(finding, finding.owner == trace.owner)
+                    for finding in judge(trace, rules)
+                    if finding.span.path in wanted
+                ]
     return found
 
 
@@ -115,9 +117,7 @@ def _young_garbage_only(project: Project) -> Iterator[None]:
             gc.enable()
 
 
-def traces(
-    path: str, class_name: str, loader: Loader, source_roots: Sequence[str] = ()
-) -> list[Trace]:
+def traces(path: str, class_name: str, loader: Loader, source_roots: Sequence[str] = ()) -> list[Trace]:
     """The traces of the module classes of a file, or of the one with this qualified name.
 
     Raises `Unreadable` or OSError for the file itself.

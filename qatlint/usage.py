@@ -49,8 +49,8 @@ def count(
     upper = _total(calls)
     if upper is not None and upper <= 1:
         certain = len(calls) == 1 and implies(exists, calls[0].when)
-        least = calls[0].times.least if certain else 0
-        return Usage(Times(least, upper), On.ALWAYS if certain else On.SOME_PATH, False)
+        lowest = calls[0].times.least if certain else 0
+        return Usage(Times(lowest, upper), On.ALWAYS if certain else On.SOME_PATH, False)
     conditions = [c.when for c in calls] + [exists]
     chosen = _chosen_atoms(conditions)
     relevant = [f for f in facts if atoms_of([f]) <= set(chosen)]
@@ -77,7 +77,7 @@ def count(
                 high += call.times.most
         here_shared = unbounded or high > 1
         shared = shared or here_shared
-        if here_shared and -TRAINING in assignment or here_shared and TRAINING not in chosen:
+        if (here_shared and -TRAINING in assignment) or (here_shared and TRAINING not in chosen):
             shared_in_eval = True
         always = sure > 1 if first else always and sure > 1
         least = low if least is None else min(least, low)
@@ -120,9 +120,7 @@ def _assignments(chosen: Sequence[int], groups: Mapping[int, Hashable]) -> Itera
         group = groups.get(number)
         yield from rest(i + 1, (*literals, -number), taken)
         if group is None or group not in taken:
-            yield from rest(
-                i + 1, (*literals, number), taken if group is None else taken | {group}
-            )
+            yield from rest(i + 1, (*literals, number), taken if group is None else taken | {group})
 
     return rest(0, (), frozenset())
 
@@ -139,7 +137,4 @@ def _may_hold(condition: Condition, assignment: frozenset[int]) -> bool:
 
 
 def _must_hold(condition: Condition, assignment: frozenset[int]) -> bool:
-    for term in condition:
-        if term <= assignment:
-            return True
-    return False
+    return any(term <= assignment for term in condition)

@@ -475,8 +475,7 @@ class Attributes(Statements):
         options: list[tuple[int | str | None, Value]] = [
             (k if isinstance(k, (int, str)) else None, i.value) for k, i in mapping.entries.items()
         ]
-        for key, item in mapping.rest:
-            options.append((None, item.value))
+        options += [(None, item.value) for _, item in mapping.rest]
         if not options:
             return self.unknown(value, index)
         if len(options) == 1 and not mapping.rest:

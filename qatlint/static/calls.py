@@ -309,7 +309,7 @@ class Calls(Attributes):
                 env[name] = self.default_of(callee, spec.defaults[i - first_default])
             else:
                 env[name] = self.unknown(text=name)
-        for argument, default in zip(spec.kwonlyargs, spec.kw_defaults):
+        for argument, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
             name = argument.arg
             if name in args.keywords:
                 env[name] = args.keywords[name]
@@ -360,8 +360,8 @@ class Calls(Attributes):
             elif dotted in MAPPINGS:
                 instance.children = self._mapping_entries(args, frame)
         else:
-            instance.foreign = any([self._is_foreign(i.value) for i in args.positional]) or any(
-                [self._is_foreign(v) for v in args.keywords.values()]
+            instance.foreign = any(self._is_foreign(i.value) for i in args.positional) or any(
+                self._is_foreign(v) for v in args.keywords.values()
             )
         return instance
 

@@ -384,7 +384,7 @@ class Expressions(Machine):
 
     def _dict(self, node: ast.Dict, frame: Frame) -> Value:
         result = Mapping()
-        for key, value in zip(node.keys, node.values):
+        for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 other = self.eval(value, frame)
                 if isinstance(other, Mapping):
@@ -483,7 +483,7 @@ class Expressions(Machine):
     def _test_compare(self, node: ast.Compare, frame: Frame) -> Condition:
         left = self.eval(node.left, frame)
         result = TRUE
-        for op, comparator in zip(node.ops, node.comparators):
+        for op, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.eval(comparator, frame)
             result = both(result, self._compare_two(left, op, right, node))
             left = right
@@ -584,9 +584,7 @@ class Expressions(Machine):
             return self.fresh(node, config)
         return literal(self.atom((type(op).__name__, a, b), node, config=config))
 
-    def _position(
-        self, key: Hashable, index: Index, node: ast.expr, other: Value | None = None
-    ) -> Condition:
+    def _position(self, key: Hashable, index: Index, node: ast.expr, other: Value | None = None) -> Condition:
         """A test on a loop counter: equal to `other`, so it holds in one turn, or in most of them."""
         number = self.atom(key, node)
         self.positions[number] = Position(index.loop, other is not None, other)

@@ -112,7 +112,8 @@ class Interpreter(Library):
         defaults: list[ast.expr | None] = [None] * (len(names) - len(spec.defaults))
         defaults += list(spec.defaults)[-len(names) :] if names else []
         keywords: dict[str, Value] = {}
-        pairs = list(zip(names, defaults)) + list(zip(spec.kwonlyargs, spec.kw_defaults))
+        pairs = list(zip(names, defaults, strict=False))
+        pairs += zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
         for argument, default in pairs:
             keywords[argument.arg] = self._parameter(argument, default, cls, method, origin)
         return Args([], keywords, spec.vararg is not None or spec.kwarg is not None)
@@ -179,5 +180,3 @@ def _abstract(method: _FunctionNode) -> bool:
     """A body that only raises, passes, or is a docstring."""
     body = [s for s in method.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return all(isinstance(s, (ast.Raise, ast.Pass)) for s in body)
-
-

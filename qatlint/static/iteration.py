@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qatlint.condition import TRUE, Condition, both
 from qatlint.static.expressions import Expressions
@@ -37,7 +37,7 @@ class Turns:
 
     def __init__(
         self,
-        values: list[tuple[Condition, Value]] | None,
+        values: Sequence[tuple[Condition, Value]] | None,
         element: Callable[[LoopFrame], Value],
         times: Times,
         known: bool,
@@ -222,7 +222,7 @@ class Iteration(Expressions):
         if parts and len(known_lengths) == len(parts):
             if all(w == TRUE for p in parts for w, _ in p.values or ()):
                 columns = [[v for _, v in p.values or ()] for p in parts]
-                values = [(TRUE, Seq([Item(v) for v in row], "tuple")) for row in zip(*columns)]
+                values = [(TRUE, Seq([Item(v) for v in row], "tuple")) for row in zip(*columns, strict=False)]
         least = min((p.times.least for p in parts), default=0)
         mosts = [p.times.most for p in parts if p.times.most is not None]
         best = max(parts, key=lambda p: (p.known, p.times.most is not None), default=None)
@@ -361,7 +361,7 @@ class Iteration(Expressions):
 
         def any_element(loop: LoopFrame) -> Value:
             options: list[tuple[int | str | None, Value]] = []
-            for (position, _), one in zip(value.options, inner):
+            for (position, _), one in zip(value.options, inner, strict=True):
                 options.append((position, one.element(loop)))
             return Pick(tuple(options), value.at)
 

@@ -48,8 +48,8 @@ _NOT_MODULES = (
 # Functions that give back the module they were given.
 _SAME = frozenset(
     "weight_norm spectral_norm remove_weight_norm script compile convert_sync_batchnorm DataParallel "
-    "DistributedDataParallel fx_wrap no_jit checkpoint_wrapper orthogonal requires_grad_ to cuda cpu eval train "
-    "half float double bfloat16 apply share_memory type add_prefix_hook".split()
+    "DistributedDataParallel fx_wrap no_jit checkpoint_wrapper orthogonal requires_grad_ to cuda cpu eval "
+    "train half float double bfloat16 apply share_memory type add_prefix_hook".split()
 )
 _NEVER_TRUE = frozenset(
     "torch.jit.is_scripting torch.jit.is_tracing torch.onnx.is_in_onnx_export torch.compiler.is_compiling "
@@ -59,7 +59,9 @@ _NEVER_TRUE = frozenset(
 )
 # Calls whose result is the same whenever their arguments are (safe to test twice).
 _PURE = frozenset("len isinstance issubclass callable type abs min max sum int bool float str round".split())
-_PLAIN = frozenset(("builtins", "math", "numpy", "np", "operator", "os", "re", "warnings", "logging", "itertools"))
+_PLAIN = frozenset(
+    ("builtins", "math", "numpy", "np", "operator", "os", "re", "warnings", "logging", "itertools")
+)
 
 _Model = Callable[["Library", Args, ast.Call, Frame], Value]
 
@@ -346,7 +348,7 @@ class Library(Calls):
         value = args.positional[0].value
         return self.listed(value, node, frame) or value
 
-    def _dict(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+    def _new_dict(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         result = Mapping()
         result.open = args.open
         for item in args.positional[:1]:
@@ -360,12 +362,19 @@ class Library(Calls):
                     inner = pair.value
                     if isinstance(inner, Seq) and len(inner.items) == 2 and pair.times is None:
                         entry = inner.items[1]
-                        self.put(result, inner.items[0].value, Item(entry.value, pair.when, None, entry.loops,
-                                                                   entry.node, entry.file))
+                        self.put(
+                            result,
+                            inner.items[0].value,
+                            Item(entry.value, pair.when, None, entry.loops, entry.node, entry.file),
+                        )
                     elif isinstance(inner, Seq) and len(inner.items) == 2:
                         entry = inner.items[1]
-                        result.rest.append((inner.items[0].value, Item(entry.value, pair.when, pair.times,
-                                                                       pair.loops, entry.node, entry.file)))
+                        result.rest.append(
+                            (
+                                inner.items[0].value,
+                                Item(entry.value, pair.when, pair.times, pair.loops, entry.node, entry.file),
+                            )
+                        )
                     else:
                         result.open = True
             else:
@@ -396,9 +405,7 @@ class Library(Calls):
                 keys = (key_of(value), *(_class_key(c) for c in classes))
                 if any(k is None for k in keys):
                     return self.fresh(node, origin_of(value) == "config")
-                return literal(
-                    self.atom(("isinstance", *keys), node, config=origin_of(value) == "config")
-                )
+                return literal(self.atom(("isinstance", *keys), node, config=origin_of(value) == "config"))
             if answer:
                 result = TRUE
         return result
@@ -585,7 +592,8 @@ def _opaque(dotted: str) -> bool:
 
 
 _STRING_METHODS = frozenset(
-    "lower upper strip lstrip rstrip split startswith endswith replace title capitalize join partition".split()
+    "lower upper strip lstrip rstrip split startswith endswith replace title capitalize join "
+    "partition".split()
 )
 _MODELS: dict[str, _Model] = {
     "builtins.len": Library._len,
@@ -596,9 +604,9 @@ _MODELS: dict[str, _Model] = {
     "builtins.list": Library._list,
     "builtins.tuple": Library._list,
     "builtins.sorted": Library._list,
-    "builtins.dict": Library._dict,
-    "collections.OrderedDict": Library._dict,
-    "typing.OrderedDict": Library._dict,
+    "builtins.dict": Library._new_dict,
+    "collections.OrderedDict": Library._new_dict,
+    "typing.OrderedDict": Library._new_dict,
     "builtins.isinstance": Library._isinstance,
     "builtins.hasattr": Library._hasattr,
     "builtins.getattr": Library._getattr,

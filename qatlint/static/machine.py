@@ -437,6 +437,7 @@ def key_of(value: Value) -> Hashable:
 
 
 def equal_constants(a: Value, b: Value) -> bool:
+    """Whether both are the same known constant."""
     return (
         isinstance(a, Const)
         and isinstance(b, Const)

@@ -8,7 +8,7 @@ other loop once for all its turns.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
@@ -20,13 +20,11 @@ from qatlint.static.values import (
     Choice,
     ClassValue,
     Const,
+    External,
     Function,
     Index,
-    Item,
     LoopFrame,
-    Mapping,
     ModuleValue,
-    External,
     Seq,
     Symbol,
     Value,
@@ -206,7 +204,7 @@ class Statements(Iteration):
     def _unrolled(
         self,
         node: ast.For | ast.AsyncFor,
-        values: list[tuple[Condition, Value]],
+        values: Sequence[tuple[Condition, Value]],
         over: ast.AST,
         frame: Frame,
         exits: LoopExits,

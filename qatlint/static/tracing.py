@@ -97,9 +97,7 @@ class _Tracer:
                 explained |= atoms_of([c.when for c in own])
             modules.append(self._module(number, named, raw, matters))
             trace_calls.extend(own)
-        bases = tuple(
-            e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:]
-        )
+        bases = tuple(e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:])
         used = atoms_of([c.when for c in trace_calls])
         used |= atoms_of([m.when for m in modules]) | atoms_of(run.facts)
         return Trace(
@@ -150,7 +148,9 @@ class _Tracer:
                 if isinstance(node, ast.Call) and name not in self.root.attrs:
                     value = self.run.class_constant(entry, name)
                     if isinstance(value, Instance) and value.is_module:
-                        self._walk(value, name, Item(value, TRUE, node=node, file=entry.file), TRUE, 0, self.root)
+                        self._walk(
+                            value, name, Item(value, TRUE, node=node, file=entry.file), TRUE, 0, self.root
+                        )
 
     def _add_grafts(self) -> None:
         for number, attribute, node, file in self.run.grafts:
@@ -267,9 +267,7 @@ class _Tracer:
         result: dict[Hashable, list[RawCall]] = {}
         for raw in self.run.calls:
             target = raw.target
-            identity: Hashable = (
-                target.number if isinstance(target, Instance) else ("symbol", target.key)
-            )
+            identity: Hashable = target.number if isinstance(target, Instance) else ("symbol", target.key)
             if identity not in self.named:
                 if isinstance(target, Instance) and target.creator is not None:
                     self._name_through(target)
@@ -346,9 +344,9 @@ class _Tracer:
         facts, class_name, internals = self._facts(known, 0 if matters else _DEPTH)
         path = named.paths[0] if named.paths else ""
         last = re.sub(r"[.*\d]+$", "", path).rpartition(".")[2]
-        if facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last):
-            facts = ModuleFacts(Kind.LOSS, facts.parameters, facts.buffers)
-        elif facts.kind is Kind.PROJECT and class_name.endswith(("Loss", "Criterion")):
+        if (facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last)) or (
+            facts.kind is Kind.PROJECT and class_name.endswith(("Loss", "Criterion"))
+        ):
             facts = ModuleFacts(Kind.LOSS, facts.parameters, facts.buffers)
         first = named.names[0] if named.names else None
         definition = first.span if first is not None else self._fallback_span(target)
@@ -609,7 +607,7 @@ def _holds_once(position: Position | None, loop: int) -> bool:
 
 def _overlap(a: tuple[At, ...], b: tuple[At, ...]) -> bool:
     """Whether two selections can mean the same element."""
-    return all(_meet(x, y) for x, y in zip(a, b))
+    return all(_meet(x, y) for x, y in zip(a, b, strict=False))
 
 
 def _meet(a: At, b: At) -> bool:
@@ -730,5 +728,3 @@ def owner_at(file: ModuleFile, node: ast.AST) -> str:
             if best is None or cls.node.lineno >= best.node.lineno:
                 best = cls
     return best.full_name if best is not None else ""
-
-
