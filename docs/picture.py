@@ -1,10 +1,11 @@
 """Make `docs/terminal.svg`, the picture in the README, from what the tool really prints.
 
-    python docs/picture.py
+python docs/picture.py
 """
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def main() -> None:
         text=True,
         check=False,
     )
-    console = Console(record=True, width=80, file=open(os.devnull, "w", encoding="utf-8"))
+    console = Console(record=True, width=80, file=io.StringIO())
     console.print(Text("$ " + " ".join(COMMAND), style="bold"))
     console.print(Text.from_ansi(shown.stdout))
     console.save_svg(str(ROOT / "docs" / "terminal.svg"), title="qatlint")

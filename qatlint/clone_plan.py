@@ -44,7 +44,9 @@ def plan_clone(
     if module.definition_owner != trace.owner and places[0].owner == trace.owner:
         if any(site.loops for site in sites):
             made = module.definition_owner.rpartition(":")[2]
-            return Plan(None, f"`{module.path}` is made in `{made}` and called in a loop here: split it by hand")
+            return Plan(
+                None, f"`{module.path}` is made in `{made}` and called in a loop here: split it by hand"
+            )
         taken = frozenset(m.path for m in trace.modules if "." not in m.path)
         inherited = CloneInherited(places[0].span.path, owner, module.path, tuple(sites), tied, taken)
         return Plan(Fix(title, safety, why, inherited), "")
@@ -59,9 +61,7 @@ def plan_clone(
     return Plan(Fix(title, safety, why, intent), "")
 
 
-def _obstacle(
-    trace: Trace, module: Module, alternatives: Sequence[Module], places: Sequence[Call]
-) -> str:
+def _obstacle(trace: Trace, module: Module, alternatives: Sequence[Module], places: Sequence[Call]) -> str:
     path = module.path
     if "*" in path or "." in path:
         holder = path.rpartition(".")[0] or path
@@ -105,9 +105,10 @@ def _sites(
         outer = [loop for loop in loops if loop not in own]
         if outer:
             return _outer_loop(outer[0], place)
-        if len({c.via for c in same}) > 1 and usage_of_calls(
-            _one_per_path(same), module.when, trace.facts, trace.atoms
-        ).shared:
+        if (
+            len({c.via for c in same}) > 1
+            and usage_of_calls(_one_per_path(same), module.when, trace.facts, trace.atoms).shared
+        ):
             return (
                 f"`{place.function}` is entered more than once: give it the module as an argument, "
                 "or split by hand"
@@ -194,7 +195,8 @@ def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple
         )
     if any(m.buffers is not False for m in alternatives):
         return Safety.UNSAFE, (
-            "the copies share weights and buffers, and the state dict gains keys: a checkpoint that is loaded "
-            "after the model was moved does not reach the copies' buffers unless its keys are duplicated"
+            "the copies share weights and buffers, and the state dict gains keys: a checkpoint that is "
+            "loaded after the model was moved does not reach the copies' buffers unless its keys are "
+            "duplicated"
         )
     return Safety.UNSAFE, "the copies share the weights, but the state dict gains keys for them"

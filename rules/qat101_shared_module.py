@@ -68,11 +68,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qatlint.clone_plan import plan_clone
+from qatlint.condition import excludes
 from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why
 from qatlint.rule import rule
-from qatlint.clone_plan import plan_clone
-from qatlint.condition import excludes
 from qatlint.trace import Call, Kind, Module, On, Trace, Usage
 from qatlint.usage import usage
 from qatlint.words import call_places, class_words, times_words
@@ -154,9 +154,7 @@ def _message(path: str, module: Module, used: Usage) -> str:
     return f"`{path}` ({class_words(module)}) runs {times_words(used.times)} {where}: {why(module.kind)}"
 
 
-def _related(
-    module: Module, place: Call, places: list[Call], implied: list[Call]
-) -> Iterator[Related]:
+def _related(module: Module, place: Call, places: list[Call], implied: list[Call]) -> Iterator[Related]:
     for other in places:
         if other is not place:
             yield Related(other.span, "also run here")

@@ -134,8 +134,8 @@ def _one_for_all(trace: Trace, module: Module) -> Finding:
         code="QAT102",
         name="shared-instance",
         severity=severity(module.kind, module.internals, True),
-        message=f"`{module.path}` ({class_words(module)}) is made {made}, once for all instances of the class: "
-        f"{why(module.kind)}",
+        message=f"`{module.path}` ({class_words(module)}) is made {made}, once for all instances of the "
+        f"class: {why(module.kind)}",
         span=module.made_at or place.span,
         owner=trace.owner,
         subject=module.path,

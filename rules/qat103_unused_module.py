@@ -87,8 +87,8 @@ def check(trace: Trace) -> Iterator[Finding]:
             code="QAT103",
             name="unused-module",
             severity=Severity.NOTE if only else Severity.WARNING,
-            message=f"`{module.path}` ({class_words(module)}) is never executed by forward{where}: it gets no "
-            "quantisation parameters, and checkpoints miss its keys",
+            message=f"`{module.path}` ({class_words(module)}) is never executed by forward{where}: it gets "
+            "no quantisation parameters, and checkpoints miss its keys",
             span=module.definition,
             owner=trace.owner,
             subject=module.path,

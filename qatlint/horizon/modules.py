@@ -107,8 +107,8 @@ def _table() -> dict[str, ModuleFacts]:
 
 _TABLE = _table()
 _COMMON_WORDS = frozenset(
-    "Add Sub Mul Div Reciprocal Pow Sqrt Exp Log Sin Cos Tan Ceil Floor Cat Stack Sum Mean Where Scatter Norm "
-    "Normalize Maximum Minimum Interpolate Transformer Unfold Fold Threshold Flatten".split()
+    "Add Sub Mul Div Reciprocal Pow Sqrt Exp Log Sin Cos Tan Ceil Floor Cat Stack Sum Mean Where Scatter "
+    "Norm Normalize Maximum Minimum Interpolate Transformer Unfold Fold Threshold Flatten".split()
 )
 
 

@@ -10,16 +10,16 @@ from qatlint.finding import Severity
 from qatlint.trace import Kind
 
 _WHY: dict[Kind, str] = {
-    Kind.QUANT_STUB: "a QuantStub has one scale, so tensors of different ranges are clipped or rounded with it",
+    Kind.QUANT_STUB: "a QuantStub has one scale, so tensors of other ranges are clipped or rounded with it",
     Kind.DEQUANT_STUB: "results are not affected, but the calls cannot be told apart when debugging",
-    Kind.FLOAT_FUNCTIONAL: "the outputs of all its operations are quantised with one scale, averaged over their "
-    "ranges",
+    Kind.FLOAT_FUNCTIONAL: "the outputs of all its operations are quantised with one scale, averaged over "
+    "their ranges",
     Kind.LUT_ACTIVATION: "its lookup table and output scale are fitted to all calls at once",
     Kind.ACTIVATION: "one output scale serves all calls, and it fuses with only one of the layers before it",
     Kind.SOFTMAX: "its inner exp, sum and reciprocal keep one scale each for all calls",
-    Kind.GEMM: "one output scale serves all calls, and it does not fuse with a different add or activation at "
+    Kind.GEMM: "one output scale serves all calls, and it does not fuse with another add or activation at "
     "each call",
-    Kind.NORM: "it folds into at most one of the convolutions before it, and its inner scales serve all calls",
+    Kind.NORM: "it folds into only one of the convolutions before it, and its inner scales serve all calls",
     Kind.EMBEDDING: "one output scale serves all calls",
     Kind.RECURRENT: "the inner scales of the recurrence serve all calls",
     Kind.ATTENTION: "the inner scales of the attention serve all calls",
@@ -34,9 +34,7 @@ _WHY: dict[Kind, str] = {
     Kind.LOSS: "it is not deployed",
 }
 
-_HARMLESS = frozenset(
-    {Kind.DEQUANT_STUB, Kind.DROPOUT, Kind.IDENTITY, Kind.POOLING, Kind.RESHAPE, Kind.LOSS}
-)
+_HARMLESS = frozenset({Kind.DEQUANT_STUB, Kind.DROPOUT, Kind.IDENTITY, Kind.POOLING, Kind.RESHAPE, Kind.LOSS})
 
 
 def why(kind: Kind) -> str:

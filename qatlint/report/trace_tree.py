@@ -65,7 +65,8 @@ def _tree(trace: Trace) -> Tree:
 def _inside(module: Module, executed: Sequence[Module]) -> bool:
     """Whether it is a part of, or a container around, something that runs."""
     return any(
-        module.path.startswith(f"{other.path}.") or other.path.startswith(f"{module.path}.") for other in executed
+        module.path.startswith(f"{other.path}.") or other.path.startswith(f"{module.path}.")
+        for other in executed
     )
 
 
@@ -75,9 +76,12 @@ def _add_module(tree: Tree, trace: Trace, module: Module) -> None:
     line.append(f"  {class_words(module)}", style="not bold cyan")
     line.append(f"  {_times(used.times)}", style="not bold red" if used.shared else "not bold green")
     if used.shared:
-        line.append({On.ALWAYS: " shared", On.SOME_PATH: " shared on some path", On.TRAINING: " shared in training"}[
-            used.on
-        ], style="not bold red")
+        line.append(
+            {On.ALWAYS: " shared", On.SOME_PATH: " shared on some path", On.TRAINING: " shared in training"}[
+                used.on
+            ],
+            style="not bold red",
+        )
     elif used.on is not On.ALWAYS:
         line.append(" on some path", style="not bold dim")
     others = [n.path for n in module.names[1:]]

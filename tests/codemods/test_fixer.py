@@ -10,7 +10,7 @@ import pytest
 from qatlint.codemods import fixer
 from qatlint.codemods.fixer import fix
 from qatlint.engine import Loader
-from qatlint.finding import Finding, Fix, Intent, Safety, Severity
+from qatlint.finding import CloneModule, Finding, Fix, Intent, Safety, Severity
 from qatlint.trace import Span
 from tests.codemods.cases import model
 from tests.codemods.intents import PATH, clone, separate
@@ -105,6 +105,7 @@ def test_two_files() -> None:
             for one in twice(loader.read(path).decode()):
                 assert one.fix is not None
                 intent = one.fix.intent
+                assert isinstance(intent, CloneModule)
                 moved = replace(
                     intent,
                     path=path,
