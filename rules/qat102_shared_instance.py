@@ -77,7 +77,10 @@ def check(trace: Trace) -> Iterator[Finding]:
             continue
         # A child that was handed the module and keeps it is another matter: its calls count for
         # QAT101 of the owner. So do plain lists, which register nothing.
-        names = tuple(n for n in module.names if n.registered and n.owner in inside)
+        registered = [n for n in module.names if n.registered]
+        names = tuple(n for n in registered if n.owner in inside)
+        if any(_is_graft(n) for n in names):
+            names = tuple(registered)
         if not names:
             continue
         if names != module.names:
@@ -88,6 +91,11 @@ def check(trace: Trace) -> Iterator[Finding]:
             len(module.names) > 1 or any(n.repeated != 1 for n in module.names)
         ):
             yield _repeated(trace, module)
+
+
+def _is_graft(name: Name) -> bool:
+    """`self.b.conv = self.a.conv`: put into a child from outside."""
+    return "." in name.path.removesuffix(".*") and not name.path.endswith("*")
 
 
 def _repeated(trace: Trace, module: Module) -> Finding:

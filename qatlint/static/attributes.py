@@ -141,8 +141,12 @@ class Attributes(Statements):
             return self.modules_of(value)
         if value.items is not None and name in CONTAINER_METHODS:
             return Builtin(name, value)
-        if value.children is not None and name in MAPPING_METHODS:
-            return Builtin(name, value)
+        if value.children is not None:
+            entry = value.children.entries.get(name)
+            if entry is not None:
+                return self.narrow(entry.value, frame.guard)
+            if name in MAPPING_METHODS:
+                return Builtin(name, value)
         if name.rstrip("0123456789") != name:
             numbered = self._numbered(value, name)
             if numbered is not None:

@@ -140,6 +140,8 @@ class Interpreter(Library):
             symbol.hint = default.value if isinstance(default.value, (int, str)) else None
             return symbol
         if isinstance(default, (ast.Tuple, ast.List)):
+            if origin != "config":
+                return symbol
             try:
                 symbol.hint = tuple(ast.literal_eval(default))
             except ValueError:

@@ -229,10 +229,15 @@ class Iteration(Expressions):
         times = Times(least, min(mosts) if mosts else None)
         if best is not None and best.times.most is not None and best.known:
             # zip stops at the shortest; the others are meant to be as long as the one that is known.
-            times = Times(best.times.least, times.most)
+            times = Times(min(best.times.least, best.times.most), times.most)
+        if times.most is not None and times.least > times.most:
+            times = Times(times.most, times.most)
+
+        equal = len({p.times for p in parts}) == 1 and times.most is not None
 
         def element(loop: LoopFrame) -> Value:
-            return Seq([Item(p.element(loop)) for p in parts], "tuple")
+            found = [p.element(loop) for p in parts]
+            return Seq([Item(v if equal else _partial(v)) for v in found], "tuple")
 
         known = any(p.known for p in parts)
         over = best.over if best is not None else ast.Pass()
@@ -573,6 +578,17 @@ def varies(value: Value, entries: Seq | None) -> bool:
             not isinstance(value, (Instance, Seq)) and bool(loops & deps_of(value))
         )
     return bool(deps_of(value))
+
+
+def _partial(value: Value) -> Value:
+    """An element of a container that the loop may not visit to its end."""
+    if not isinstance(value, Pick) or not value.at[-1].running:
+        return value
+    at = value.at[-1]
+    return Pick(
+        value.options,
+        (*value.at[:-1], At(at.key, at.deps, running=True, low=at.low, high=at.high, partial=True)),
+    )
 
 
 def _pair(first: Value, second: Value) -> Seq:

@@ -296,8 +296,6 @@ class Library(Calls):
 
     def listed(self, value: Value, node: ast.AST, frame: Frame) -> Seq | None:
         """`list(value)`."""
-        from qatlint.static.values import LoopFrame
-
         entries = self.entries(value)
         if entries is not None:
             return Seq(list(entries.items), "list", entries.open, entries.loops)
@@ -306,9 +304,7 @@ class Library(Calls):
             loops = self.loop_base | self.loop_numbers()
             if turns.values is not None:
                 return Seq([Item(v, w) for w, v in turns.values], "list", loops=loops)
-            loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
-            element = turns.element(loop)
-            return Seq([Item(element, TRUE, turns.times, frozenset({loop.number}))], "list", loops=loops)
+            # Not known one by one: iterating the copy is iterating the original.
         return None
 
     def _len(self, args: Args, node: ast.Call, frame: Frame) -> Value:

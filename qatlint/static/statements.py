@@ -23,6 +23,7 @@ from qatlint.static.values import (
     External,
     Function,
     Index,
+    Instance,
     LoopFrame,
     ModuleValue,
     Seq,
@@ -62,12 +63,13 @@ class Statements(Iteration):
         load = _loaded(node.target)
         left = self.eval(load, frame)
         right = self.eval(node.value, frame)
-        if isinstance(left, Seq) and isinstance(node.op, ast.Add):
+        entries = left.items if isinstance(left, Instance) else left
+        if isinstance(entries, Seq) and isinstance(node.op, ast.Add):
             added = self.entries(right)
             if added is None:
-                left.open = True
+                entries.open = True
             else:
-                self.extend(left, added, frame)
+                self.extend(entries, added, frame)
             return
         self.assign(node.target, self.binary(node.op, left, right), frame, node.value)
 
@@ -322,12 +324,10 @@ class Statements(Iteration):
         else:
             self.run(node.body, frame)
         if node.finalbody:
-            if frame.guard:
-                self.run(node.finalbody, frame)
-            else:
-                frame.guard = before
-                self.run(node.finalbody, frame)
-                frame.guard = FALSE
+            after = frame.guard  # `finally` runs on every path, those that returned too
+            frame.guard = before
+            self.run(node.finalbody, frame)
+            frame.guard = after if frame.guard else FALSE
 
     def _continue(self, node: ast.Continue, frame: Frame) -> None:
         if frame.loop_exits:

@@ -618,7 +618,7 @@ def _meet(a: At, b: At) -> bool:
     if a.running and b.running:
         return True
     for one, other in ((a, b), (b, a)):
-        if one.running and isinstance(other.exact, int):
+        if one.running and isinstance(other.exact, int) and not one.partial:
             if other.exact >= 0:
                 return other.exact >= one.low
             return -other.exact > one.high
