@@ -62,7 +62,7 @@ def model(init: str, forward: str, before: str = "", parameters: str = "", metho
         f"{clean(before)}\n\nclass Model(nn.Module):\n"
         f"    def __init__(self{parameters and ', ' + parameters}):\n"
         f"        super().__init__()\n{textwrap.indent(clean(init), ' ' * 8)}\n"
-        f"    def forward(self, x, xs=(), flag=False):\n{textwrap.indent(clean(forward), ' ' * 8)}\n"
+        f"    def forward(self, x, xs, flag=False):\n{textwrap.indent(clean(forward), ' ' * 8)}\n"
         f"{textwrap.indent(clean(methods), ' ' * 4)}"
     )
 
@@ -109,3 +109,14 @@ def findings_in(texts: Mapping[str, str | bytes], *codes: str) -> list[Finding]:
 def said(found: Sequence[Finding]) -> set[tuple[str, str]]:
     """(code, subject) of findings."""
     return {(f.code, f.subject) for f in found}
+
+
+def counted(trace: Trace, path: str) -> str:
+    """Times of the modules with this path, in order: `2`, `0-1`, `many`."""
+    return " ".join(str(usage(trace, m).times) for m in trace.modules if m.path == path)
+
+
+def check_counts(text: str, expected: Mapping[str, str], name: str = "Model") -> None:
+    """Assert how often modules run; a path that is no module counts as ""."""
+    trace = trace_of(text, name)
+    assert {path: counted(trace, path) for path in expected} == dict(expected), paths(trace)

@@ -1,0 +1,172 @@
+"""Loops: how often an instance runs, and which element of a list each turn takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.static.sources import check_counts, counted, executed, model, trace_of, used
+
+LISTS = """
+self.a = nn.ModuleList([nn.ReLU() for _ in range(20)])
+self.b = nn.ModuleList([nn.Sigmoid() for _ in range(20)])
+self.c = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.ReLU()])
+self.relu = nn.ReLU()
+"""
+
+CASES = {
+    "range": ("for i in range(6):\n    x = self.relu(x)", {"relu": "6"}),
+    "long range": ("for i in range(60):\n    x = self.relu(x)", {"relu": "60"}),
+    "range of length": ("for i in range(len(self.a)):\n    x = self.a[i](self.relu(x))", {"a.*": "1", "relu": "20"}),
+    "range with start": ("for i in range(2, 30):\n    x = self.relu(x)", {"relu": "28"}),
+    "range with step": ("for i in range(0, 60, 2):\n    x = self.a[i](self.relu(x))", {"relu": "30"}),
+    "empty range": ("for i in range(0):\n    x = self.relu(x)", {"relu": "0"}),
+    "range with a step of zero": ("for i in range(0, 5, 0):\n    x = self.relu(x)", {"relu": "0"}),
+    "range of an argument": ("for i in range(flag):\n    x = self.relu(x)", {"relu": "many"}),
+    "range from an argument": ("for i in range(flag, 4):\n    x = self.relu(x)", {"relu": "many"}),
+    "elements": ("for m in self.a:\n    x = m(x)", {"a.*": "1"}),
+    "elements twice": ("for m in self.a:\n    x = m(x)\nfor m in self.a:\n    x = m(x)", {"a.*": "2"}),
+    "elements and one by number": ("for m in self.a:\n    x = m(x)\nx = self.a[0](x)", {"a.*": "2"}),
+    "last and all but the last": ("for m in self.a[:-1]:\n    x = m(x)\nx = self.a[-1](x)", {"a.*": "1"}),
+    "first and the rest": ("x = self.a[0](x)\nfor m in self.a[1:]:\n    x = m(x)", {"a.*": "1"}),
+    "slice with a counter": ("for i, m in enumerate(self.a[1:]):\n    x = self.a[i](m(x))", {"a.*": "2"}),
+    "index into a slice": ("rest = self.a[1:]\nfor i in range(19):\n    x = rest[i](x)", {"a.*": "1"}),
+    "first of a slice": ("x = self.a[1:][0](x)", {"a.*": "1"}),
+    "slice by step": ("for m in self.c[::2]:\n    x = m(x)", {"c.*": "1 0 1"}),
+    "first three": ("for m in self.c[:2]:\n    x = m(x)", {"c.*": "1 1 0"}),
+    "enumerate": ("for i, m in enumerate(self.a):\n    x = self.b[i](m(x))", {"a.*": "1", "b.*": "1"}),
+    "enumerate from one": ("for i, m in enumerate(self.a, 1):\n    x = self.b[i - 1](m(x))", {"b.*": "1"}),
+    "enumerate start=": ("for i, m in enumerate(self.a, start=1):\n    x = self.b[i - 1](m(x))", {"b.*": "1"}),
+    "enumerate an unknown start": ("for i, m in enumerate(self.a, flag):\n    x = self.b[i](m(x))", {"b.*": "1"}),
+    "zip": ("for m, n in zip(self.a, self.b):\n    x = n(m(x))", {"a.*": "1", "b.*": "1"}),
+    "zip with an argument": ("for m, y in zip(self.a, xs):\n    x = self.relu(m(y))", {"a.*": "1", "relu": "20"}),
+    "zip of one itself": ("for m, n in zip(self.a, self.a):\n    x = n(m(x))", {"a.*": "2"}),
+    "zip of short lists": ("for m, y in zip(self.c, (1, 2)):\n    x = m(x)", {"c.*": "1 1 0"}),
+    "zip of stars": ("for m in zip(*xs):\n    x = self.relu(x)", {"relu": "many"}),
+    "enumerate of zip": ("for i, (m, n) in enumerate(zip(self.a, self.b)):\n    x = n(m(x))", {"a.*": "1"}),
+    "reversed": ("for m in reversed(self.a):\n    x = m(x)", {"a.*": "1"}),
+    "reversed short": ("for m in reversed(self.c):\n    x = m(x)", {"c.*": "1 1 1"}),
+    "reversed range": ("for i in reversed(range(20)):\n    x = self.a[i](x)", {"a.*": "1"}),
+    "backwards range": ("for i in range(19, -1, -1):\n    x = self.a[i](x)", {"a.*": "1"}),
+    "backwards slice": ("for m in self.c[::-1]:\n    x = m(x)", {"c.*": "1 1 1"}),
+    "offset": ("for i in range(10):\n    x = self.a[i + 10](self.a[i](x))", {"a.*": "1"}),
+    "counter": ("k = 0\nfor y in xs:\n    x = self.a[k](x)\n    k += 1", {"a.*": "1"}),
+    "counter of two": ("k = 0\nfor m in self.a:\n    x = self.b[k](m(x))\n    k += 1", {"b.*": "1"}),
+    "counter by two": ("k = 0\nfor y in range(20):\n    x = self.a[k](x)\n    k += 2", {"a.*": "1"}),
+    "nested": ("for i in range(30):\n    for j in range(40):\n        x = self.relu(x)", {"relu": "1200"}),
+    "nested over elements": ("for i in range(30):\n    for m in self.a:\n        x = m(x)", {"a.*": "30"}),
+    "nested over two": ("for m in self.a:\n    for n in self.b:\n        x = n(m(x))", {"a.*": "20", "b.*": "20"}),
+    "argument": ("for y in xs:\n    x = self.relu(y)", {"relu": "many"}),
+    "known tuple": ("for y in (x, x):\n    x = self.relu(y)", {"relu": "2"}),
+    "text": ("for y in 'abc':\n    x = self.relu(x)", {"relu": "3"}),
+    "comprehension": ("return [self.relu(y) for y in (x, x, x)]", {"relu": "3"}),
+    "comprehension over an argument": ("return [self.relu(y) for y in xs]", {"relu": "many"}),
+    "long comprehension": ("return [m(x) for m in self.a]", {"a.*": "1"}),
+    "comprehension that chooses": ("return [m(x) for i, m in enumerate(self.c) if i > 0]", {"c.*": "0 1 1"}),
+    "two comprehensions in one": ("return [self.relu(x) for i in range(2) for j in range(3)]", {"relu": "6"}),
+    "dict comprehension": ("return {i: self.relu(x) for i in range(3)}", {"relu": "3"}),
+    "set comprehension": ("return {self.relu(x) for i in range(3)}", {"relu": "3"}),
+    "generator": ("return sum(self.relu(x) for i in range(3))", {"relu": "3"}),
+    "break at once": ("for i in range(3):\n    x = self.relu(x)\n    break", {"relu": "1"}),
+    "continue at once": ("for i in range(3):\n    continue\n    x = self.relu(x)", {"relu": "0"}),
+    "first turn only": ("for i in range(30):\n    if i == 0:\n        x = self.relu(x)", {"relu": "1"}),
+    "not in the first turn": ("for i in range(4):\n    if i > 0:\n        x = self.relu(x)", {"relu": "3"}),
+    "truth of the counter": ("for i in range(4):\n    if i:\n        x = self.relu(x)", {"relu": "3"}),
+    "for else": ("for i in range(2):\n    x = self.relu(x)\nelse:\n    x = self.relu(x)", {"relu": "3"}),
+    "while": ("while x.sum() > 0:\n    x = self.relu(x)", {"relu": "many"}),
+    "while else": ("while flag:\n    x = self.c[0](x)\nelse:\n    x = self.relu(x)", {"relu": "1"}),
+    "while true": ("while True:\n    x = self.relu(x)\n    if flag:\n        break", {"relu": "many"}),
+    "by number": ("x = self.c[0](self.c[1](x))\nx = self.c[-1](x)", {"c.*": "1 1 1"}),
+    "by number twice": ("x = self.c[0](self.c[0](x))", {"c.*": "2 0 0"}),
+    "by a number that is too high": ("x = self.c[7](x)", {"c.*": "0 0 0"}),
+    "by an argument": ("x = self.c[flag](x)", {"c.*": "0-1 0-1 0-1"}),
+    "sum of list lengths": ("for i in range(len(self.a) - 1):\n    x = self.a[i](x)\nx = self.a[-1](x)", {"a.*": "1"}),
+    "names of children": ("for n, m in self.c.named_children():\n    x = m(x)", {"c.*": "1 1 1"}),
+    "children": ("for m in self.c.children():\n    x = m(x)", {"c.*": "1 1 1"}),
+    "chained": (
+        "import itertools\nfor m in itertools.chain(self.c, [self.relu]):\n    x = m(x)",
+        {"c.*": "1 1 1", "relu": "1"},
+    ),
+    "concatenated": ("for m in list(self.c) + [self.relu]:\n    x = m(x)", {"c.*": "1 1 1", "relu": "1"}),
+    "starred": ("for m in [*self.c, self.relu, self.relu]:\n    x = m(x)", {"c.*": "1 1 1", "relu": "2"}),
+    "tuple of modules": ("for m in (self.relu, self.c[0], self.relu):\n    x = m(x)", {"relu": "2", "c.*": "1 0 0"}),
+    "dict of modules": (
+        "for k, m in {'a': self.relu, 'b': self.c[0]}.items():\n    x = m(x)",
+        {"relu": "1", "c.*": "1 0 0"},
+    ),
+    "keys of a dict": ("d = {'a': self.relu}\nfor k in d:\n    x = d[k](x)", {"relu": "1"}),
+    "values of a dict": ("d = dict(a=self.relu, b=self.relu)\nfor m in d.values():\n    x = m(x)", {"relu": "2"}),
+    "unpacked": ("first, second, third = self.c\nx = first(third(x))", {"c.*": "1 0 1"}),
+    "unpacked with a star": ("first, *rest = self.c\nx = first(x)", {}),
+    "swapped names": ("a, b = self.relu, self.c[0]\na, b = b, a\nx = b(x)", {"relu": "1", "c.*": "0 0 0"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("forward", "expected"), CASES.values(), ids=list(CASES))
+def test_loop(forward: str, expected: dict[str, str]) -> None:
+    check_counts(model(LISTS, forward), expected)
+
+
+def test_a_default_of_the_constructor_is_the_number_of_turns() -> None:
+    text = model(
+        "self.n = n\nself.relu = nn.ReLU()",
+        "for i in range(self.n):\n    x = self.relu(x)",
+        parameters="n=6",
+    )
+    check_counts(text, {"relu": "6"})
+    (call,) = trace_of(text).calls
+    assert [(loop.over, loop.known, str(loop.times)) for loop in call.loops] == [("range(self.n)", True, "6")]
+
+
+def test_a_loop_over_an_argument_is_not_known() -> None:
+    trace = trace_of(model("self.relu = nn.ReLU()", "for y in xs:\n    x = self.relu(y)"))
+    (call,) = trace.calls
+    (loop,) = call.loops
+    assert (loop.over, loop.known, loop.statement) == ("xs", False, "for")
+    assert (loop.header.line, loop.header.column, loop.header.end_column) == (11, 9, 20)
+    assert used(trace, "relu").shared
+
+
+@pytest.mark.parametrize(
+    ("forward", "statement"),
+    [
+        ("while flag:\n    x = self.relu(x)", "while"),
+        ("return [self.relu(y) for y in xs]", "comprehension"),
+        ("return map(self.relu, xs)", "call"),
+    ],
+)
+def test_the_kind_of_a_loop_is_kept(forward: str, statement: str) -> None:
+    (call,) = trace_of(model("self.relu = nn.ReLU()", forward)).calls
+    assert [loop.statement for loop in call.loops] == [statement]
+
+
+def test_stages_of_stages_are_families_of_families() -> None:
+    text = model(
+        "self.stages = nn.ModuleList([nn.ModuleList([nn.ReLU() for _ in range(d)]) for d in (2, 30)])",
+        "for stage in self.stages:\n    for block in stage:\n        x = block(x)",
+    )
+    trace = trace_of(text)
+    assert executed(trace) == {"stages.*.*"}
+    assert counted(trace, "stages.*.*") == "1 1 1"
+
+
+def test_elements_of_an_unknown_list_are_one_family() -> None:
+    trace = trace_of(
+        model("self.blocks = blocks", "for b in self.blocks:\n    x = b(x)", parameters="blocks")
+    )
+    assert str(used(trace, "blocks.*").times) == "1"
+
+
+def test_elements_of_an_unknown_list_repeat_with_an_outer_loop() -> None:
+    text = model(
+        "self.blocks = blocks",
+        "for i in range(3):\n    for b in self.blocks:\n        x = b(x)",
+        parameters="blocks",
+    )
+    check_counts(text, {"blocks.*": "3"})
+
+
+def test_a_very_long_list_is_cut_but_not_lost() -> None:
+    entries = "\n".join(f"self.l.append(nn.ReLU())  # {i}" for i in range(230))
+    text = model("self.l = nn.ModuleList()\n" + entries, "for m in self.l:\n    x = m(x)")
+    trace = trace_of(text)
+    assert any(trace.calls_of(m) for m in trace.modules)
