@@ -16,7 +16,7 @@ from qatlint.static.project import Project
 
 FEW_FILES = 40
 """Runs of at most so many files stay in one process."""
-_CHUNKS_PER_WORKER = 6
+_CHUNKS_PER_WORKER = 40
 
 
 def check(

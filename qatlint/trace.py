@@ -1,20 +1,21 @@
 """The Trace: what happens when a model runs. Values only, standard library only.
 
 A producer (source, an executed model, a report of the toolchain) fills one Trace per owner class;
-rules ask it questions. Lines and columns are 1-based, columns count characters.
+rules ask it questions. Lines and columns are 1-based, columns count characters. Named tuples, since a
+dataclass takes three times as long to create, at every start of the command.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from qatlint.condition import TRUE, Atom, Condition
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of source. `end_column` is the column after the last character."""
 
     path: str
@@ -24,8 +25,7 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """How often something runs in one forward of its owner; `most` is None when unbounded."""
 
     least: int
@@ -70,8 +70,7 @@ class Kind(Enum):
     UNKNOWN = "module of unknown class"
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """One way to reach a module from its owner.
 
     `path` is the attribute path, list positions as `*`; `repeated` says how many positions of a
@@ -89,8 +88,7 @@ class Name:
     """False in a plain list or dict, which `named_modules` does not see."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(NamedTuple):
     """A loop that was entered. `times` is its number of turns."""
 
     span: Span
@@ -105,8 +103,7 @@ class Loop:
     """`for`, `while`, `comprehension`, or `call` (`map`, `multi_apply`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One place where a module is executed.
 
     `times` multiplies the turns of the loops that repeat the *same* instance; a loop that picks
@@ -137,8 +134,7 @@ class Call:
     """Runs another element of the family than the one that runs most often."""
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One module instance (or one family of them: `layers.*`) that an owner holds."""
 
     key: int
@@ -176,8 +172,7 @@ class Module:
     """Kinds of the modules inside, for a module of the project."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """How often one module runs in one forward."""
 
     times: Times
@@ -185,8 +180,7 @@ class Usage:
     shared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """What one forward of one class does.
 
     `complete` is False when something could not be followed (an unknown base class, a work limit),
@@ -201,11 +195,11 @@ class Trace:
     calls: tuple[Call, ...]
     has_forward: bool = True
     complete: bool = True
-    atoms: Mapping[int, Atom] = field(default_factory=dict)
+    atoms: Mapping[int, Atom] = MappingProxyType({})
     """The undecided tests that conditions are made of."""
     facts: tuple[Condition, ...] = ()
     """Conditions that hold on every path that does not raise."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """What could not be followed, in words."""
 
     def calls_of(self, module: Module) -> tuple[Call, ...]:

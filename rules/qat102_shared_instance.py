@@ -56,7 +56,6 @@ about names that "refer to the same instance".
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from qatlint.condition import excludes
@@ -84,7 +83,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         if not names:
             continue
         if names != module.names:
-            module = dataclasses.replace(module, names=names)
+            module = module._replace(names=names)
         if module.origin in ("class-level", "default-argument"):
             yield _one_for_all(trace, module)
         elif module.origin != "parameter" and (

@@ -109,7 +109,7 @@ def test_two_files() -> None:
                 moved = replace(
                     intent,
                     path=path,
-                    definition=replace(intent.definition, path=path),
+                    definition=intent.definition._replace(path=path),
                 )
                 found.append(replace(one, owner=f"{path}:Model", fix=replace(one.fix, intent=moved)))
         return found

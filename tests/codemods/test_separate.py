@@ -256,4 +256,4 @@ def test_refused_across_methods_and_files() -> None:
     with pytest.raises(Refused, match="used outside of `__init__`"):
         apply(before.encode(), intent)
     with pytest.raises(Refused, match="another file"):
-        apply(before.encode(), replace(intent, definition=replace(intent.definition, path="base.py")))
+        apply(before.encode(), replace(intent, definition=intent.definition._replace(path="base.py")))
