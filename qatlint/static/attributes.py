@@ -19,6 +19,7 @@ from qatlint.static.values import (
     Const,
     External,
     Function,
+    Imported,
     Index,
     Instance,
     Item,
@@ -97,6 +98,8 @@ class Attributes(Statements):
             return Builtin(name, value)
         if isinstance(value, Partial) and name == "func":
             return value.function
+        if isinstance(value, Imported):
+            return self.attribute(self.settled(value), name, node, frame)
         return self.unknown(value)
 
     def _symbol_attribute(self, value: Symbol, name: str) -> Value:

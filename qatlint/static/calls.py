@@ -23,6 +23,7 @@ from qatlint.static.values import (
     Const,
     External,
     Function,
+    Imported,
     Instance,
     Item,
     Mapping,
@@ -90,6 +91,7 @@ class Calls(Attributes):
         if len(node.args) == 2:
             named = self.eval(node.args[0], frame)
             receiver = self.eval(node.args[1], frame)
+            named = self.settled(named)
             if isinstance(named, ClassValue):
                 cls = named.cls
         if receiver is None or cls is None:
@@ -117,6 +119,32 @@ class Calls(Attributes):
 
     def _call_class(self, callee: ClassValue, args: Args, node: ast.Call, frame: Frame) -> Value:
         return self.instantiate(callee.cls, "", args, node, frame)
+
+    def _call_imported(self, callee: Imported, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """Make an object of an imported class, without looking at the class."""
+        instance = self.make(None, callee.name, True, args, node, frame)
+        instance.built = False
+        instance.foreign = any(
+            self._is_foreign(v) for v in [i.value for i in args.positional] + list(args.keywords.values())
+        )
+
+        def find(target: Instance) -> None:
+            value = self.settled(callee)
+            if isinstance(value, ClassValue):
+                target.become(value.cls, "", self.project.is_module(value.cls))
+            elif isinstance(value, External):
+                target.become(None, value.dotted, True)
+                if value.dotted in SEQUENCES:
+                    target.items = self.sequential_entries(args, target, frame)
+                elif value.dotted in MAPPINGS:
+                    target.children = self._mapping_entries(args, frame)
+            else:
+                target.become(None, "", True)  # a function with the name of a class
+
+        instance.pending = find
+        if instance.foreign:
+            instance.settle()
+        return instance
 
     def _call_instance(self, callee: Instance, args: Args, node: ast.Call, frame: Frame) -> Value:
         return self.execute(callee, (), args, node, frame)
@@ -627,6 +655,9 @@ class Calls(Attributes):
     ) -> None:
         """What a call of a module executes besides the module itself, as far as it is ours."""
         opened = target.number in self.opened
+        values = [i.value for i in args.positional] + list(args.keywords.values())
+        if target.pending is not None and not opened and not any(self.may_run(v) for v in values):
+            return
         if target.cls is not None and not target.built and (target.foreign or opened):
             self.build(target)
         own_forward = None
@@ -637,7 +668,6 @@ class Calls(Attributes):
                 for item in target.items.items:
                     self._run_entry(item, at, node, frame)
             return
-        values = [i.value for i in args.positional] + list(args.keywords.values())
         if not target.foreign and not opened and not any(self.may_run(v) for v in values):
             return
         if not isinstance(own_forward[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -875,6 +905,7 @@ _CALLERS: dict[type[Value], _Caller] = {
     Function: Calls._call_function,
     External: Calls._call_external,
     ClassValue: Calls._call_class,
+    Imported: Calls._call_imported,
     Instance: Calls._call_instance,
     Pick: Calls._call_pick,
     Symbol: Calls._call_plain_symbol,

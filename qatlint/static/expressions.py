@@ -20,6 +20,7 @@ from qatlint.static.values import (
     Const,
     External,
     Function,
+    Imported,
     Index,
     Instance,
     Item,
@@ -88,9 +89,23 @@ class Expressions(Machine):
         key = (file.path, name)
         known = self.globals.get(key)
         if known is None:
-            self.globals[key] = External(f"builtins.{name}")  # cuts cycles
-            known = self.found(file, self.project.resolve(file, name), name)
+            if self.project.is_imported_class(file, name):
+                known = Imported(file, name)
+            else:
+                self.globals[key] = External(f"builtins.{name}")  # cuts cycles
+                known = self.found(file, self.project.resolve(file, name), name)
             self.globals[key] = known
+        return known
+
+    def settled(self, value: Value) -> Value:
+        """What an imported name means, looked up now."""
+        if not isinstance(value, Imported):
+            return value
+        key = (value.file.path, f"import {value.name}")
+        known = self.globals.get(key)
+        if known is None:
+            found = self.project.resolve(value.file, value.name)
+            known = self.globals[key] = self.found(value.file, found, value.name)
         return known
 
     def found(self, file: ModuleFile, found: object, name: str) -> Value:

@@ -395,6 +395,7 @@ class Library(Calls):
 
     def _is_one_of(self, value: Value, classes: list[Value], node: ast.AST) -> Any:
         result = FALSE
+        classes = [self.settled(cls) for cls in classes]
         for cls in classes:
             answer = self._is_a(value, cls)
             if answer is None:

@@ -20,6 +20,7 @@ from qatlint.static.values import (
     Choice,
     Const,
     External,
+    Imported,
     Index,
     Instance,
     LoopFrame,
@@ -430,6 +431,8 @@ def key_of(value: Value) -> Hashable:
         return ("index", value.loop, value.offset)
     if isinstance(value, External):
         return ("external", value.dotted)
+    if isinstance(value, Imported):
+        return ("imported", value.file.path, value.name)
     if isinstance(value, Pick) and len(value.options) == 1:
         inner = key_of(value.options[0][1])
         return None if inner is None else ("pick", inner, tuple(a.key for a in value.at))

@@ -271,6 +271,13 @@ class Project:
         except (Unreadable, OSError):
             return None
 
+    def is_imported_class(self, file: ModuleFile, name: str) -> bool:
+        """Whether a name is imported from a file of the project and spelt like a class."""
+        bound = file.bindings.get(name)
+        if not isinstance(bound, tuple) or not bound[1][:1].isupper() or bound[1].isupper():
+            return False
+        return bool(self._locate(bound[0], file))
+
     def resolve(self, file: ModuleFile, name: str, depth: int = 0) -> Found | ModuleFile | str | None:
         """What a top-level name of `file` means: something of the project, or the dotted name of a
         library object; None when the file does not bind it."""

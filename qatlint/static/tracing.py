@@ -93,6 +93,10 @@ class _Tracer:
                     continue  # a number, a flag, a name: nothing says it is a module
             own = list(self._calls(number, named, raw))
             matters = self._matters(named, own)
+            if isinstance(named.target, Instance) and (matters or not raw):
+                named.target.settle()
+                if not named.target.is_module:
+                    continue
             if matters:
                 explained |= atoms_of([c.when for c in own])
             modules.append(self._module(number, named, raw, matters))
@@ -417,6 +421,8 @@ class _Tracer:
         """(facts, class name, kinds of the modules inside)."""
         if isinstance(target, Symbol):
             return UNKNOWN, "", set()
+        if target.pending is not None and depth >= _DEPTH:
+            return ModuleFacts(Kind.PROJECT, None, None), target.dotted, set()
         if target.cls is None and target.items is None and target.children is None:
             facts = facts_of(target.dotted)
             return facts, target.dotted, {facts.kind}

@@ -296,6 +296,20 @@ class ModuleValue(Value):
         self.file = file
 
 
+class Imported(Value):
+    """A name imported from another file of the project, by its spelling a class; not looked up yet.
+
+    Most models only make and call what they import: that needs no look into the other file.
+    """
+
+    __slots__ = ("file", "name")
+
+    def __init__(self, file: ModuleFile, name: str) -> None:
+        self.file = file
+        """The file that imports it."""
+        self.name = name
+
+
 class ClassValue(Value):
     """A class of the project."""
 
@@ -382,10 +396,10 @@ class Instance(Value):
     __slots__ = (
         "args",
         "attrs",
+        "_cls",
         "building",
         "built",
         "children",
-        "cls",
         "creator",
         "dotted",
         "file",
@@ -397,6 +411,7 @@ class Instance(Value):
         "number",
         "open",
         "origin",
+        "pending",
         "transient",
         "when",
         "written",
@@ -417,7 +432,9 @@ class Instance(Value):
         when: Condition,
     ) -> None:
         self.number = number
-        self.cls = cls
+        self._cls = cls
+        self.pending: Callable[[Instance], None] | None = None
+        """Finds out what class it is of, when somebody asks; until then it is taken for a module."""
         self.dotted = dotted
         """Dotted name of a library class, "" for a class of the project."""
         self.is_module = is_module
@@ -445,3 +462,22 @@ class Instance(Value):
         """Made while forward runs."""
         self.written: set[str] = set()
         """Methods that have run to set attributes."""
+
+    @property
+    def cls(self) -> ClassDef | None:
+        """Its class, when that is one of the project."""
+        self.settle()
+        return self._cls
+
+    def settle(self) -> None:
+        """Look the class up, if that was put off."""
+        if self.pending is not None:
+            find, self.pending = self.pending, None
+            find(self)
+
+    def become(self, cls: ClassDef | None, dotted: str, is_module: bool) -> None:
+        """What the look-up found."""
+        self._cls = cls
+        self.dotted = dotted
+        self.is_module = is_module
+        self.built = cls is None
