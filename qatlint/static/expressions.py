@@ -55,6 +55,8 @@ _OPPOSITES: dict[type[ast.cmpop], ast.cmpop] = {
     ast.NotEq: ast.Eq(),
     ast.NotIn: ast.In(),
 }
+_UNCHANGING = (Const, External, ClassValue, Function, ModuleValue, Imported)
+"""Module-level values that mean the same to every class: found once for the project."""
 _SIZE_LIMIT = 10_000
 """Numbers and strings larger than this are not computed."""
 
@@ -87,13 +89,15 @@ class Expressions(Machine):
     def global_value(self, file: ModuleFile, name: str) -> Value:
         """What a name that is not local means in `file`."""
         key = (file.path, name)
-        known = self.globals.get(key)
+        known = self.project.shared_values.get(key) or self.globals.get(key)
         if known is None:
             if self.project.is_imported_class(file, name):
                 known = Imported(file, name)
             else:
                 self.globals[key] = External(f"builtins.{name}")  # cuts cycles
                 known = self.found(file, self.project.resolve(file, name), name)
+            if isinstance(known, _UNCHANGING):
+                self.project.shared_values[key] = known
             self.globals[key] = known
         return known
 

@@ -9,7 +9,7 @@ import ast
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from qatlint.static.source import Source, Unreadable, nodes
 
@@ -233,6 +233,8 @@ class Project:
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
+        self.shared_values: dict[tuple[str, str], Any] = {}
+        """For the interpreter: values of module-level names that mean the same to every class."""
         self.before_parse: Callable[[], object] | None = None
         self.after_parse: Callable[[], object] | None = None
         """Called around the parsing of each file, for whoever manages memory."""
