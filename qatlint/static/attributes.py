@@ -419,7 +419,7 @@ class Attributes(Statements):
         if isinstance(value, Instance):
             if not value.built:
                 self.build(value)
-            mapping = value.children
+            mapping = value.children if value.items is None else None
             if mapping is None and value.items is None:
                 return self._item_of_object(value, index, node, frame)
         if mapping is not None:

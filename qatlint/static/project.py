@@ -305,7 +305,9 @@ class Project:
             return submodule if submodule is not None else f"{module}.{attribute}"
         key = (target.path, attribute)
         if depth > 12 or key in self._resolving:
-            return f"{module}.{attribute}"
+            # A package that imports its own submodule: `from . import base` in `__init__.py`.
+            submodule = self.module(f"{module}.{attribute}", file)
+            return submodule if submodule is not None else f"{module}.{attribute}"
         self._resolving.add(key)
         try:
             found = self.resolve(target, attribute, depth + 1)

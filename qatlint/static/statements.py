@@ -308,12 +308,15 @@ class Statements(Iteration):
             ends = [(frame.env, frame.guard)]
             for handler in node.handlers:
                 frame.env = dict(env)
-                frame.guard = both(before, failed)
+                here = failed
+                if handler is not node.handlers[-1]:
+                    caught = self.fresh(handler)
+                    here, failed = both(failed, caught), both(failed, negate(caught))
+                frame.guard = both(before, here)
                 if handler.name:
                     frame.env[handler.name] = self.unknown()
                 self.run(handler.body, frame)
                 ends.append((frame.env, frame.guard))
-                failed = both(failed, self.fresh(handler))
             merged, end = ends[0]
             for other, other_end in ends[1:]:
                 merged = self._merged(merged, end, negate(self.fresh(node)), other, other_end)
