@@ -37,6 +37,8 @@ def plan_clone(
         return Plan(None, sites)
     if len({s.slot for s in sites}) == 1 and not any(s.loops for s in sites):
         return Plan(None, "its calls stand on paths that could not be told apart")
+    if module.read_by and any(site.loops for site in sites):
+        return Plan(None, f"the subclass `{module.read_by}` uses `{module.path}`, which a list would replace")
     tied = any(m.parameters is not False or m.buffers is not False for m in alternatives)
     safety, why = _safety(module, alternatives, tied)
     owner = places[0].owner.partition(":")[2]

@@ -166,6 +166,8 @@ class Module(NamedTuple):
     """The constructor call, where that is another place than `definition`."""
     replaced: str = ""
     """Which subclass replaces it, in words ("" when none does)."""
+    read_by: str = ""
+    """A subclass that uses it by its name ("" when none does)."""
     written_elsewhere: str = ""
     """Where code outside the class assigns an attribute of this name, in words."""
     internals: tuple[Kind, ...] = ()

@@ -372,9 +372,10 @@ class _Tracer:
         made_at = None
         if isinstance(known, Instance) and hasattr(known.node, "lineno"):
             made_at = known.file.source.span(known.node)
-        replaced = written = ""
+        replaced = written = read_by = ""
         if matters and raw:
             replaced, written = self._writers(path, definition)
+            read_by = self._reader(path)
         return Module(
             key=key,
             path=path,
@@ -394,6 +395,7 @@ class _Tracer:
             made_at=made_at if made_at != definition else None,
             replaced=replaced,
             written_elsewhere=written,
+            read_by=read_by,
             internals=tuple(sorted(internals, key=lambda k: k.value)),
         )
 
@@ -408,6 +410,13 @@ class _Tracer:
             if (path, line) != (definition.path, definition.line):
                 return "", f"`{posixpath.basename(path)}` line {line} assigns an attribute `{attribute}`"
         return "", ""
+
+    def _reader(self, attribute: str) -> str:
+        """A subclass that uses `self.<attribute>` as it is, by name."""
+        for subclass in self.project.subclasses(self.run.cls):
+            if any(attribute in subclass.read_in(name) for name in subclass.methods):
+                return subclass.name
+        return ""
 
     def _is_parameter(self, symbol: Symbol) -> bool:
         return isinstance(symbol.key, tuple) and symbol.key[0] == "param"
