@@ -68,6 +68,20 @@ class ModuleList(Module):
         return ModuleListView(found) if isinstance(index, slice) else found
 
 
+class ModuleDict(Module):
+    def __init__(self, modules: dict[str, Module]) -> None:
+        super().__init__()
+        self.entries = dict(modules)
+        self.items = self.entries.items
+        self.values = self.entries.values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __getitem__(self, key: str) -> Module:
+        return self.entries[key]
+
+
 class ModuleListView(list[Module]):
     """What a slice of a ModuleList gives."""
 
@@ -102,6 +116,7 @@ class Dropout(Module):
 nn = SimpleNamespace(
     Module=Module,
     ModuleList=ModuleList,
+    ModuleDict=ModuleDict,
     Sequential=Sequential,
     ReLU=ReLU,
     Sigmoid=Sigmoid,

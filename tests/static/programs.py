@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.static import counted_nn
 
 FLAGS = ("f0", "f1")
+KEYS = ('"a"', '"b"')
 HEADER = "from copy import deepcopy\n\nfrom torch import nn\n\n"
 _LEAVES = ("nn.ReLU()", "nn.Sigmoid()", "nn.Conv2d(8, 8, 1)", "nn.Dropout()")
 
@@ -31,6 +32,8 @@ class Names:
     lists: dict[str, int] = field(default_factory=dict)
     numbered: dict[str, int] = field(default_factory=dict)
     children: list[str] = field(default_factory=list)
+    stages: dict[str, int] = field(default_factory=dict)
+    dicts: list[str] = field(default_factory=list)
     fresh: Iterator[int] = field(default_factory=itertools.count)
 
     def new(self, prefix: str) -> str:
@@ -46,6 +49,8 @@ class Writer:
         self.before: list[str] = []
         self.helpers: list[str] = []
         self.helper_names: list[str] = []
+        self.long = False
+        """Whether a loop of many turns is open: it is read once for all turns, early exits or not."""
 
     def pick(self, *options: Any) -> Any:
         return self.draw(st.sampled_from(options))
@@ -62,7 +67,7 @@ class Writer:
         for _ in range(self.number(0, 4)):
             shape = self.pick(
                 "leaf", "alias", "listed", "made", "appended", "same", "sequential", "numbered", "choice",
-                "child", "branch", "copied",
+                "child", "branch", "copied", "nested", "by_key",
             )  # fmt: skip
             lines += getattr(self, shape)()
         return lines
@@ -145,6 +150,22 @@ class Writer:
         self.names.modules.append(name)
         return [f"self.{name} = nn.ReLU() if {self.pick(*FLAGS)} else nn.Sigmoid()"]
 
+    def nested(self) -> list[str]:
+        name, count = self.names.new("g"), self.pick(2, 3)
+        self.names.stages[name] = count
+        inner = f"nn.ModuleList([{self.pick(*_LEAVES)} for _ in range({self.pick(2, 3)})])"
+        return [f"self.{name} = nn.ModuleList([{inner} for _ in range({count})])"]
+
+    def by_key(self) -> list[str]:
+        name = self.names.new("d")
+        self.names.dicts.append(name)
+        return [
+            f"self.{name} = nn.ModuleDict({{",
+            f'    "a": {self.pick(*_LEAVES)},',
+            f'    "b": {self.pick(*_LEAVES)},',
+            "})",
+        ]
+
     def branch(self) -> list[str]:
         name = self.names.new("m")
         self.names.modules.append(name)
@@ -178,7 +199,7 @@ class Writer:
     def module(self) -> str:
         if self.names.lists and self.pick(True, False, False):
             name = self.pick(*self.names.lists)
-            # Of a list too long to be read turn by turn, a loop may reach only the first few.
+            # Of a list too long to be read turn by turn, a loop over a part may reach only the first few.
             last = self.names.lists[name] - 1
             return f"self.{name}[{self.number(0, last if last < 12 else 0)}]"
         return f"self.{self.pick(*self.names.modules)}"
@@ -205,10 +226,18 @@ class Writer:
                        "given", "local", "while_", "try_"]  # fmt: skip
             if self.names.numbered:
                 shapes.append("by_name")
-            if depth < 2:
+            if self.names.stages:
+                shapes += ["stages", "stage"]
+            if self.names.dicts:
+                shapes += ["key", "items"]
+            if self.names.lists:
+                shapes += ["length", "two_by_number"]
+            if depth < 2 and not self.long:
                 shapes.append("early")
-            if index:
-                shapes += ["at_index", "position", "position"]
+            if not index and depth > 1:
+                shapes += ["range_", "range_", "range_", "helper"]
+            if index and self.pick(True, False):
+                shapes = ["at_index", "position", "position"]
         shape = self.pick(*shapes)
         if shape in ("at_index", "position"):
             return list(getattr(self, f"do_{shape}")(depth, index))
@@ -238,7 +267,14 @@ class Writer:
     def do_range_(self, depth: int) -> list[str]:
         index = f"i{depth}"
         count = self.pick("1", "2", "3", "14", "1, 3", "2, -1, -1")
-        return [f"for {index} in range({count}):", *indented(self.block(depth - 1, index))]
+        return [f"for {index} in range({count}):", *indented(self.turn(depth, index, count == "14"))]
+
+    def turn(self, depth: int, index: str, long: bool, low: int = 1) -> list[str]:
+        """The body of a loop with a counter."""
+        before, self.long = self.long, self.long or long
+        body = self.block(depth - 1, index, low)
+        self.long = before
+        return body
 
     def do_at_index(self, depth: int, index: str) -> list[str]:
         if not self.names.lists:
@@ -247,15 +283,20 @@ class Writer:
         return [f"x = self.{self.pick(*self.names.lists)}[{index}{offset}](x)"]
 
     def do_position(self, depth: int, index: str) -> list[str]:
-        test = self.pick(f"{index} == 0", f"{index} == 1", f"{index} > 0", f"{index} < 1", f"{index} != 1")
+        tests = ["== 0", "== 1"]
+        if not self.long:
+            tests += ["> 0", "< 1", "!= 1", ">= 2", "<= 1"]
+        test = f"{index} {self.pick(*tests)}"
         if self.pick(True, False):
-            return [f"if {test}:", f"    {self.pick('break', 'continue')}"]
+            # Within a long loop, turns that only some tests of the counter skip are not counted one by one.
+            return [f"if {test}:", f"    {self.pick('break', 'continue') if not self.long else 'pass'}"]
         return [f"if {test}:", *indented(self.block(depth - 1))]
 
     def do_over(self, depth: int) -> list[str]:
         if not self.names.lists:
             return self.do_call(depth)
-        held = f"self.{self.pick(*self.names.lists)}"
+        name = self.pick(*self.names.lists)
+        held = f"self.{name}"
         index = f"j{depth}"
         cut = self.pick("", "", "[1:]", "[:-1]", "[:2]")
         shape = self.pick("plain", "enumerate", "start", "reversed")
@@ -265,18 +306,29 @@ class Writer:
             return [f"for act in reversed({held}):", "    x = act(x)"]
         start = ", start=1" if shape == "start" else ""
         head = f"for {index}, act in enumerate({held}{cut}{start}):"
-        return [head, "    x = act(x)", *indented(self.block(depth - 1, index, 0))]
+        body = self.turn(depth, index, self.is_long(name), 0)
+        return [head, "    x = act(x)", *indented(body)]
+
+    def is_long(self, name: str) -> bool:
+        """Whether a loop over this list is read once for all turns."""
+        return self.names.lists[name] > 12
+
+    def two_lists(self) -> tuple[str, str]:
+        """Two lists that are read in the same way: where a loop over a part of a list ends, is not known."""
+        first = self.pick(*self.names.lists)
+        second = self.pick(*(n for n in self.names.lists if self.is_long(n) == self.is_long(first)))
+        return f"self.{first}", f"self.{second}"
 
     def do_over_two(self, depth: int) -> list[str]:
         if not self.names.lists:
             return self.do_call(depth)
-        first, second = (f"self.{self.pick(*self.names.lists)}" for _ in range(2))
+        first, second = self.two_lists()
         return [f"for one, other in zip({first}, {second}):", "    x = other(one(x))"]
 
     def do_counter(self, depth: int) -> list[str]:
         if not self.names.lists:
             return self.do_call(depth)
-        first, second = (f"self.{self.pick(*self.names.lists)}" for _ in range(2))
+        first, second = self.two_lists()
         return ["k = 0", f"for act in {first}:", f"    x = {second}[k](act(x))", "    k += 1"]
 
     def do_comprehension(self, depth: int) -> list[str]:
@@ -320,6 +372,45 @@ class Writer:
             f"for i in range({self.names.numbered[name]}):",
             f'    x = getattr(self, f"{name}_{{i}}")(x)',
         ]
+
+    def do_stages(self, depth: int) -> list[str]:
+        name = self.pick(*self.names.stages)
+        if self.pick(True, False):
+            return [f"for stage in self.{name}:", "    for act in stage:", "        x = act(x)"]
+        body = self.turn(depth, f"i{depth}", False, 0)
+        return [f"for i{depth}, stage in enumerate(self.{name}):", "    x = stage[0](x)", *indented(body)]
+
+    def do_stage(self, depth: int) -> list[str]:
+        name = self.pick(*self.names.stages)
+        number = self.number(0, self.names.stages[name] - 1)
+        return [f"for act in self.{name}[{number}]:", "    x = act(x)"]
+
+    def do_key(self, depth: int) -> list[str]:
+        return [f"x = self.{self.pick(*self.names.dicts)}[{self.pick(*KEYS)}](x)"]
+
+    def do_items(self, depth: int) -> list[str]:
+        name = self.pick(*self.names.dicts)
+        head, call = self.pick(
+            (f"key, act in self.{name}.items()", "act(x)"),
+            (f"act in self.{name}.values()", "act(x)"),
+            (f"key in self.{name}", f"self.{name}[key](x)"),
+        )
+        return [f"for {head}:", f"    x = {call}"]
+
+    def do_length(self, depth: int) -> list[str]:
+        index, name = f"i{depth}", self.pick(*self.names.lists)
+        body = self.turn(depth, index, self.is_long(name), 0)
+        return [
+            f"for {index} in range(len(self.{name})):",
+            f"    x = self.{name}[{index}](x)",
+            *indented(body),
+        ]
+
+    def do_two_by_number(self, depth: int) -> list[str]:
+        first, second = self.two_lists()
+        head = f"for n{depth}, (one, other) in enumerate(zip({first}, {second})):"
+        test = "==" if self.is_long(first.removeprefix("self.")) else "!="
+        return [head, f"    if n{depth} {test} 0:", "        x = one(x)", "    x = other(x)"]
 
     def text(self) -> str:
         init = self.init()
@@ -384,14 +475,15 @@ def counts(root: Any) -> dict[Identity, list[int]]:
     def look(value: Any) -> None:
         if isinstance(value, counted_nn.Module) and id(value) not in found:
             found[id(value)] = value
-            for entry in getattr(value, "entries", ()):
+            entries = getattr(value, "entries", ())
+            for entry in entries.values() if isinstance(entries, dict) else entries:
                 look(entry)
 
     for value in vars(root).values():
         look(value)
     result: dict[Identity, list[int]] = {}
     for module in found.values():
-        if type(module) is not counted_nn.ModuleList:
+        if type(module) not in (counted_nn.ModuleList, counted_nn.ModuleDict):
             result.setdefault(identity(type(module).__name__, module.line), []).append(module.count)
     return result
 

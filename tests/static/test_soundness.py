@@ -68,7 +68,7 @@ def against(claimed: Usage, count: int, training: bool) -> list[str]:
 
 
 PROFILE = settings(
-    max_examples=200,
+    max_examples=400,
     derandomize=True,
     deadline=None,
     database=None,
