@@ -84,6 +84,8 @@ class Name(NamedTuple):
     repeated: int | None = 1
     owner: str = ""
     """`package.module:Class` whose body holds `span`."""
+    when: Condition = TRUE
+    """The condition under which it has this name."""
     registered: bool = True
     """False in a plain list or dict, which `named_modules` does not see."""
 

@@ -106,12 +106,14 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
     implied = [c for c in trace.calls_of(module) if not c.other_element and c.implied]
     places = call_places(calls or implied)
     place = _second(places)
+    if used.on is On.ALWAYS and _has_unshared_twin(trace, path, modules):
+        used = used._replace(on=On.SOME_PATH)  # the configuration may pick the other one
     plan = plan_clone(trace, module, modules, places, used)
     return Finding(
         code="QAT101",
         name="shared-module",
         severity=severity(module.kind, module.internals, module.certain),
-        message=_message(path, module, used),
+        message=_message(trace, path, module, used, place),
         span=place.span,
         owner=_owner(trace, place),
         subject=path,
@@ -120,6 +122,13 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
         related=tuple(_related(module, place, places, implied)),
         fix=plan.fix,
         no_fix=plan.no_fix,
+    )
+
+
+def _has_unshared_twin(trace: Trace, path: str, shared: list[Module]) -> bool:
+    return any(
+        m.path == path and all(excludes(m.when, other.when) for other in shared) and trace.calls_of(m)
+        for m in trace.modules
     )
 
 
@@ -145,12 +154,15 @@ def _owner(trace: Trace, place: Call) -> str:
     return trace.owner
 
 
-def _message(path: str, module: Module, used: Usage) -> str:
+def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call) -> str:
     where = {
         On.ALWAYS: "in one forward",
         On.SOME_PATH: "in one forward on some paths only",
         On.TRAINING: "in one forward only in training",
     }[used.on]
+    if _owner(trace, place) != trace.owner:
+        # The code is a base's, but only this class runs it so often.
+        where += f" of `{trace.owner.rpartition(':')[2]}`, which inherits this"
     return f"`{path}` ({class_words(module)}) runs {times_words(used.times)} {where}: {why(module.kind)}"
 
 

@@ -58,7 +58,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qatlint.condition import excludes
+from qatlint.condition import TRUE, excludes
 from qatlint.finding import Finding, Fix, Related, Safety, SeparateInstances, Severity
 from qatlint.horizon.sharing import severity, why
 from qatlint.rule import rule
@@ -80,8 +80,8 @@ def check(trace: Trace) -> Iterator[Finding]:
         names = tuple(n for n in registered if n.owner in inside)
         if any(_is_graft(n) for n in names):
             names = tuple(registered)
-        if not names:
-            continue
+        if not names or not (module.class_name or trace.calls_of(module)):
+            continue  # of what is neither called nor of a known class, nothing says it is a module
         if names != module.names:
             module = module._replace(names=names)
         if module.origin in ("class-level", "default-argument"):
@@ -112,7 +112,7 @@ def _repeated(trace: Trace, module: Module) -> Finding:
         owner=place.owner or trace.owner,
         subject=module.path,
         times=used.times,
-        on=On.ALWAYS,
+        on=On.ALWAYS if place.when == TRUE else On.SOME_PATH,
         related=tuple(
             Related(n.span, f"held as `{n.path}`" if n is not first else f"first held as `{n.path}`")
             for n in module.names

@@ -10,7 +10,7 @@ from typing import Any
 from qatlint.condition import TRUE, Condition, both, literal
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
-from qatlint.static.iteration import varies
+from qatlint.static.iteration import loops_of, varies
 from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, Place, RawCall, deps_of
 from qatlint.static.project import ClassDef, Unknown
 from qatlint.static.values import (
@@ -580,6 +580,7 @@ class Calls(Attributes):
                 self.build(value)
             copy = self.make(value.cls, value.dotted, value.is_module, value.args, value.node, frame)
             memo[value.number] = copy
+            copy.loops |= value.loops  # a copy of a family is a family
             copy.built, copy.open, copy.foreign = value.built, value.open, value.foreign
             copy.attrs = {
                 k: Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file)
@@ -603,11 +604,13 @@ class Calls(Attributes):
                 Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file)
                 for i in value.items
             ]
-            return Seq(items, value.kind, value.open, self.loop_base | self.loop_numbers())
+            return Seq(items, value.kind, value.open, self.loop_base | self.loop_numbers() | value.loops)
         if isinstance(value, Choice):
             return Choice(tuple((w, self.clone(v, frame, memo)) for w, v in value.options))
         if isinstance(value, (Symbol, Pick)):
-            return self.made("copy", NOWHERE, frame)
+            made = self.made("copy", NOWHERE, frame)
+            made.loops |= loops_of(value)
+            return made
         return value
 
     def made(self, text: str, node: ast.AST, frame: Frame) -> Symbol:

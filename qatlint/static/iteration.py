@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from qatlint.condition import TRUE, Condition, both
+from qatlint.condition import TRUE, Condition, both, excludes
 from qatlint.static.expressions import Expressions
 from qatlint.static.machine import SOFT_LIMIT, UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
 from qatlint.static.values import (
@@ -113,6 +113,14 @@ class Iteration(Expressions):
 
     def picked(self, entries: Seq, at: At) -> Value:
         """The element of a sequence that `at` selects."""
+        if len(entries.items) > 1 and not entries.open and _exclusive(entries.items):
+            # Added on paths that exclude each other: at each position stands what its path put there.
+            return self.choose(
+                [
+                    (i.when, self.picked(Seq([i], entries.kind, loops=entries.loops), at))
+                    for i in entries.items
+                ]
+            )
         options: list[tuple[int | str | None, Value]] = []
         position: int | None = 0
         for item in entries.items:
@@ -138,6 +146,11 @@ class Iteration(Expressions):
                 options = [
                     (p, v) for p, v in options if isinstance(p, int) and at.low <= p < count - at.high
                 ] or options
+        # One value added on exclusive paths of a loop is one entry.
+        distinct: dict[object, tuple[int | str | None, Value]] = {}
+        for place, value in options:
+            distinct.setdefault(id(value) if place is None else (place, id(value)), (place, value))
+        options = list(distinct.values())
         first = options[0][1]
         if all(v is first for _, v in options):
             repeated = entries is None or any(i.times is not None for i in entries.items) or len(options) > 1
@@ -237,7 +250,7 @@ class Iteration(Expressions):
 
         def element(loop: LoopFrame) -> Value:
             found = [p.element(loop) for p in parts]
-            return Seq([Item(v if equal else _partial(v)) for v in found], "tuple")
+            return Seq([Item(v if equal else _partial(v, times.least)) for v in found], "tuple")
 
         known = any(p.known for p in parts)
         over = best.over if best is not None else ast.Pass()
@@ -580,14 +593,21 @@ def varies(value: Value, entries: Seq | None) -> bool:
     return bool(deps_of(value))
 
 
-def _partial(value: Value) -> Value:
-    """An element of a container that the loop may not visit to its end."""
+def _exclusive(items: list[Item]) -> bool:
+    return all(
+        i.times is not None and all(excludes(i.when, other.when) for other in items[:n])
+        for n, i in enumerate(items)
+    )
+
+
+def _partial(value: Value, sure: int) -> Value:
+    """An element of a container of which the loop surely visits only the first `sure`."""
     if not isinstance(value, Pick) or not value.at[-1].running:
         return value
     at = value.at[-1]
     return Pick(
         value.options,
-        (*value.at[:-1], At(at.key, at.deps, running=True, low=at.low, high=at.high, partial=True)),
+        (*value.at[:-1], At(at.key, at.deps, running=True, low=at.low, high=at.high, sure=sure)),
     )
 
 

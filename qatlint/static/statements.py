@@ -245,8 +245,12 @@ class Statements(Iteration):
             self.run(node.body, frame)
         finally:
             self.loops.pop()
-        del before
-        return either(frame.guard, exits.continued)
+        ended = either(frame.guard, exits.continued)
+        if not ended:
+            # Every path leaves the loop in its first turn.
+            loop.times = Times(min(loop.times.least, 1), 1)
+            return before
+        return ended
 
     def _while(self, node: ast.While, frame: Frame) -> None:
         loop = LoopFrame(next(self.numbers), node, frame.file, Times(0, None), False, node.test)

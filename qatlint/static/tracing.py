@@ -205,9 +205,10 @@ class _Tracer:
 
     def _walk_entries(self, holder: Instance, prefix: str, when: Condition, depth: int) -> None:
         named = {id(item.node) for item in holder.attrs.values()}
+        named |= {id(value) for item in holder.attrs.values() for value in _alternatives(item.value)}
         if holder.items is not None:
             for i, entry in enumerate(holder.items.items[:60]):
-                if id(entry.node) in named:
+                if id(entry.node) in named or id(entry.value) in named:
                     continue  # `add_module` gave it a name in the container itself
                 name = "*" if prefix else str(i)
                 self._walk(entry.value, f"{prefix}{name}", entry, both(when, entry.when), depth + 1, holder)
@@ -243,7 +244,14 @@ class _Tracer:
             node, file = target.node or self.run.cls.node, target.file or self.run.cls.file
         span = file.source.span(node)
         repeated = 1 if isinstance(target, Symbol) else repeated
-        name = Name(path, span, repeated, owner_at(file, node), self.registered)
+        name = Name(
+            path,
+            span,
+            repeated,
+            owner_at(file, node),
+            when,
+            self.registered,
+        )
         self._add_name(known, name, when)
         known.when = when if known.when == FALSE else either(known.when, when)
         return fresh
@@ -260,7 +268,7 @@ class _Tracer:
             if other.path == name.path and other.span == name.span:
                 if name.path.endswith("*") and not known.target.loops and other.repeated is not None:
                     # The same entry met again under the same list: it stands there more than once.
-                    known.names[i] = Name(name.path, name.span, other.repeated + 1, name.owner)
+                    known.names[i] = other._replace(repeated=other.repeated + 1)
                 return
         known.names.append(name)
         known.conditions.append(when)
@@ -386,7 +394,7 @@ class _Tracer:
             definition=definition,
             definition_owner=first.owner if first is not None else "",
             names=tuple(named.names),
-            when=self._without_positions(named.when, frozenset()),
+            when=named.when,
             origin=origin,
             certain=certain,
             family=bool(target.loops),
@@ -492,17 +500,17 @@ class _Tracer:
     def _plain(self, raw: RawCall) -> Condition:
         """The condition of a call, without tests of counters of loops that repeat it.
 
-        Where each turn runs another element, a test of the counter tells elements apart and stays.
+        Where each turn runs another element, a test of the counter tells elements apart and stays, and
+        so does a test of a counter by which the constructor chose what to make.
         """
-        picked = frozenset().union(*(a.deps for a in raw.at)) if raw.at else frozenset()
-        return self._without_positions(raw.guard, picked)
-
-    def _without_positions(self, condition: Condition, kept: frozenset[int]) -> Condition:
-        positions = self.run.positions
+        positions, condition = self.run.positions, raw.guard
         if not positions or not any(abs(x) in positions for t in condition for x in t):
             return condition
+        repeating = {loop.number for loop in raw.loops if not loop.turns}
+        for at in raw.at:
+            repeating -= at.deps
         return frozenset(
-            frozenset(x for x in t if abs(x) not in positions or positions[abs(x)].loop in kept)
+            frozenset(x for x in t if abs(x) not in positions or positions[abs(x)].loop not in repeating)
             for t in condition
         )
 
@@ -633,11 +641,17 @@ def _meet(a: At, b: At) -> bool:
     if a.running and b.running:
         return True
     for one, other in ((a, b), (b, a)):
-        if one.running and isinstance(other.exact, int) and not one.partial:
+        if one.running and one.sure is not None and not _surely_visited(one.sure, other.exact):
+            continue
+        if one.running and isinstance(other.exact, int):
             if other.exact >= 0:
                 return other.exact >= one.low
             return -other.exact > one.high
     return False
+
+
+def _surely_visited(sure: int, exact: int | str | None) -> bool:
+    return isinstance(exact, int) and 0 <= exact < sure
 
 
 def _turns(loops: list[LoopFrame]) -> Times:
@@ -685,6 +699,14 @@ def _repeats(value: Instance, item: Item) -> int | None:
     if item.times is None or item.loops & value.loops:
         return 1
     return item.times.most if item.times.most is not None else None
+
+
+def _alternatives(value: Value) -> Iterator[Value]:
+    if isinstance(value, (Choice, Pick)):
+        for _, option in value.options:
+            yield from _alternatives(option)
+    else:
+        yield value
 
 
 def _children(target: Instance) -> Iterator[Value]:

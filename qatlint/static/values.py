@@ -61,7 +61,7 @@ class LoopFrame:
 class At:
     """Which element of a family is meant: an exact position, a running loop counter, or a symbol."""
 
-    __slots__ = ("deps", "exact", "high", "key", "low", "partial", "running")
+    __slots__ = ("deps", "exact", "high", "key", "low", "running", "sure")
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class At:
         running: bool = False,
         low: int = 0,
         high: int = 0,
-        partial: bool = False,
+        sure: int | None = None,
     ) -> None:
         self.key = key
-        self.partial = partial
-        """May stop before the last position: `zip` ends with the shortest."""
+        self.sure = sure
+        """How many positions are surely visited, where `zip` may end early; None: all."""
         self.deps = deps
         """Loops whose turns pick different elements."""
         self.exact = exact
