@@ -115,6 +115,8 @@ def _sites(
                 f"`{place.function}` is entered more than once: give it the module as an argument, "
                 "or split by hand"
             )
+        if own and any(c.some_turns for c in same):
+            return "a test of the loop's counter lets it run in some turns only, and which is not known here"
         for loop in own:
             if loop.statement not in ("for", "comprehension"):
                 what = "a `while` loop" if loop.statement == "while" else "another function"

@@ -126,6 +126,10 @@ class Call(NamedTuple):
     method: str = "forward"
     via: tuple[Span, ...] = ()
     """Calls through which it was reached (helpers, children), outermost first."""
+    repeats: bool = True
+    """Its loops go round more than once on every path, as far as anybody knows."""
+    some_turns: bool = False
+    """A test of the loop's counter lets it run in some turns only."""
     inside: Span | None = None
     """The execution itself, when `span` is the call in the owner's body that led to it."""
     own: bool = False

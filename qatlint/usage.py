@@ -35,7 +35,7 @@ def usage_of_calls(
 ) -> Usage:
     """The same for some of its calls."""
     return count(
-        [Counted(c.when, c.times, c.times.most is None or c.times.most > 1) for c in calls],
+        [Counted(c.when, c.times, c.repeats and (c.times.most is None or c.times.most > 1)) for c in calls],
         exists,
         facts,
         atoms,

@@ -96,7 +96,14 @@ def check(trace: Trace) -> Iterator[Finding]:
         if used.shared:
             by_path.setdefault(module.path, []).append((module, used))
     for path, shared in by_path.items():
-        yield _finding(trace, path, shared)
+        if _can_be_shown(trace, shared):
+            yield _finding(trace, path, shared)
+
+
+def _can_be_shown(trace: Trace, shared: list[tuple[Module, Usage]]) -> bool:
+    """Whether there is a second call, a loop or a way to the call: what nothing explains is not said."""
+    calls = [c for m, _ in shared for c in trace.calls_of(m) if not c.other_element]
+    return len({c.span for c in calls}) > 1 or any(c.loops or c.via or c.inside for c in calls)
 
 
 def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Finding:

@@ -183,7 +183,11 @@ class Expressions(Machine):
                 if isinstance(last, int) and last < 0 <= first:
                     return Slice(base, first, -last)
         if isinstance(base, (Seq, Instance, Pick, Slice)) or origin_of(base) == "config":
-            return Slice(base, 0, 0) if not isinstance(base, Symbol) else self._keyed("slice", base, *bounds)
+            return (
+                Slice(base, 0, 0, True)
+                if not isinstance(base, Symbol)
+                else self._keyed("slice", base, *bounds)
+            )
         return self._keyed("slice", base, *bounds)
 
     def _keyed(self, what: str, *parts: Value, text: str = "") -> Symbol:

@@ -319,6 +319,8 @@ class Iteration(Expressions):
     def _over_slice(self, value: Slice, node: ast.expr, frame: Frame) -> Turns:
         inner = self.iterate(value.base, node, frame)
         values = inner.values
+        if values is not None and value.vague:
+            values = None
         if values is not None:
             values = values[value.low : len(values) - value.high]
         times = inner.times
@@ -328,6 +330,10 @@ class Iteration(Expressions):
 
         def element(loop: LoopFrame) -> Value:
             found = inner.element(loop)
+            if isinstance(found, Pick) and value.vague:
+                # Which entries these are is not known: nothing says they are met elsewhere too.
+                part = At(("part", id(value), loop.number), found.at[-1].deps)
+                return Pick(found.options, (*found.at[:-1], part))
             if isinstance(found, Pick):
                 last = found.at[-1]
                 low = last.low + value.low

@@ -250,6 +250,9 @@ class Statements(Iteration):
             # Every path leaves the loop in its first turn.
             loop.times = Times(min(loop.times.least, 1), 1)
             return before
+        if ended != before:
+            loop.times = Times(min(loop.times.least, 1), loop.times.most)
+            loop.leaves = True
         return ended
 
     def _while(self, node: ast.While, frame: Frame) -> None:

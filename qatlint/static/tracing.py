@@ -521,7 +521,8 @@ class _Tracer:
             position = self._seen_from(one, anchor)
             place, last = one.chain[position], one.chain[-1]
             callee = one.callee if place is last else getattr(place.node, "func", place.node)
-            times = _turns(self._repeating(one))
+            repeating = self._repeating(one)
+            times, some_turns = self._times(one, repeating)
             yield Call(
                 module=key,
                 span=place.file.source.span(place.node),
@@ -533,6 +534,8 @@ class _Tracer:
                 loops=tuple(_loop(loop) for loop in self._shown_loops(one)),
                 method=one.method,
                 via=tuple(p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE),
+                repeats=not some_turns and not any(loop.leaves for loop in repeating),
+                some_turns=some_turns,
                 inside=None if place is last else last.file.source.span(last.node),
                 implied=one.implied,
                 own=last.owner is not self.root and last.owner is one.target.creator,
@@ -569,6 +572,34 @@ class _Tracer:
             for loop in raw.loops
             if not loop.turns and loop.number not in varied and not self._once(raw.guard, loop.number)
         ]
+
+    def _times(self, raw: RawCall, repeating: list[LoopFrame]) -> tuple[Times, bool]:
+        """How often one instance runs here, and whether a test of a counter leaves out some turns."""
+        result, some_turns = Times(1, 1), False
+        for loop in repeating:
+            times = loop.times
+            left_out = self._left_out(raw.guard, loop.number)
+            if left_out:
+                some_turns = True
+                # Of all turns but one it is known that they run when one is left out by `!=`.
+                least = max(times.least - 1, 0) if left_out == "one" else 0
+                times = Times(least, None if times.most is None else max(times.most - 1, 0))
+            result = product(result, times) or result
+        return result, some_turns
+
+    def _left_out(self, guard: Condition, loop: int) -> str:
+        """`one` turn or `some` that a test of the loop's counter leaves out; "" when none is."""
+        answers = set()
+        for term in guard:
+            answer = ""
+            for x in term:
+                position = self.run.positions.get(abs(x))
+                if position is not None and position.loop == loop:
+                    answer = "one" if position.once and x < 0 and not answer else "some"
+            answers.add(answer)
+        if not answers or "" in answers:
+            return ""
+        return answers.pop() if len(answers) == 1 else "some"
 
     def _selected(self, raw: RawCall) -> tuple[At, ...]:
         """Which element runs, with tests such as `if i == index` taken into account."""
@@ -614,7 +645,7 @@ class _Tracer:
             group = [r for r in raw if _overlap(at, self._selected(r))]
             counted = []
             for r in group:
-                times = _turns(self._repeating(r))
+                times, _ = self._times(r, self._repeating(r))
                 repeats = times.most is None or times.most > 1
                 counted.append(Counted(self._plain(r), times, repeats))
             used = count(counted, TRUE, (), {n: self._atom(n) for c in counted for n in atoms_of([c.when])})
@@ -652,13 +683,6 @@ def _meet(a: At, b: At) -> bool:
 
 def _surely_visited(sure: int, exact: int | str | None) -> bool:
     return isinstance(exact, int) and 0 <= exact < sure
-
-
-def _turns(loops: list[LoopFrame]) -> Times:
-    result = Times(1, 1)
-    for loop in loops:
-        result = product(result, loop.times) or result
-    return result
 
 
 def _loop(loop: LoopFrame) -> Loop:

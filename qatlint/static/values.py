@@ -43,7 +43,7 @@ FALSE_VALUE = Const(False)
 class LoopFrame:
     """A loop being interpreted once for all its turns, or one turn of an unrolled loop."""
 
-    __slots__ = ("file", "known", "node", "number", "over", "times", "turns")
+    __slots__ = ("file", "known", "leaves", "node", "number", "over", "times", "turns")
 
     def __init__(
         self, number: int, node: ast.AST, file: ModuleFile, times: Times, known: bool, over: ast.AST
@@ -54,6 +54,8 @@ class LoopFrame:
         self.times = times
         self.known = known
         self.over = over
+        self.leaves = False
+        """Some path leaves it before its last turn."""
         self.turns = 0
         """Turns when unrolled; 0 when one pass stands for all turns."""
 
@@ -249,9 +251,11 @@ class Wrapped(Value):
 class Slice(Value):
     """A part of a sequence that is not known entry by entry: `xs[1:]`, `xs[:-1]`."""
 
-    __slots__ = ("base", "high", "low")
+    __slots__ = ("base", "high", "low", "vague")
 
-    def __init__(self, base: Value, low: int, high: int) -> None:
+    def __init__(self, base: Value, low: int, high: int, vague: bool = False) -> None:
+        self.vague = vague
+        """Which part is not known: `xs[:n]`, `xs[::2]`."""
         self.base = base
         self.low = low
         self.high = high
