@@ -502,6 +502,7 @@ class Calls(Attributes):
 
     def build(self, instance: Instance) -> None:
         """Run the constructor of an object of a project class."""
+        instance.settle()
         instance.built = True
         cls = instance.cls
         if cls is None:

@@ -336,3 +336,26 @@ def test_unknown_bases_are_named() -> None:
     project = project_of({"m.py": "from x.y import Z as Q\nclass Z(Q, metaclass=M): pass"})
     (_, base) = project.mro(project.file("m.py").classes[0])
     assert isinstance(base, Unknown) and base.dotted == "x.y.Z"
+
+
+def test_a_part_of_an_imported_child_adds_up() -> None:
+    blocks = """
+    from torch import nn
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+        def forward(self, x):
+            return self.conv(x)
+    """
+    model = """
+    from blocks import Block
+    from torch import nn
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.b = Block()
+        def forward(self, x):
+            return self.b.conv(self.b(x))
+    """
+    assert ("QAT101", "b.conv") in said(findings_in({"blocks.py": blocks, "model.py": model}))
