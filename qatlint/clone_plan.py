@@ -88,6 +88,9 @@ def _obstacle(trace: Trace, module: Module, alternatives: Sequence[Module], plac
         made = module.definition_owner.rpartition(":")[2] or "another class"
         called = ", ".join(sorted(o.rpartition(":")[2] or "a function" for o in owners))
         return f"`{path}` is made in `{made}` and called in `{called}`: split it by hand"
+    changed = next((m.modified for m in alternatives if m.modified), "")
+    if changed:
+        return f"{changed} after it is made, which another instance would not follow"
     if module.replaced:
         return f"{module.replaced}, which a copy would not follow"
     return ""
@@ -188,6 +191,9 @@ def _inside(inner: Span, outer: Span) -> bool:
 
 
 def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple[Safety, str]:
+    kept = next((m.keeps_state for m in alternatives if m.keeps_state), "")
+    if kept:
+        return Safety.UNSAFE, f"its forward changes `{kept}`, which the calls would no longer share"
     if not tied:
         if module.written_elsewhere:
             return Safety.UNSAFE, f"{module.written_elsewhere}, which the new instances would not follow"

@@ -326,6 +326,8 @@ class Attributes(Statements):
                     self.set_attribute(value, option, new, frame, node)
                 frame.guard = outer
             return
+        if value.is_module and not value.building and value is not self.root and isinstance(name, Const):
+            self.modified.setdefault(value.number, f"`{name.value}` of it is set")
         if isinstance(new, Symbol) and new.text == "parameter":
             self.with_parameters.add(value.number)
         loops: frozenset[int] = frozenset()

@@ -51,6 +51,11 @@ _SAME = frozenset(
     "DistributedDataParallel fx_wrap no_jit checkpoint_wrapper orthogonal requires_grad_ to cuda cpu eval "
     "train half float double bfloat16 apply share_memory type add_prefix_hook".split()
 )
+# Methods of a module after which a new one would differ from it.
+_CHANGING = frozenset(
+    "eval train requires_grad_ register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_load_state_dict_post_hook register_state_dict_pre_hook".split()
+)
 _NEVER_TRUE = frozenset(
     "torch.jit.is_scripting torch.jit.is_tracing torch.onnx.is_in_onnx_export torch.compiler.is_compiling "
     "torch._dynamo.is_compiling torch.compiler.is_dynamo_compiling torchvision._is_tracing "
@@ -100,6 +105,8 @@ class Library(Calls):
     def call_member(self, target: Instance, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         """A method of `nn.Module` or of a container of modules."""
         values = [i.value for i in args.positional]
+        if target is not self.root and not target.building and name in _CHANGING:
+            self.modified.setdefault(target.number, f"`{name}()` is called on it")
         if target.items is not None and name in ("append", "extend", "insert", "pop"):
             self._change_list(target.items, name, args, node, frame)
             return target

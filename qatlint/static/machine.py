@@ -209,6 +209,8 @@ class Machine:
         """Functions entered while forward runs, by id of their node."""
         self.initialisers: set[str] = set()
         """Names of the methods that ran while the model was built."""
+        self.modified: dict[int, str] = {}
+        """Modules that are changed after they were made: number -> how."""
         self.with_parameters: set[int] = set()
         self.with_buffers: set[int] = set()
         self.loop_base: frozenset[int] = frozenset()

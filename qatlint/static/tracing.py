@@ -404,6 +404,8 @@ class _Tracer:
             replaced=replaced,
             written_elsewhere=written,
             read_by=read_by,
+            modified=self.run.modified.get(known.number, "") if isinstance(known, Instance) else "",
+            keeps_state=_kept_state(self.project, known) if matters else "",
             internals=tuple(sorted(internals, key=lambda k: k.value)),
         )
 
@@ -768,6 +770,44 @@ def _switches(target: Instance) -> bool:
         and any(isinstance(i, ast.Attribute) and i.attr in moved for i in nodes(n.slice))
         for n in nodes(forward)
     )
+
+
+def _kept_state(project: Project, target: Target, depth: int = 0) -> str:
+    """An attribute of a project module (or of a module in it) that a method other than the
+    constructor changes."""
+    if not isinstance(target, Instance) or depth > 3:
+        return ""
+    if target.cls is not None:
+        for entry in project.mro(target.cls):
+            if isinstance(entry, ClassDef):
+                for name, method in entry.methods.items():
+                    changed = _changed_attribute(method) if name == "forward" else ""
+                    if changed:
+                        return changed
+    for child in _children(target):
+        found = _kept_state(project, child, depth + 1) if isinstance(child, Instance) else ""
+        if found:
+            return found
+    return ""
+
+
+_MUTATORS = frozenset(
+    "append extend insert pop clear update add remove setdefault popleft appendleft".split()
+)
+
+
+def _changed_attribute(method: ast.AST) -> str:
+    """`self.<attribute>` that a method assigns or changes in place."""
+    for node in nodes(method):
+        if not isinstance(node, ast.Attribute):
+            continue
+        if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            return node.attr
+        inner = node.value
+        if node.attr in _MUTATORS and isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
+            if inner.value.id == "self":
+                return inner.attr
+    return ""
 
 
 def _any(values: Iterator[bool | None]) -> bool | None:

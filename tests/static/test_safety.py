@@ -1,0 +1,97 @@
+"""What keeps a fix from being safe, or from being offered at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from qatlint.finding import Finding, Safety
+from tests.static.sources import findings
+
+HEAD = """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.LeakyReLU(0.2)
+        {change}
+
+    def forward(self, x):
+        return self.act(self.act(x))
+
+    @staticmethod
+    def tune(module):
+        module.negative_slope = 0.7
+"""
+
+
+def only(text: str) -> Finding:
+    (finding,) = findings(text, "QAT101")
+    return finding
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "self.tune(self.act)",
+        "act = self.act; act.negative_slope = 0.7",
+        "self.act.eval()",
+        "self.act.register_forward_hook(print)",
+    ],
+)
+def test_a_module_that_is_changed_after_it_is_made_is_not_made_again(change: str) -> None:
+    finding = only(HEAD.format(change=change))
+    assert finding.fix is None
+    assert "after it is made" in finding.no_fix
+
+
+def test_an_untouched_module_is_made_again_safely() -> None:
+    finding = only(HEAD.format(change="pass"))
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.SAFE
+
+
+def test_a_module_that_keeps_state_is_not_split_safely() -> None:
+    finding = only(
+        """
+        class Mean(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.seen = []
+
+            def forward(self, x):
+                self.seen.append(x.mean())
+                return x - self.seen[0]
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mean = Mean()
+
+            def forward(self, x):
+                return self.mean(self.mean(x))
+        """
+    )
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert "`seen`" in finding.fix.reason
+
+
+def test_a_list_does_not_replace_what_a_subclass_uses() -> None:
+    finding = only(
+        """
+        class Decoder(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.act = nn.ReLU()
+
+            def forward(self, x):
+                for i in range(3):
+                    x = self.act(x)
+                return x
+
+        class Longer(Decoder):
+            def extra(self, x):
+                return self.act(x)
+        """
+    )
+    assert finding.fix is None
+    assert "Longer" in finding.no_fix
