@@ -230,6 +230,8 @@ class _Plan:
         for binding in self._bindings:
             last = self._place(binding, group)
             self._value(binding, last, "")
+            if any(isinstance(node, cst.Comment) for node in walk(binding.value)):
+                raise Refused(f"comments stand inside the expression that makes `{self._name}`")
             column = self._tree.column(binding.value)
             value = self._file.expression(self._list_of(self._tree.code(binding.value), group, column))
             new_list = self._file.imports.torch_nn("ModuleList", self._maker, self.edits)
@@ -388,6 +390,8 @@ class _Plan:
     def _own_line(self, binding: Binding) -> cst.SimpleStatementLine:
         """The line of the binding, when nothing else stands on it. Raises `Refused`."""
         holder = binding.holder
+        if any(isinstance(node, cst.Comment) for node in walk(binding.value)):
+            raise Refused(f"comments stand inside the expression that makes `{self._name}`")
         if not isinstance(holder, cst.SimpleStatementLine) or len(holder.body) != 1:
             raise Refused(f"`{self._name}` is not made on a line of its own")
         return holder
@@ -400,6 +404,8 @@ class _Plan:
     def _call(self, site: _Site, text: str) -> None:
         """Call `text` at this site."""
         old = site.callee
+        if any(isinstance(node, cst.Comment) for node in walk(old)):
+            raise Refused(f"a comment stands inside the name `{self._name}` where it is called")
         if "(" in text and self._tree.around(old, cst.FormattedString) is not None:
             raise Refused(f"`{self._name}` is called inside an f-string")
         new = self._file.expression(text)

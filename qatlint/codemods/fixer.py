@@ -146,8 +146,10 @@ class _Fixer:
             try:
                 source = _Overlay(self._texts, self._loader).read(path)
                 applied = apply_all(source, [w.fix.intent for w in here])
-            except (Refused, OSError) as error:
+            except (Refused, OSError, RecursionError) as error:
                 reason = str(error) if isinstance(error, Refused) else "the file cannot be read"
+                if isinstance(error, RecursionError):
+                    reason = "its expressions are too deeply nested"
                 self._problems[f"{path}: {reason}"] = None
                 self._no_fix.update((w.key, reason) for w in here)
                 continue

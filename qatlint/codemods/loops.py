@@ -303,8 +303,33 @@ class _Count:
                     if isinstance(small, cst.Assign) and len(small.targets) == 1:
                         target = small.targets[0].target
                         if isinstance(target, cst.Name) and target.value == name:
-                            return small.value
+                            return small.value if self._stays(name, small.value) else None
         return None
+
+    def _stays(self, name: str, value: cst.BaseExpression) -> bool:
+        """Whether what a local name holds cannot grow or shrink: nothing but reading is done with it."""
+        if isinstance(value, cst.Tuple | cst.Integer):
+            return True
+        for node in walk(self._method):
+            if not isinstance(node, cst.Name) or node.value != name or self._is_label(node):
+                continue
+            parent = self._tree.parent(node)
+            if isinstance(parent, cst.Arg):
+                call = self._tree.parent(parent)
+                if not (isinstance(call, cst.Call) and self._may_call(call.func)):
+                    return False
+            elif isinstance(parent, cst.Attribute):
+                call = self._tree.parent(parent)
+                if isinstance(call, cst.Call) and call.func is parent and not self._may_call(parent):
+                    return False
+            elif isinstance(parent, cst.Subscript):
+                if isinstance(self._tree.parent(parent), cst.AssignTarget | cst.AugAssign | cst.Del):
+                    return False
+            elif isinstance(parent, cst.AugAssign):
+                return False
+            elif isinstance(parent, cst.Assign) and parent.value is node:
+                return False  # another name for the same list
+        return True
 
     def _not_available(self, expression: cst.BaseExpression) -> Refused:
         text = self._tree.short(expression)

@@ -87,6 +87,8 @@ class Placement:
             self._refuse_made_elsewhere(need, stores)
             return None
         self._refuse_changed_elsewhere(need)
+        if any(method_of(self._tree, self._cls, n) is not self._method for n in stores):
+            raise Refused(f"`self.{need}` is assigned outside of `{self._method.name.value}`, too")
         names = {need, *self._aliases(need)}
         last: cst.BaseStatement | None = None
         for node in walk(self._method):
@@ -146,6 +148,12 @@ class Placement:
         for node in self._mentions(self._cls, need):
             if method_of(self._tree, self._cls, node) is not self._method and self._mutates(node):
                 raise Refused(f"`self.{need}` is changed outside of `{self._method.name.value}`")
+
+        for node in walk(self._tree.module):
+            if isinstance(node, cst.Attribute) and self._stores(node, need):
+                if not (isinstance(node.value, cst.Name) and node.value.value in ("self", "cls")):
+                    if self_attribute(node, self_name(self._method)) is None:
+                        raise Refused(f"`{self._tree.short(node)}` is assigned from outside the class")
 
     def _last_change(self) -> cst.BaseStatement | None:
         """The last statement of the block that mentions the original."""

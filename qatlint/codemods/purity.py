@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from qatlint.codemods.locate import Tree, children, self_attribute, self_name, walk
+from qatlint.codemods.scope import bound_in
 
 PURE_BUILTINS = frozenset(
     "abs bool bytes dict divmod float frozenset getattr hasattr int isinstance issubclass len list max min "
@@ -47,6 +48,7 @@ class Purity:
         self._tree = tree
         self._modules = _names_of_modules(cls, method)
         self._self = self_name(method)
+        self._local = set(bound_in(method)) - {self._self}
 
     def why_not_again(self, expression: cst.BaseExpression) -> str:
         """Empty when `expression` makes a new, equal module each time; else why not, as a clause."""
@@ -60,7 +62,17 @@ class Purity:
             return ""
         if not isinstance(expression, cst.Call):
             return f"`{self._tree.short(expression)}` is not a call that makes a module"
+        if self._takes_from_local(expression.func):
+            return f"`{self._tree.short(expression)}` may do or give something else the second time"
         return self.why_impure(expression.func) or self._why_arguments(expression)
+
+    def _takes_from_local(self, callee: cst.BaseExpression) -> bool:
+        """`layers.pop`, `next`: the second call of these gives another object."""
+        if isinstance(callee, cst.Name):
+            return callee.value in ("next", "eval", "exec", "input")
+        if not isinstance(callee, cst.Attribute) or is_class_name(callee):
+            return False
+        return isinstance(callee.value, cst.Name) and callee.value.value in self._local
 
     def _why_arguments(self, call: cst.Call) -> str:
         for arg in call.args:
