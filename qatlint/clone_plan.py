@@ -193,7 +193,7 @@ def _inside(inner: Span, outer: Span) -> bool:
 def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple[Safety, str]:
     kept = next((m.keeps_state for m in alternatives if m.keeps_state), "")
     if kept:
-        return Safety.UNSAFE, f"its forward changes `{kept}`, which the calls would no longer share"
+        return Safety.UNSAFE, kept
     if not tied:
         if module.written_elsewhere:
             return Safety.UNSAFE, f"{module.written_elsewhere}, which the new instances would not follow"

@@ -6,7 +6,9 @@ Paths stay as they were given (`src` gives `src/a.py`), with forward slashes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +24,9 @@ class DiskLoader:
     """Reads sources from the disk."""
 
     def read(self, path: str) -> bytes:
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            # Nobody may ever write to it, and reading would wait for that.
+            raise OSError(errno.EINVAL, "is a named pipe, not a file")
         with open(path, "rb") as file:
             return file.read()
 

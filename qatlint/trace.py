@@ -175,7 +175,7 @@ class Module(NamedTuple):
     modified: str = ""
     """How it is changed after it was made, in words ("" when it is not)."""
     keeps_state: str = ""
-    """An attribute that its forward changes, so that calls depend on each other ("" when none)."""
+    """Why two instances would not do what one does, in words ("" when they would)."""
     read_by: str = ""
     """A subclass that uses it by its name ("" when none does)."""
     written_elsewhere: str = ""

@@ -158,6 +158,8 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
     names = module.names
     if module.when and any(excludes(module.when, c.when) for c in trace.calls_of(module)):
         return "it is made on some paths of the constructor only"
+    if module.modified:
+        return f"{module.modified} after it is made, which another instance would not follow"
     owners = {n.owner for n in names}
     if len(owners) != 1 or "" in owners or owners != {names[0].owner}:
         return "the names are given in different classes: separate the instances by hand"
@@ -174,6 +176,8 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         uses=uses,
         tied=tied,
     )
+    if module.keeps_state:
+        return Fix("make one instance per name", Safety.UNSAFE, module.keeps_state, intent)
     if tied:
         reason = "the copies share the weights, but the state dict gains keys for them"
         return Fix("make one instance per name", Safety.UNSAFE, reason, intent)

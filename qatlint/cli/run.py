@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,13 @@ def run(arguments: Sequence[str]) -> int:
         # Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            click.echo(f"qatlint: {_in_short(error)}", err=True)
+        else:
+            click.echo(f"qatlint: cannot write: {error.strerror}", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return TROUBLE
     except Exception as error:
         click.echo(f"qatlint: {_in_short(error)}", err=True)
         return TROUBLE

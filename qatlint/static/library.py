@@ -12,6 +12,7 @@ from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
 from qatlint.static.machine import Frame, key_of, origin_of
 from qatlint.static.project import Unknown
+from qatlint.static.repeatable import CHANGING
 from qatlint.static.values import (
     FALSE_VALUE,
     NONE,
@@ -51,11 +52,6 @@ _SAME = frozenset(
     "DistributedDataParallel fx_wrap no_jit checkpoint_wrapper orthogonal requires_grad_ to cuda cpu eval "
     "train half float double bfloat16 apply share_memory type add_prefix_hook".split()
 )
-# Methods of a module after which a new one would differ from it.
-_CHANGING = frozenset(
-    "eval train requires_grad_ register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_load_state_dict_post_hook register_state_dict_pre_hook".split()
-)
 _NEVER_TRUE = frozenset(
     "torch.jit.is_scripting torch.jit.is_tracing torch.onnx.is_in_onnx_export torch.compiler.is_compiling "
     "torch._dynamo.is_compiling torch.compiler.is_dynamo_compiling torchvision._is_tracing "
@@ -83,7 +79,10 @@ class Library(Calls):
         if dotted in _NEVER_TRUE:
             return FALSE_VALUE
         if last in _SAME and args.positional and not dotted.startswith("builtins."):
-            return args.positional[0].value
+            same = args.positional[0].value
+            if last.endswith("_norm") and isinstance(same, Instance):
+                self.modified.setdefault(same.number, f"`{last}` is applied to it")
+            return same
         if is_library_module(dotted):
             return self.instantiate(None, dotted, args, node, frame)
         if self.phase == "forward":
@@ -105,7 +104,7 @@ class Library(Calls):
     def call_member(self, target: Instance, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         """A method of `nn.Module` or of a container of modules."""
         values = [i.value for i in args.positional]
-        if target is not self.root and not target.building and name in _CHANGING:
+        if target is not self.root and not target.building and name in CHANGING:
             self.modified.setdefault(target.number, f"`{name}()` is called on it")
         if target.items is not None and name in ("append", "extend", "insert", "pop"):
             self._change_list(target.items, name, args, node, frame)

@@ -40,6 +40,9 @@ _LIBRARIES = frozenset(
 _CLASS_LINE = re.compile(rb"\n[ \t]*class\s+\w+\s*\(([^)]*)\)")
 _TRAINING_CLASS = re.compile(r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher)\d*$")
 _WRITE = re.compile(rb"\n[ \t]*(?!self\b|cls\b)(\w+(?:\[[^\]\n]*\])?)\.(\w+)[ \t]*=(?!=)")
+_WRITE_BY_NAME = re.compile(
+    rb"""(?:setattr\(\s*(?!self\b|cls\b)[^,()]+,\s*|(?<!self)\._modules\[\s*)["'](\w+)["']"""
+)
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -427,7 +430,8 @@ class Project:
         return result
 
     def outside_writes(self, attribute: str) -> list[tuple[str, int]]:
-        """Places of the linted files that assign `<something but self>.<attribute>`: (path, line)."""
+        """Places of the linted files that assign `<something but self>.<attribute>`, also as
+        `setattr(m, "<attribute>", ...)` or `m._modules["<attribute>"]`: (path, line)."""
         if self._writes is None:
             self._writes = {}
             for path in self.linted:
@@ -438,6 +442,9 @@ class Project:
                 for match in _WRITE.finditer(b"\n" + data):
                     line = data.count(b"\n", 0, match.start(2) - 1) + 1
                     self._writes.setdefault(match[2].decode(), []).append((path, line))
+                for match in _WRITE_BY_NAME.finditer(data):
+                    line = data.count(b"\n", 0, match.start(1)) + 1
+                    self._writes.setdefault(match[1].decode(), []).append((path, line))
         return self._writes.get(attribute, [])
 
     def _files_with_base(self) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
 from qatlint.static.machine import NOWHERE, OutOfSteps, Position, RawCall
 from qatlint.static.project import ClassDef, Linear, ModuleFile, Project, Unknown
+from qatlint.static.repeatable import changing_call, children_of, kept_state
 from qatlint.static.source import nodes
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
@@ -404,8 +405,8 @@ class _Tracer:
             replaced=replaced,
             written_elsewhere=written,
             read_by=read_by,
-            modified=self.run.modified.get(known.number, "") if isinstance(known, Instance) else "",
-            keeps_state=_kept_state(self.project, known) if matters else "",
+            modified=self._modified(known, path) if matters else "",
+            keeps_state=kept_state(self.project, known) if matters else "",
             internals=tuple(sorted(internals, key=lambda k: k.value)),
         )
 
@@ -420,6 +421,19 @@ class _Tracer:
             if (path, line) != (definition.path, definition.line):
                 return "", f"`{posixpath.basename(path)}` line {line} assigns an attribute `{attribute}`"
         return "", ""
+
+    def _modified(self, target: Target, attribute: str) -> str:
+        """How a module is changed after it was made: where the constructor was followed, or by any
+        method of the class (`train` that calls `self.bn.eval()`)."""
+        if isinstance(target, Instance) and target.number in self.run.modified:
+            return self.run.modified[target.number]
+        for entry in self.project.mro(self.run.cls):
+            if isinstance(entry, ClassDef):
+                for name, method in entry.methods.items():
+                    changed = changing_call(method, attribute)
+                    if changed:
+                        return f"`{changed}()` is called on it in `{name}`"
+        return ""
 
     def _reader(self, attribute: str) -> str:
         """A subclass that uses `self.<attribute>` as it is, by name."""
@@ -459,7 +473,7 @@ class _Tracer:
             except (OutOfSteps, RecursionError):
                 return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
         known = not target.open
-        children = [c for c in _children(target) if not isinstance(c, Instance) or c.is_module]
+        children = [c for c in children_of(target) if not isinstance(c, Instance) or c.is_module]
         # Library classes first: one with weights settles the matter without building the others.
         children.sort(key=lambda c: isinstance(c, Instance) and c.cls is not None)
         for child in children:
@@ -735,24 +749,6 @@ def _alternatives(value: Value) -> Iterator[Value]:
         yield value
 
 
-def _children(target: Instance) -> Iterator[Value]:
-    def flat(value: Value) -> Iterator[Value]:
-        if isinstance(value, (Choice, Pick)):
-            for _, option in value.options:
-                yield from flat(option)
-        elif isinstance(value, (Instance, Symbol)):
-            yield value
-
-    for item in target.attrs.values():
-        yield from flat(item.value)
-    if target.items is not None:
-        for item in target.items.items:
-            yield from flat(item.value)
-    if target.children is not None:
-        for item in [*target.children.entries.values(), *(i for _, i in target.children.rest)]:
-            yield from flat(item.value)
-
-
 def _switches(target: Instance) -> bool:
     """Whether each call of an object runs another part of it: forward picks by a counter on self that
     it moves itself."""
@@ -770,44 +766,6 @@ def _switches(target: Instance) -> bool:
         and any(isinstance(i, ast.Attribute) and i.attr in moved for i in nodes(n.slice))
         for n in nodes(forward)
     )
-
-
-def _kept_state(project: Project, target: Target, depth: int = 0) -> str:
-    """An attribute of a project module (or of a module in it) that a method other than the
-    constructor changes."""
-    if not isinstance(target, Instance) or depth > 3:
-        return ""
-    if target.cls is not None:
-        for entry in project.mro(target.cls):
-            if isinstance(entry, ClassDef):
-                for name, method in entry.methods.items():
-                    changed = _changed_attribute(method) if name == "forward" else ""
-                    if changed:
-                        return changed
-    for child in _children(target):
-        found = _kept_state(project, child, depth + 1) if isinstance(child, Instance) else ""
-        if found:
-            return found
-    return ""
-
-
-_MUTATORS = frozenset(
-    "append extend insert pop clear update add remove setdefault popleft appendleft".split()
-)
-
-
-def _changed_attribute(method: ast.AST) -> str:
-    """`self.<attribute>` that a method assigns or changes in place."""
-    for node in nodes(method):
-        if not isinstance(node, ast.Attribute):
-            continue
-        if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            return node.attr
-        inner = node.value
-        if node.attr in _MUTATORS and isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
-            if inner.value.id == "self":
-                return inner.attr
-    return ""
 
 
 def _any(values: Iterator[bool | None]) -> bool | None:

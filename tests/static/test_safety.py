@@ -95,3 +95,84 @@ def test_a_list_does_not_replace_what_a_subclass_uses() -> None:
     )
     assert finding.fix is None
     assert "Longer" in finding.no_fix
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("self.phase = torch.rand(1)", "each time"),
+        ("self.number = next(COUNTER)", "each time"),
+        ("Scale.made += 1", "each time"),
+        ("pass\n\n    def get_extra_state(self):\n        return 3", "extra state"),
+    ],
+)
+def test_a_class_whose_instances_differ_is_not_split_safely(body: str, why: str) -> None:
+    finding = only(
+        f"""
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        {body}
+
+    def forward(self, x):
+        return x * 2
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = Scale()
+
+    def forward(self, x):
+        return self.scale(self.scale(x))
+"""
+    )
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert why in finding.fix.reason
+
+
+def test_a_method_that_changes_a_module_forbids_a_new_one() -> None:
+    finding = only(
+        """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.drop = nn.Dropout()
+
+            def train(self, mode=True):
+                super().train(mode)
+                self.drop.eval()
+                return self
+
+            def forward(self, x):
+                return self.drop(self.drop(x))
+        """
+    )
+    assert finding.fix is None
+    assert "`eval()` is called on it in `train`" in finding.no_fix
+
+
+@pytest.mark.parametrize(
+    "write", ['setattr(model, "act", nn.Sigmoid())', 'model._modules["act"] = nn.Sigmoid()']
+)
+def test_a_module_that_other_code_replaces_by_name_is_not_split_safely(write: str) -> None:
+    finding = only(HEAD.format(change="pass") + f"\ndef build():\n    model = Model()\n    {write}\n")
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+
+
+def test_aliases_of_a_module_that_is_changed_are_not_separated() -> None:
+    (finding,) = findings(
+        """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = self.b = nn.LeakyReLU(0.1)
+                self.b.negative_slope = 0.5
+
+            def forward(self, x):
+                return self.a(x) + self.b(x)
+        """,
+        "QAT102",
+    )
+    assert finding.fix is None
