@@ -5,26 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from qatlint.finding import Finding, Severity
+from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.source import Unreadable
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Span, Trace
-
-
-class Loader(Protocol):
-    """Where sources come from: a disk, an editor's buffers, a test."""
-
-    def read(self, path: str) -> bytes:
-        """The bytes of `path`; raises OSError when it cannot be read."""
-        ...
-
-    def exists(self, path: str) -> bool:
-        """Whether `path` is a file."""
-        ...
 
 
 def check(

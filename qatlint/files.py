@@ -9,15 +9,13 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qatlint.config import DEFAULT_EXCLUDES, Settings, globs, relative_to
 
 if TYPE_CHECKING:
     import pathspec
-
-    from qatlint.engine import Loader
 
 
 class DiskLoader:
@@ -32,21 +30,6 @@ class DiskLoader:
 
     def exists(self, path: str) -> bool:
         return os.path.isfile(path)
-
-
-class OverlayLoader:
-    """Texts that stand in for files, such as standard input; everything else comes from `below`."""
-
-    def __init__(self, texts: Mapping[str, bytes], below: Loader) -> None:
-        self._texts = texts
-        self._below = below
-
-    def read(self, path: str) -> bytes:
-        text = self._texts.get(path)
-        return self._below.read(path) if text is None else text
-
-    def exists(self, path: str) -> bool:
-        return path in self._texts or self._below.exists(path)
 
 
 class Discovery(NamedTuple):

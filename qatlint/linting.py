@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from qatlint import catalogue, parallel, registry
 from qatlint.config import Finder, Settings
-from qatlint.engine import Loader
 from qatlint.finding import Finding
+from qatlint.loader import Loader
 
 MARK = b"qatlint:"
 """What every comment for us has in it."""

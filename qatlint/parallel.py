@@ -9,8 +9,9 @@ import os
 from collections.abc import Sequence
 
 from qatlint import engine, registry
-from qatlint.engine import Judged, Loader
+from qatlint.engine import Judged
 from qatlint.finding import Finding
+from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.project import Project
 

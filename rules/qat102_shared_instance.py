@@ -165,8 +165,6 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         return "the names are given in different classes: separate the instances by hand"
     if any("." in n.path.removesuffix(".*") for n in names if not n.path.endswith(".*")):
         return "an entry of another list takes its place: separate the instances by hand"
-    if len({n.span.path for n in names}) != 1:
-        return "the names are given in different files: separate the instances by hand"
     tied = module.parameters is not False or module.buffers is not False
     uses = tuple(dict.fromkeys(n.span for n in names))
     intent = SeparateInstances(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from qatlint import engine, registry
-from qatlint.engine import Loader
 from qatlint.finding import Finding, Fix, Safety, SeparateInstances, Severity
+from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.trace import Span, Times, Trace
 

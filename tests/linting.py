@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from qatlint.engine import Loader, check
-from qatlint.files import DiskLoader, OverlayLoader
+from qatlint.engine import check
+from qatlint.files import DiskLoader
 from qatlint.finding import Finding
+from qatlint.loader import Loader, OverlayLoader
 from qatlint.registry import all_rules
 from tests.fixture_units import Unit
 

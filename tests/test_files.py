@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from qatlint.config import Finder, Overrides
-from qatlint.files import DiskLoader, OverlayLoader, discover, write_atomic
+from qatlint.files import DiskLoader, discover, write_atomic
+from qatlint.loader import OverlayLoader
 from tests import fakes
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-VALUES = {"trace", "condition", "finding"}
+VALUES = {"trace", "condition", "finding", "loader"}
 REGISTRY = {"rule", "registry", "catalogue"}
 IO = {"config", "files", "linting", "suppress"}
 JUDGING = {"usage", "words", "clone_plan"}
@@ -20,6 +20,7 @@ JUDGING = {"usage", "words", "clone_plan"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "condition": set(),
+    "loader": set(),
     "trace": {"condition"},
     "finding": {"trace", "condition"},
     "usage": VALUES,

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from qatlint.cli import base
-from qatlint.engine import Loader
 from qatlint.finding import Finding
+from qatlint.loader import Loader
 from qatlint.report import summary as counts
 from qatlint.report.style import Style
 from qatlint.static.source import Unreadable, decode

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qatlint.codemods.apply import Refused, apply_all
-from qatlint.engine import Loader
 from qatlint.finding import Finding, Fix, Safety, SeparateInstances
+from qatlint.loader import Loader, OverlayLoader
 
 CheckFn = Callable[[Sequence[str], Loader], list[Finding]]
 """Findings for these paths, with selection and suppressions applied."""
@@ -37,20 +37,6 @@ class FixResult:
 def fix(paths: Sequence[str], loader: Loader, check: CheckFn, *, unsafe: bool) -> FixResult:
     """Apply the fixes of `paths` until nothing changes; the unsafe ones only if `unsafe`."""
     return _Fixer(paths, loader, check, unsafe).run()
-
-
-class _Overlay:
-    """A loader that knows the changed texts."""
-
-    def __init__(self, texts: Mapping[str, bytes], below: Loader) -> None:
-        self._texts = texts
-        self._below = below
-
-    def read(self, path: str) -> bytes:
-        return self._texts[path] if path in self._texts else self._below.read(path)
-
-    def exists(self, path: str) -> bool:
-        return path in self._texts or self._below.exists(path)
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ class _Fixer:
         return FixResult(dict(self._texts), self._applied.total(), remaining, tuple(self._problems))
 
     def _look(self, texts: Mapping[str, bytes]) -> list[Finding]:
-        return self._check(self._paths, _Overlay(texts, self._loader))
+        return self._check(self._paths, OverlayLoader(texts, self._loader))
 
     def _wanted(self) -> list[_Wanted]:
         found = []
@@ -144,7 +130,7 @@ class _Fixer:
         for path in dict.fromkeys(w.path for w in wanted):
             here = [w for w in wanted if w.path == path]
             try:
-                source = _Overlay(self._texts, self._loader).read(path)
+                source = OverlayLoader(self._texts, self._loader).read(path)
                 applied = apply_all(source, [w.fix.intent for w in here])
             except (Refused, OSError, RecursionError) as error:
                 reason = str(error) if isinstance(error, Refused) else "the file cannot be read"

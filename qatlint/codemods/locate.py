@@ -14,8 +14,6 @@ from qatlint.codemods.refused import Refused
 from qatlint.trace import Span
 
 Node = TypeVar("Node", bound=cst.CSTNode)
-Statement = cst.BaseStatement | cst.BaseSmallStatement
-Comprehension = cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp
 COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
 
 _Key = tuple[int, int, int, int]

@@ -65,7 +65,6 @@ MAPPINGS = frozenset(
 )
 CONTAINER_METHODS = frozenset("append extend insert children named_children modules pop".split())
 MAPPING_METHODS = frozenset("items keys values get update pop setdefault copy".split())
-SEQUENCE_METHODS = frozenset("append extend insert pop reverse clear copy index remove sort".split())
 
 
 class Attributes(Statements):

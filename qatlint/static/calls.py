@@ -26,6 +26,7 @@ from qatlint.static.values import (
     Imported,
     Instance,
     Item,
+    LoopFrame,
     Mapping,
     Method,
     Partial,
@@ -776,8 +777,6 @@ class Calls(Attributes):
 
     def _each(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> None:
         """Every element of `value` is called once."""
-        from qatlint.static.values import LoopFrame
-
         turns = self.iterate(value, node.args[0] if node.args else node, frame)
         if turns.values is not None:
             for when, one in turns.values:
@@ -794,8 +793,6 @@ class Calls(Attributes):
 
     def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> None:
         """`value` is called once per element of the other arguments."""
-        from qatlint.static.values import LoopFrame
-
         rest = args.positional[1:]
         turns = [self.iterate(i.value, i.node if isinstance(i.node, ast.expr) else node, frame) for i in rest]
         if not turns:

@@ -33,6 +33,7 @@ from qatlint.static.values import (
     Symbol,
     Value,
 )
+from qatlint.trace import Times
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -307,8 +308,6 @@ class Expressions(Machine):
         return None
 
     def _repeat(self, sequence: Value, times: Value) -> Value | None:
-        from qatlint.trace import Times
-
         if not isinstance(sequence, Seq):
             return None
         if isinstance(times, Const) and type(times.value) is int:
@@ -463,7 +462,7 @@ class Expressions(Machine):
         frame.env[node.target.id] = value
         return value
 
-    def _inner(self, node: ast.Await | ast.YieldFrom | ast.Starred, frame: Frame) -> Value:
+    def _inner(self, node: ast.Await | ast.YieldFrom, frame: Frame) -> Value:
         return self.eval(node.value, frame)
 
     def _yield(self, node: ast.Yield, frame: Frame) -> Value:
@@ -713,7 +712,6 @@ _HANDLERS: dict[type[ast.expr], _Handler] = {
     ast.NamedExpr: Expressions._named,
     ast.Await: Expressions._inner,
     ast.YieldFrom: Expressions._inner,
-    ast.Starred: Expressions._inner,
     ast.Yield: Expressions._yield,
     ast.ListComp: Expressions._comprehension,
     ast.GeneratorExp: Expressions._comprehension,

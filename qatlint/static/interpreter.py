@@ -100,7 +100,6 @@ class Interpreter(Library):
         guard = TRUE
         if alone is not None:
             guard = literal(self.atom(("entry", alone), None, group="entry"))
-        self.frames.clear()
         frame = Frame(cls.file, name="forward", cls=cls, me=root, owner=root, guard=guard)
         args = self._parameters(cls, method, "input")
         self.enter(Function(method, cls.file, None, cls), args, NOWHERE, frame, root)

@@ -258,36 +258,9 @@ class Iteration(Expressions):
 
     def _over_items(self, base: Value, kind: str, node: ast.expr) -> Turns:
         mapping = base.children if isinstance(base, Instance) else base
-        text = node
-        if isinstance(base, Instance) and mapping is None and base.items is not None:
-            turns = self._over_entries(base.items, text)
-            return turns if kind == "values" else self._named_turns(turns, kind)
         if not isinstance(mapping, Mapping):
-            inner = self._over_unknown(base, text)
-
-            def entry(loop: LoopFrame) -> Value:
-                key = Symbol(self.intern(("key", key_of(base), loop.number)), deps=frozenset({loop.number}))
-                if kind == "keys":
-                    return key
-                value = self.subscript_unknown(base, key, loop)
-                return value if kind == "values" else _pair(key, value)
-
-            return Turns(None, entry, inner.times, inner.known, text)
-        return self._over_mapping(mapping, kind, text)
-
-    def _named_turns(self, turns: Turns, kind: str) -> Turns:
-        values = None
-        if turns.values is not None:
-            values = [
-                (w, Const(str(i)) if kind == "keys" else _pair(Const(str(i)), v))
-                for i, (w, v) in enumerate(turns.values)
-            ]
-
-        def element(loop: LoopFrame) -> Value:
-            key = self._any_counter(loop)
-            return key if kind == "keys" else _pair(key, turns.element(loop))
-
-        return Turns(values, element, turns.times, turns.known, turns.over)
+            return self._over_unknown(base, node)
+        return self._over_mapping(mapping, kind, node)
 
     def _over_keys(self, mapping: Mapping, text: ast.AST) -> Turns:
         return self._over_mapping(mapping, "keys", text)
@@ -437,9 +410,6 @@ class Iteration(Expressions):
             text=value.text if isinstance(value, Symbol) else "",
         )
         return Pick(((None, family),), (at,))
-
-    def subscript_unknown(self, base: Value, key: Symbol, loop: LoopFrame) -> Value:
-        return self.element_of(base, At(("symbol", key.key), frozenset({loop.number}), running=True))
 
     def comprehend(
         self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, frame: Frame

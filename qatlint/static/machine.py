@@ -183,7 +183,6 @@ class Machine:
         self.root: Instance | None = None
         self.phase = "init"
         """`init` while the model is built, `forward` while it runs."""
-        self.frames: list[Frame] = []
         self.loops: list[LoopFrame] = []
         self.building: list[Instance] = []
         self.calls: list[RawCall] = []

@@ -9,18 +9,10 @@ import ast
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from qatlint.loader import Loader
 from qatlint.static.source import Source, Unreadable, nodes
-
-
-class Loader(Protocol):
-    """Where sources come from (see `qatlint.engine.Loader`)."""
-
-    def read(self, path: str) -> bytes: ...
-
-    def exists(self, path: str) -> bool: ...
-
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(

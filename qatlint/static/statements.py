@@ -83,8 +83,6 @@ class Statements(Iteration):
             self.set_item(self.eval(target.value, frame), target.slice, value, frame, node)
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value, frame, node)
-        elif isinstance(target, ast.Starred):
-            self.assign(target.value, value, frame, node)
 
     def _unpack(self, targets: list[ast.expr], value: Value, frame: Frame, node: ast.AST) -> None:
         if isinstance(value, Choice) and not any(isinstance(t, ast.Starred) for t in targets):

@@ -13,8 +13,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from qatlint.cli.run import run as main
-from qatlint.engine import Loader
 from qatlint.finding import Finding
+from qatlint.loader import Loader
 from tests import fakes
 
 

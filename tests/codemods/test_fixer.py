@@ -9,8 +9,8 @@ import pytest
 
 from qatlint.codemods import fixer
 from qatlint.codemods.fixer import fix
-from qatlint.engine import Loader
 from qatlint.finding import CloneModule, Finding, Fix, Intent, Safety, Severity
+from qatlint.loader import Loader
 from qatlint.trace import Span
 from tests.codemods.cases import model
 from tests.codemods.intents import PATH, clone, separate

@@ -11,10 +11,10 @@ import click
 from qatlint.cli import base
 from qatlint.cli.output import print_diff, print_findings
 from qatlint.config import Finder, Overrides
-from qatlint.engine import Loader
-from qatlint.files import DiskLoader, OverlayLoader, discover, normal, write_atomic
+from qatlint.files import DiskLoader, discover, normal, write_atomic
 from qatlint.finding import Finding, Severity
 from qatlint.linting import Linter
+from qatlint.loader import Loader, OverlayLoader
 
 CLEAN, FINDINGS, TROUBLE = 0, 1, 2
 STDIN = "-"
