@@ -20,6 +20,7 @@ from qatlint.static.values import (
     Choice,
     Const,
     External,
+    Function,
     Imported,
     Index,
     Instance,
@@ -245,6 +246,23 @@ class Machine:
         raise NotImplementedError
 
     def build(self, instance: Instance) -> None:
+        raise NotImplementedError
+
+    def enter(
+        self,
+        callee: Function,
+        args: Args,
+        node: ast.Call,
+        frame: Frame,
+        receiver: Value | None,
+        owner: Instance | None = None,
+    ) -> Value:
+        raise NotImplementedError
+
+    def may_run(self, value: Value, depth: int = 0) -> bool:
+        raise NotImplementedError
+
+    def result(self, args: Args, frame: Frame) -> Value:
         raise NotImplementedError
 
     def evaluate_call(self, node: ast.Call, frame: Frame) -> Value:

@@ -1,0 +1,283 @@
+"""Making objects: instances, containers, constructors, copies."""
+
+from __future__ import annotations
+
+import ast
+
+from qatlint.condition import TRUE, both
+from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
+from qatlint.static.iteration import loops_of
+from qatlint.static.machine import NOWHERE, Frame
+from qatlint.static.project import ClassDef, Unknown
+from qatlint.static.values import (
+    Args,
+    At,
+    Choice,
+    Const,
+    Function,
+    Instance,
+    Item,
+    Mapping,
+    Method,
+    Pick,
+    Seq,
+    Symbol,
+    Value,
+)
+
+_PLAIN_BASES = frozenset("object ABC Generic Protocol Module Sequential ModuleList ModuleDict".split())
+
+
+class Objects(Attributes):
+    """`instantiate`, `build` and `clone`."""
+
+    def instantiate(
+        self, cls: ClassDef | None, dotted: str, args: Args, node: ast.Call, frame: Frame
+    ) -> Value:
+        """Make an object. The constructor of a project class runs when something asks for it."""
+        is_module = True if cls is None else self.project.is_module(cls)
+        instance = self.make(cls, dotted, is_module, args, node, frame)
+        if cls is None:
+            if dotted in SEQUENCES:
+                instance.items = self.sequential_entries(args, instance, frame)
+            elif dotted in MAPPINGS:
+                instance.children = self._mapping_entries(args, frame)
+        else:
+            instance.foreign = any(self._is_foreign(i.value) for i in args.positional) or any(
+                self._is_foreign(v) for v in args.keywords.values()
+            )
+        return instance
+
+    def make(
+        self,
+        cls: ClassDef | None,
+        dotted: str,
+        is_module: bool,
+        args: Args | None,
+        node: ast.AST,
+        frame: Frame,
+    ) -> Instance:
+        """A new instance, not yet built."""
+        instance = Instance(
+            next(self.numbers),
+            cls=cls,
+            dotted=dotted,
+            is_module=is_module,
+            args=args,
+            node=node,
+            file=frame.file,
+            creator=self.building[-1] if self.building else None,
+            loops=self.loop_base | self.loop_numbers() if self.phase == "init" else frozenset(),
+            when=frame.guard,
+        )
+        instance.transient = self.phase == "forward"
+        return instance
+
+    def _is_foreign(self, value: Value, depth: int = 0) -> bool:
+        if type(value) is Const:
+            return False  # most arguments are numbers
+        if isinstance(value, Instance):
+            return value.is_module
+        if isinstance(value, Method):
+            return isinstance(value.receiver, Instance) and value.receiver.is_module
+        if isinstance(value, Symbol):
+            return value.made
+        if isinstance(value, (Choice, Pick)):
+            return depth < 3 and any(self._is_foreign(v, depth + 1) for _, v in value.options)
+        if isinstance(value, Seq):
+            return depth < 3 and any(self._is_foreign(i.value, depth + 1) for i in value.items[:12])
+        return False
+
+    def sequential_entries(self, args: Args, instance: Instance, frame: Frame) -> Seq:
+        """Entries of `nn.Sequential(...)` or `nn.ModuleList(...)`."""
+        result = Seq([], loops=instance.loops)
+        if len(args.positional) == 1 and not args.open:
+            only = args.positional[0].value
+            if isinstance(only, Mapping):
+                for item in only.entries.values():
+                    result.items.append(item)
+                for _, item in only.rest:
+                    result.items.append(item)
+                result.open = only.open
+                instance.children = only
+                return result
+            entries = self.entries(only)
+            if entries is not None and not (
+                isinstance(only, Instance) and instance.dotted.endswith("Sequential")
+            ):
+                self.copy_into(result, entries, instance)
+                return result
+            if isinstance(only, Choice):
+                return self._choice_entries(result, only, instance)
+            if instance.dotted.endswith("ModuleList"):
+                if isinstance(only, Symbol):
+                    at = At(("whole", only.key), running=True)
+                    result.items.append(Item(self.element_of(only, at)))
+                result.open = True
+                return result
+        self.copy_into(result, Seq(args.positional, "tuple", args.open), instance)
+        return result
+
+    def _choice_entries(self, result: Seq, value: Choice, instance: Instance) -> Seq:
+        for when, option in self.options(value, TRUE):
+            entries = self.entries(option)
+            if entries is None:
+                result.open = True
+                continue
+            for item in entries.items:
+                result.items.append(
+                    Item(item.value, both(when, item.when), item.times, item.loops, item.node, item.file)
+                )
+        return result
+
+    def copy_into(self, result: Seq, entries: Seq, instance: Instance) -> None:
+        """Copy entries into a container; entries made in the loops around the container are single."""
+        for item in entries.items:
+            if -1 in item.loops and isinstance(item.value, Symbol):
+                result.open = True
+                continue
+            result.items.append(item)
+        result.open = result.open or entries.open
+
+    def _mapping_entries(self, args: Args, frame: Frame) -> Mapping:
+        result = Mapping()
+        result.open = args.open
+        for item in args.positional[:1]:
+            if isinstance(item.value, Mapping):
+                result.entries.update(item.value.entries)
+                result.rest.extend(item.value.rest)
+                result.open = item.value.open
+            elif isinstance(item.value, Seq):
+                for pair in item.value.items:
+                    if isinstance(pair.value, Seq) and len(pair.value.items) == 2:
+                        self.put(result, pair.value.items[0].value, pair.value.items[1])
+            else:
+                result.open = True
+        return result
+
+    def build(self, instance: Instance) -> None:
+        """Run the constructor of an object of a project class."""
+        instance.settle()
+        instance.built = True
+        cls = instance.cls
+        if cls is None:
+            return
+        mro = self.project.mro(cls)
+        self._mark_library_bases(instance, mro)
+        if len(self.building) > 8:
+            instance.open = True
+            return
+        phase, self.phase = self.phase, "init" if self.phase != "global" else "global"
+        loops, self.loops = self.loops, []
+        base, self.loop_base = self.loop_base, instance.loops
+        via, self.via = self.via, []
+        self.building.append(instance)
+        instance.building = True
+        frame = Frame(cls.file, name="__init__", cls=cls, me=instance, owner=None, guard=instance.when)
+        try:
+            self.construct(instance, frame)
+        finally:
+            instance.building = False
+            self.building.pop()
+            self.phase, self.loops, self.loop_base, self.via = phase, loops, base, via
+
+    def construct(self, instance: Instance, frame: Frame) -> None:
+        """Call `__init__` with the recorded arguments."""
+        assert instance.cls is not None
+        found = self.lookup(instance.cls, "__init__", None)
+        args = instance.args or Args([], {}, True)
+        if found is not None and isinstance(found[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
+            function = Function(found[1], found[0].file, None, found[0])
+            self.enter(function, args, NOWHERE, frame, instance)
+        elif instance.items is not None:
+            self.copy_into(instance.items, self.sequential_entries(args, instance, frame), instance)
+        else:
+            self._dataclass_fields(instance, args)
+
+    def _dataclass_fields(self, instance: Instance, args: Args) -> None:
+        for name, value in args.keywords.items():
+            instance.attrs[name] = Item(value)
+
+    def _mark_library_bases(self, instance: Instance, mro: tuple[ClassDef | Unknown, ...]) -> None:
+        for entry in mro:
+            if isinstance(entry, Unknown):
+                if entry.dotted in SEQUENCES:
+                    instance.items = Seq([], loops=instance.loops)
+                    instance.dotted = entry.dotted
+                elif entry.dotted in MAPPINGS:
+                    instance.children = Mapping()
+                    instance.dotted = entry.dotted
+                elif not entry.dotted.startswith(("torch.nn.", "abc.", "typing.", "object")):
+                    if entry.dotted.rpartition(".")[2] not in _PLAIN_BASES:
+                        instance.open = True
+
+    def initialise(self, value: Instance, cls: ClassDef, method: str) -> None:
+        """Run a method that sets attributes, as the constructor of an unseen base class would."""
+        phase, self.phase = self.phase, "init"
+        loops, self.loops = self.loops, []
+        base, self.loop_base = self.loop_base, value.loops
+        via, self.via = self.via, []
+        self.building.append(value)
+        frame = Frame(cls.file, name="__init__", cls=cls, me=value, owner=None, guard=TRUE)
+        try:
+            function = Function(cls.methods[method], cls.file, None, cls)
+            self.enter(function, Args([], {}, True), NOWHERE, frame, value)
+        finally:
+            self.building.pop()
+            self.phase, self.loops, self.loop_base, self.via = phase, loops, base, via
+
+    def clone(self, value: Value, frame: Frame, memo: dict[int, Instance] | None = None) -> Value:
+        """`copy.deepcopy(value)`: new instances all the way down."""
+        memo = {} if memo is None else memo
+        if isinstance(value, Instance):
+            if value.number in memo:
+                return memo[value.number]
+            if not value.built and value.foreign:
+                self.build(value)
+            copy = self.make(value.cls, value.dotted, value.is_module, value.args, value.node, frame)
+            memo[value.number] = copy
+            copy.loops |= value.loops  # a copy of a family is a family
+            copy.built, copy.open, copy.foreign = value.built, value.open, value.foreign
+            copy.attrs = {
+                k: Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file)
+                for k, i in value.attrs.items()
+            }
+            if value.items is not None:
+                cloned = self.clone(value.items, frame, memo)
+                copy.items = cloned if isinstance(cloned, Seq) else None
+            if value.children is not None:
+                children = Mapping()
+                children.entries = {
+                    k: Item(self.clone(i.value, frame, memo), i.when)
+                    for k, i in value.children.entries.items()
+                }
+                children.rest = [(k, Item(self.clone(i.value, frame, memo))) for k, i in value.children.rest]
+                children.open = value.children.open
+                copy.children = children
+            return copy
+        if isinstance(value, Seq):
+            items = [
+                Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file)
+                for i in value.items
+            ]
+            return Seq(items, value.kind, value.open, self.loop_base | self.loop_numbers() | value.loops)
+        if isinstance(value, Choice):
+            return Choice(tuple((w, self.clone(v, frame, memo)) for w, v in value.options))
+        if isinstance(value, (Symbol, Pick)):
+            made = self.made("copy", NOWHERE, frame)
+            made.loops |= loops_of(value)
+            return made
+        return value
+
+    def made(self, text: str, node: ast.AST, frame: Frame) -> Symbol:
+        """An object that something unknown made while the model is built."""
+        return Symbol(
+            ("made", next(self.numbers)),
+            origin="config",
+            made=self.phase == "init",
+            loops=self.loop_base | self.loop_numbers() if self.phase == "init" else frozenset(),
+            node=node,
+            file=frame.file,
+            text=text,
+            creator=self.building[-1] if self.building else None,
+        )
