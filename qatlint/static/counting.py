@@ -1,0 +1,263 @@
+"""How often what was executed runs, seen from the owner: recorded executions -> calls of a Trace."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable, Iterator
+
+from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of
+from qatlint.static.interpreter import Interpreter
+from qatlint.static.iteration import product
+from qatlint.static.machine import NOWHERE, Position, RawCall
+from qatlint.static.naming import Named, Naming
+from qatlint.static.project import Linear, Project
+from qatlint.static.values import (
+    At,
+    LoopFrame,
+    Value,
+)
+from qatlint.trace import Call, Loop, Span, Times
+from qatlint.usage import Counted, count
+
+
+class Counting(Naming):
+    """Turns recorded executions into calls with times, conditions and loops."""
+
+    def __init__(self, project: Project, interpreter: Interpreter) -> None:
+        super().__init__(project, interpreter)
+        self.atoms: dict[int, Atom] = {}
+        """Atoms without their text, as counting needs them."""
+
+    def _atom(self, number: int, explained: bool = False) -> Atom:
+        """An atom; with its text only where a message may quote it."""
+        if not explained and number in self.atoms:
+            return self.atoms[number]
+        raw = self.run.atoms[number]
+        if number == TRAINING:
+            atom = Atom(number, "self.training")
+        else:
+            text = _text(raw.node) if explained and raw.node is not None else ""
+            atom = Atom(number, text, raw.group, raw.config)
+        if not explained:
+            self.atoms[number] = atom
+        return atom
+
+    def _plain(self, raw: RawCall) -> Condition:
+        """The condition of a call, without tests of counters of loops that repeat it.
+
+        Where each turn runs another element, a test of the counter tells elements apart and stays, and
+        so does a test of a counter by which the constructor chose what to make.
+        """
+        positions, condition = self.run.positions, raw.guard
+        if not positions or not any(abs(x) in positions for t in condition for x in t):
+            return condition
+        repeating = {loop.number for loop in raw.loops if not loop.turns}
+        for at in raw.at:
+            repeating -= at.deps
+        return frozenset(
+            frozenset(x for x in t if abs(x) not in positions or positions[abs(x)].loop not in repeating)
+            for t in condition
+        )
+
+    def _calls(self, key: int, named: Named, raw: list[RawCall]) -> Iterator[Call]:
+        chosen = self._same_element(raw)
+        anchor = self._anchor(raw)
+        for one in raw:
+            position = self._seen_from(one, anchor)
+            place, last = one.chain[position], one.chain[-1]
+            callee = one.callee if place is last else getattr(place.node, "func", place.node)
+            repeating = self._repeating(one)
+            times, some_turns = self._times(one, repeating)
+            yield Call(
+                module=key,
+                span=place.file.source.span(place.node),
+                callee=place.file.source.span(callee),
+                owner=place.cls.full_name if place.cls is not None else "",
+                function=place.function,
+                times=times,
+                when=self._plain(one),
+                loops=tuple(_loop(loop) for loop in self._shown_loops(one)),
+                method=one.method,
+                via=tuple(p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE),
+                repeats=not some_turns and not any(loop.leaves for loop in repeating),
+                some_turns=some_turns,
+                inside=None if place is last else last.file.source.span(last.node),
+                implied=one.implied,
+                own=last.owner is not self.root and last.owner is one.target.creator,
+                other_element=one not in chosen,
+            )
+
+    def _anchor(self, raw: list[RawCall]) -> Linear | None:
+        """The class in whose body the calls are reported: the most derived one that makes any."""
+        assert self.root is not None and self.root.cls is not None
+        mro = self.project.mro(self.root.cls)
+        best = len(mro)
+        for one in raw:
+            for place in reversed(one.chain):
+                if place.owner is self.root and place.cls in mro:
+                    best = min(best, mro.index(place.cls))
+                    break
+        return mro[best] if best < len(mro) else None
+
+    def _seen_from(self, raw: RawCall, anchor: Linear | None) -> int:
+        """Position in the chain of the innermost call in the body of `anchor`."""
+        for i in range(len(raw.chain) - 1, -1, -1):
+            place = raw.chain[i]
+            if place.owner is self.root and place.cls is anchor and place.node is not NOWHERE:
+                return i
+        return len(raw.chain) - 1
+
+    def _repeating(self, raw: RawCall) -> list[LoopFrame]:
+        """Loops that repeat this call on the same instance."""
+        varied: frozenset[int] = frozenset()
+        for at in self._selected(raw):
+            varied |= at.deps
+        return [
+            loop
+            for loop in raw.loops
+            if not loop.turns and loop.number not in varied and not self._once(raw.guard, loop.number)
+        ]
+
+    def _times(self, raw: RawCall, repeating: list[LoopFrame]) -> tuple[Times, bool]:
+        """How often one instance runs here, and whether a test of a counter leaves out some turns."""
+        result, some_turns = Times(1, 1), False
+        for loop in repeating:
+            times = loop.times
+            left_out = self._left_out(raw.guard, loop.number)
+            if left_out:
+                some_turns = True
+                # Of all turns but one it is known that they run when one is left out by `!=`.
+                least = max(times.least - 1, 0) if left_out == "one" else 0
+                times = Times(least, None if times.most is None else max(times.most - 1, 0))
+            result = product(result, times) or result
+        return result, some_turns
+
+    def _left_out(self, guard: Condition, loop: int) -> str:
+        """`one` turn or `some` that a test of the loop's counter leaves out; "" when none is."""
+        answers = set()
+        for term in guard:
+            answer = ""
+            for x in term:
+                position = self.run.positions.get(abs(x))
+                if position is not None and position.loop == loop:
+                    answer = "one" if position.once and x < 0 and not answer else "some"
+            answers.add(answer)
+        if not answers or "" in answers:
+            return ""
+        return answers.pop() if len(answers) == 1 else "some"
+
+    def _selected(self, raw: RawCall) -> tuple[At, ...]:
+        """Which element runs, with tests such as `if i == index` taken into account."""
+        if not raw.at or not self.run.positions:
+            return raw.at
+        result = []
+        for at in raw.at:
+            other = self._equal_to(raw.guard, at.deps) if at.running else None
+            result.append(self.run.selector(other) if other is not None else at)
+        return tuple(result)
+
+    def _equal_to(self, guard: Condition, loops: frozenset[int]) -> Value | None:
+        """What the counter of one of the loops equals under the condition, when it is known."""
+        for term in guard:
+            for x in term:
+                position = self.run.positions.get(x)
+                if position is not None and position.once and position.loop in loops:
+                    return position.other
+        return None
+
+    def _shown_loops(self, raw: RawCall) -> list[LoopFrame]:
+        repeating = self._repeating(raw)
+        return [loop for loop in raw.loops if loop.turns > 1 or loop in repeating]
+
+    def _once(self, guard: Condition, loop: int) -> bool:
+        """Whether the condition holds in one turn of the loop only: `if i == 0`."""
+        positions = self.run.positions
+        return bool(guard) and all(any(_holds_once(positions.get(x), loop) for x in term) for term in guard)
+
+    def _same_element(self, raw: list[RawCall]) -> list[RawCall]:
+        """Of the calls of a family, those that hit the element that runs most often."""
+        if len(raw) < 2 or not any(r.at for r in raw):
+            return raw
+        best: list[RawCall] = []
+        best_score: tuple[float, int] = (-1.0, 0)
+        seen: set[tuple[Hashable, ...]] = set()
+        for one in raw:
+            at = self._selected(one)
+            identity = tuple(a.key for a in at)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            group = [r for r in raw if _overlap(at, self._selected(r))]
+            counted = []
+            for r in group:
+                times, _ = self._times(r, self._repeating(r))
+                repeats = times.most is None or times.most > 1
+                counted.append(Counted(self._plain(r), times, repeats))
+            used = count(counted, TRUE, (), {n: self._atom(n) for c in counted for n in atoms_of([c.when])})
+            most = float("inf") if used.times.most is None else float(used.times.most)
+            if (most, len(group)) > best_score:
+                best, best_score = group, (most, len(group))
+        return best
+
+
+def _holds_once(position: Position | None, loop: int) -> bool:
+    return position is not None and position.once and position.loop == loop
+
+
+def _overlap(a: tuple[At, ...], b: tuple[At, ...]) -> bool:
+    """Whether two selections can mean the same element."""
+    return all(_meet(x, y) for x, y in zip(a, b, strict=False))
+
+
+def _meet(a: At, b: At) -> bool:
+    if a.key == b.key:
+        return True
+    if a.exact is not None and b.exact is not None:
+        return a.exact == b.exact
+    if a.running and b.running:
+        return True
+    for one, other in ((a, b), (b, a)):
+        if one.running and one.sure is not None and not _surely_visited(one.sure, other.exact):
+            continue
+        if one.running and isinstance(other.exact, int):
+            if other.exact >= 0:
+                return other.exact >= one.low
+            return -other.exact > one.high
+    return False
+
+
+def _surely_visited(sure: int, exact: int | str | None) -> bool:
+    return isinstance(exact, int) and 0 <= exact < sure
+
+
+def _loop(loop: LoopFrame) -> Loop:
+    source = loop.file.source
+    node = loop.node
+    span = source.span(node)
+    header = span
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        end = source.span(node.iter)
+        header = Span(span.path, span.line, span.column, end.end_line, end.end_column)
+    elif isinstance(node, ast.While):
+        end = source.span(node.test)
+        header = Span(span.path, span.line, span.column, end.end_line, end.end_column)
+    statement = "call"
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        statement = "for"
+    elif isinstance(node, ast.While):
+        statement = "while"
+    elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+        statement = "comprehension"
+    return Loop(span, header, loop.times, loop.known, _text(loop.over), statement)
+
+
+def _text(node: ast.AST) -> str:
+    """Source of an expression on one line, shortened for a message."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        if node.func.id in ("enumerate", "reversed", "list", "tuple"):
+            return _text(node.args[0])
+    try:
+        text = " ".join(ast.unparse(node).split())
+    except (RecursionError, ValueError, AttributeError):
+        return ""
+    return text if len(text) <= 60 else text[:57] + "..."
