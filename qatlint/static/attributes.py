@@ -6,7 +6,7 @@ import ast
 
 from qatlint.condition import TRAINING, TRUE, both, either, literal
 from qatlint.static.machine import NOWHERE, Frame, key_of
-from qatlint.static.project import ClassDef, ExpressionFound
+from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
 from qatlint.static.values import (
     FALSE_VALUE,

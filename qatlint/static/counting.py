@@ -9,8 +9,9 @@ from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
 from qatlint.static.machine import NOWHERE, Position, RawCall
+from qatlint.static.modulefile import Linear
 from qatlint.static.naming import Named, Naming
-from qatlint.static.project import Linear, Project
+from qatlint.static.project import Project
 from qatlint.static.values import (
     At,
     LoopFrame,

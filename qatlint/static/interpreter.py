@@ -7,7 +7,8 @@ import ast
 from qatlint.condition import TRUE, literal
 from qatlint.static.library import Library, is_library_module
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
-from qatlint.static.project import ClassDef, Project
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.project import Project
 from qatlint.static.values import (
     Args,
     ClassValue,

@@ -11,7 +11,7 @@ from qatlint.condition import FALSE, TRUE, both, either, literal, negate
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
 from qatlint.static.machine import Frame, key_of, origin_of
-from qatlint.static.project import Unknown
+from qatlint.static.modulefile import Unknown
 from qatlint.static.repeatable import CHANGING
 from qatlint.static.values import (
     FALSE_VALUE,

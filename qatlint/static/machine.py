@@ -12,7 +12,8 @@ from itertools import count
 from typing import NamedTuple
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal
-from qatlint.static.project import ClassDef, ModuleFile, Project
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.project import Project
 from qatlint.static.values import (
     NO_LOOPS,
     Args,

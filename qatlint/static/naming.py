@@ -9,7 +9,8 @@ from collections.abc import Hashable, Iterator
 from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
-from qatlint.static.project import ClassDef, ModuleFile, Project
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.project import Project
 from qatlint.static.values import (
     Choice,
     Instance,

@@ -8,7 +8,7 @@ from qatlint.condition import TRUE, both
 from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
 from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Frame
-from qatlint.static.project import ClassDef, Unknown
+from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.values import (
     Args,
     At,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from qatlint.static.project import ClassDef, Project
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.project import Project
 from qatlint.static.source import nodes
 from qatlint.static.values import Choice, Instance, Pick, Symbol, Value
 

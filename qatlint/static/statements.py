@@ -14,7 +14,7 @@ from typing import Any
 from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
 from qatlint.static.iteration import Iteration
 from qatlint.static.machine import Frame, LoopExits
-from qatlint.static.project import ClassDef
+from qatlint.static.modulefile import ClassDef
 from qatlint.static.values import (
     NONE,
     Choice,

@@ -13,8 +13,9 @@ from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.counting import Counting
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
+from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.naming import DEPTH, Named, Target
-from qatlint.static.project import ClassDef, Project, Unknown
+from qatlint.static.project import Project
 from qatlint.static.repeatable import changing_call, children_of, kept_state
 from qatlint.static.source import nodes
 from qatlint.static.usedness import how_used

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from qatlint.static.interpreter import Interpreter
-from qatlint.static.project import ClassDef, Project
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.project import Project
 
 _LAST_WORD = re.compile(r"\w*$")
 _SETUP = ("__init__", "init_weights", "_init_weights", "reset_parameters", "_reset_parameters", "__repr__")

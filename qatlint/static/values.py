@@ -14,7 +14,7 @@ from qatlint.condition import TRUE, Condition
 from qatlint.trace import Times
 
 if TYPE_CHECKING:
-    from qatlint.static.project import ClassDef, ModuleFile
+    from qatlint.static.modulefile import ClassDef, ModuleFile
 
 
 NO_LOOPS: frozenset[int] = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.static.project import ClassDef, ModuleFile, Unknown
+from qatlint.static.modulefile import ClassDef, ModuleFile, Unknown
 from tests.static.sources import clean, findings_in, project_of, said, times, trace_in
 
 BASE = """

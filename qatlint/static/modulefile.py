@@ -1,0 +1,246 @@
+"""One parsed file: what its top-level names are bound to, and its classes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from qatlint.static.source import Source, nodes
+
+
+class ClassDef:
+    """A class of the project, with what is cheap to know about it."""
+
+    __slots__ = (
+        "known_mro",
+        "_read_in",
+        "assigned_in",
+        "constants",
+        "file",
+        "is_module",
+        "methods",
+        "name",
+        "node",
+        "qualname",
+    )
+
+    def __init__(self, node: ast.ClassDef, file: ModuleFile, qualname: str) -> None:
+        self.node = node
+        self.file = file
+        self.name = node.name
+        self.qualname = qualname
+        self.methods: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+        self.constants: dict[str, ast.expr] = {}
+        for statement in _flat(node.body):
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not _is_overload(statement) and not _is_setter(statement):
+                    self.methods[statement.name] = statement
+            elif isinstance(statement, ast.Assign):
+                for target in statement.targets:
+                    if isinstance(target, ast.Name):
+                        self.constants[target.id] = statement.value
+            elif isinstance(statement, ast.AnnAssign):
+                if isinstance(statement.target, ast.Name) and statement.value is not None:
+                    self.constants[statement.target.id] = statement.value
+        self.known_mro: tuple[Linear, ...] | None = None
+        self.assigned_in: dict[str, list[str]] | None = None
+        self._read_in: dict[str, frozenset[str]] = {}
+        self.is_module: bool | None = None
+        """Answer of `Project.is_module`, once it was asked."""
+
+    @property
+    def full_name(self) -> str:
+        """`package.module:Class`."""
+        return f"{self.file.name}:{self.qualname}"
+
+    def writers_of(self, attribute: str) -> list[str]:
+        """Names of the methods that assign `self.<attribute>`."""
+        if self.assigned_in is None:
+            found: dict[str, list[str]] = {}
+            for name, method in self.methods.items():
+                for target in _self_targets(method):
+                    names = found.setdefault(target, [])
+                    if name not in names:
+                        names.append(name)
+            self.assigned_in = found
+        return self.assigned_in.get(attribute, [])
+
+    def read_in(self, method: str) -> frozenset[str]:
+        """Attributes that a method reads on any object, and strings in it that may name one."""
+        known = self._read_in.get(method)
+        if known is None:
+            known = frozenset(_names_read(self.methods[method], self.file))
+            self._read_in[method] = known
+        return known
+
+
+class Unknown:
+    """A base class that is not part of the project: its dotted name."""
+
+    __slots__ = ("dotted",)
+
+    def __init__(self, dotted: str) -> None:
+        self.dotted = dotted
+
+
+Linear = ClassDef | Unknown
+
+
+class FunctionFound:
+    """A function at module level."""
+
+    __slots__ = ("file", "node")
+
+    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef, file: ModuleFile) -> None:
+        self.node = node
+        self.file = file
+
+
+class ExpressionFound:
+    """A variable at module level: the expression it is bound to."""
+
+    __slots__ = ("file", "node")
+
+    def __init__(self, node: ast.expr, file: ModuleFile) -> None:
+        self.node = node
+        self.file = file
+
+
+Found = ClassDef | FunctionFound | ExpressionFound
+Binding = Found | tuple[str, str]
+"""What a name at module level is bound to; an import is (absolute module, attribute or "")."""
+
+
+class ModuleFile:
+    """One parsed file: its dotted module name and what its top-level names are bound to."""
+
+    __slots__ = ("bindings", "classes", "is_package", "name", "path", "root", "source", "stars")
+
+    def __init__(self, source: Source, name: str, root: str, is_package: bool) -> None:
+        self.source = source
+        self.path = source.path
+        self.name = name
+        self.root = root
+        """Folder from which `name` is imported."""
+        self.is_package = is_package
+        self.bindings: dict[str, Binding] = {}
+        self.stars: list[str] = []
+        self.classes: list[ClassDef] = []
+        self._collect(source.tree.body)
+        if "class " in source.text:
+            self._classes(source.tree.body, "")
+
+    def _collect(self, body: Sequence[ast.stmt]) -> None:
+        bindings = self.bindings
+        for node in _flat(body):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not _is_overload(node):
+                    bindings[node.name] = FunctionFound(node, self)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.asname:
+                        bindings[alias.asname] = (alias.name, "")
+                    else:
+                        first = alias.name.partition(".")[0]
+                        bindings[first] = (first, "")
+            elif isinstance(node, ast.ImportFrom):
+                module = self.absolute(node)
+                for alias in node.names:
+                    if alias.name == "*":
+                        self.stars.append(module)
+                    else:
+                        # A fallback in `except ImportError` must not hide the import it stands for.
+                        bindings.setdefault(alias.asname or alias.name, (module, alias.name))
+            elif isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        bindings[target.id] = ExpressionFound(node.value, self)
+            elif isinstance(node, ast.AnnAssign):
+                if isinstance(node.target, ast.Name) and node.value is not None:
+                    bindings[node.target.id] = ExpressionFound(node.value, self)
+
+    def _classes(self, body: Sequence[ast.stmt], prefix: str) -> None:
+        for node in _flat(body):
+            if isinstance(node, ast.ClassDef):
+                cls = ClassDef(node, self, prefix + node.name)
+                self.classes.append(cls)
+                if not prefix:
+                    self.bindings[node.name] = cls
+                self._classes(node.body, f"{prefix}{node.name}.")
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if any(isinstance(inner, ast.ClassDef) for inner in node.body):
+                    self._classes(node.body, f"{prefix}{node.name}.<locals>.")
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """Absolute name of the module an import names."""
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        if not self.is_package:
+            parts = parts[:-1]
+        if node.level > 1:
+            parts = parts[: len(parts) - (node.level - 1)]
+        if node.module:
+            parts.append(node.module)
+        return ".".join(parts)
+
+
+def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements at one level, looking into `if`, `try` and `with` (version checks, fallbacks)."""
+    for node in body:
+        if isinstance(node, ast.If):
+            yield from _flat(node.body)
+            yield from _flat(node.orelse)
+        elif isinstance(node, ast.Try):
+            yield from _flat(node.body)
+            for handler in node.handlers:
+                yield from _flat(handler.body)
+            yield from _flat(node.orelse)
+        elif isinstance(node, ast.With):
+            yield from _flat(node.body)
+        else:
+            yield node
+
+
+def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("overload" in _decorator(d) for d in node.decorator_list)
+
+
+def _decorator(node: ast.expr) -> str:
+    """The text of a decorator (`ast.unparse` is slow, and most decorators are plain names)."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ast.unparse(node)
+
+
+def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter") for d in node.decorator_list)
+
+
+def _self_targets(method: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Attributes assigned on the first parameter."""
+    if not method.args.args:
+        return
+    me = method.args.args[0].arg
+    for node in nodes(method):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == me:
+                yield node.attr
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("add_module", "register_module") and node.args:
+                name = node.args[0]
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    yield name.value
+
+
+def _names_read(method: ast.AST, file: ModuleFile) -> Iterator[str]:
+    for node in nodes(method):
+        if isinstance(node, ast.Attribute):
+            if isinstance(node.ctx, ast.Load):
+                holder = node.value
+                if not (isinstance(holder, ast.Name) and isinstance(file.bindings.get(holder.id), tuple)):
+                    yield node.attr  # not `F.relu`: a function of an imported module
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
