@@ -198,6 +198,11 @@ def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple
         if module.written_elsewhere:
             return Safety.UNSAFE, f"{module.written_elsewhere}, which the new instances would not follow"
         return Safety.SAFE, ""
+    if any(m.parameters is None and m.class_name for m in alternatives):
+        return Safety.UNSAFE, (
+            "whether it holds weights cannot be told from here: the copies share whatever tensors it holds, "
+            "and the state dict gains their keys"
+        )
     if any(m.parameters is None for m in alternatives):
         return Safety.UNSAFE, (
             "its class is not known here: the copies share whatever tensors it holds, and the state dict "

@@ -25,7 +25,10 @@ from qatlint.static.values import (
     Value,
 )
 
-_PLAIN_BASES = frozenset("object ABC Generic Protocol Module Sequential ModuleList ModuleDict".split())
+_PLAIN_BASES = frozenset(
+    "object ABC Generic Protocol Module Sequential ModuleList ModuleDict BaseModule LightningModule".split()
+)
+"""Bases that hold no modules and no forward of their own."""
 
 
 class Objects(Attributes):
