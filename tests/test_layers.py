@@ -40,14 +40,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": VALUES | REGISTRY,
     "files": {"config", "engine"},
     "linting": VALUES | REGISTRY | {"config", "parallel", "engine", "suppress"},
-    "cli": VALUES | REGISTRY | IO | {"", "engine", "codemods", "report", "static"},
+    "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
+    "runtime.child": VALUES | {"horizon", "runtime"},
+    "runtime.standin": set(),
+    "cli": VALUES | REGISTRY | IO | {"", "engine", "codemods", "report", "runtime", "static"},
     "__main__": {"cli"},
 }
 """Part of the package -> other parts it may import. "" is `qatlint/__init__.py`."""
 
 FENCES: dict[str, set[str]] = {
     "libcst": {"codemods"},
-    "torch": set(),
+    "torch": {"runtime.child", "runtime.standin"},
+    "horizon_plugin_pytorch": {"runtime.child", "runtime.standin"},
     "click": {"cli"},
     "rich": {"cli", "report"},
     "rich_click": {"cli"},
@@ -59,11 +63,16 @@ FENCES: dict[str, set[str]] = {
 
 
 def part_of(file: Path) -> str:
-    """`static` for qatlint/static/x.py, `engine` for qatlint/engine.py, `rules` for the rules."""
+    """`static` for qatlint/static/x.py, `engine` for qatlint/engine.py, `rules` for the rules.
+
+    What runs in the child process has parts of its own: `runtime.child`, `runtime.standin`.
+    """
     relative = file.relative_to(ROOT)
     if relative.parts[0] == "rules":
         return "rules"
     name = relative.parts[1]
+    if name == "runtime" and len(relative.parts) > 3:
+        return f"runtime.{relative.parts[2]}"
     return "" if name == "__init__.py" else name.removesuffix(".py")
 
 
@@ -94,6 +103,8 @@ def target(name: str) -> str:
         return "rules"
     if len(parts) == 1:
         return ""
+    if parts[1] == "runtime" and len(parts) > 2 and (ROOT / "qatlint/runtime" / parts[2]).is_dir():
+        return f"runtime.{parts[2]}"
     is_part = (ROOT / "qatlint" / parts[1]).is_dir() or (ROOT / "qatlint" / f"{parts[1]}.py").is_file()
     return parts[1] if is_part else ""
 

@@ -1,0 +1,167 @@
+"""What a model did in one forward, as plain values: the child process fills them in, everybody else reads.
+
+A `Recording` is the executed graph (the `torch.fx.Graph` of the recorder without torch) together with
+every execution of every module. It travels as JSON (`to_json`, `from_json`). Lines and columns are
+1-based, columns count characters; a column of 0 is not known (Python 3.10 knows lines only).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+
+class Place(NamedTuple):
+    """Where the user's code called: the innermost frame that is neither torch's nor ours."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    function: str
+    """Qualified name of the function that holds the call, where Python knows it."""
+
+
+class TensorFacts(NamedTuple):
+    """What is kept of a tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """As torch spells it, without `torch.`: `float32`, `int64`."""
+
+
+class Op(NamedTuple):
+    """One executed operation: a node of the graph.
+
+    `kind` is `input` (an argument of the model), `constant` (a tensor that nothing recorded made: a
+    parameter, a buffer, a literal), `module` (a leaf module), `method` (a method of a FloatFunctional or
+    of another module that computes by methods), `function` (torch.*, F.*, Tensor methods, operators) or
+    `output`.
+    """
+
+    number: int
+    """Position in `Recording.ops`, in order of execution."""
+    kind: str
+    target: str
+    """Function: its dotted name (`torch.add`, `torch.nn.functional.relu`, `torch.Tensor.add_`, operators
+    as the Tensor method they are: `torch.Tensor.__add__`); module and method: the dotted class; constant:
+    qualified name of the parameter or buffer, "" for others; input: name of the argument, with the path
+    inside nested ones (`feats.0`)."""
+    owner: str
+    """Path of the module whose forward (or scope) runs it, "" for the model itself."""
+    module: str = ""
+    """Path of the executed leaf module (its first name), "" for functions."""
+    method: str = ""
+    """Method that was called, where that is not forward."""
+    call: int = 0
+    """How many times the same module or the same generated function had run before in the whole forward."""
+    place: Place | None = None
+    inputs: tuple[int, ...] = ()
+    """Producers of its tensor inputs, in order of the arguments; one entry per tensor."""
+    input_facts: tuple[TensorFacts, ...] = ()
+    """Of these tensors, in the same order."""
+    output_facts: tuple[TensorFacts, ...] = ()
+    execution: int = 0
+    """The module execution it belongs to: index into `Recording.executions`."""
+    scope: str | None = None
+    """Name of the innermost `dynamic_block` around it in that execution ("" for an unnamed one)."""
+    scope_run: int = 0
+    """Which entry of that block it is, counted over the whole forward per (owner, name)."""
+    inplace: bool = False
+    """It gave back one of its own inputs."""
+
+
+class Execution(NamedTuple):
+    """One run of one module (leaf or not)."""
+
+    number: int
+    """Position in `Recording.executions`."""
+    module: str
+    """Path of the module (first name under the model), "" for the model itself."""
+    class_name: str
+    """`package.module:Class`."""
+    parent: int
+    """The execution that it ran in; -1 for the model itself."""
+    place: Place | None
+    """The call in the user's code; None for the model itself."""
+    scope: str | None = None
+    scope_run: int = 0
+    method: str = ""
+
+
+class ModuleFacts(NamedTuple):
+    """One module instance of the model."""
+
+    path: str
+    """Its first name, as `named_modules` gives it."""
+    names: tuple[str, ...]
+    """All its names."""
+    class_name: str
+    """`package.module:Class`."""
+    mro: tuple[str, ...]
+    """Its bases, nearest first, without those of torch.nn and of Python itself."""
+    source: str
+    """File that defines the class, "" when there is none."""
+    line: int
+    """Line of the class statement, 0 when unknown."""
+    leaf: bool
+    """Computes by itself: the recorder does not look into it."""
+    parameters: int
+    """How many parameters it holds itself."""
+    buffers: int
+    training: bool
+
+
+class Recording(NamedTuple):
+    """One forward of one model."""
+
+    ops: tuple[Op, ...]
+    executions: tuple[Execution, ...]
+    modules: tuple[ModuleFacts, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be recorded, in words."""
+
+    def module(self, path: str) -> ModuleFacts:
+        """The module with this first name. Raises KeyError."""
+        for facts in self.modules:
+            if facts.path == path:
+                return facts
+        raise KeyError(path)
+
+
+def to_json(recording: Recording) -> str:
+    """The recording as one JSON document."""
+    return json.dumps(recording)
+
+
+def from_json(text: str) -> Recording:
+    """What `to_json` wrote. Raises `ValueError` when it is something else."""
+    try:
+        ops, executions, modules, notes = json.loads(text)
+        return Recording(
+            tuple(_op(op) for op in ops),
+            tuple(Execution._make(e)._replace(place=_place(e[4])) for e in executions),
+            tuple(ModuleFacts(m[0], tuple(m[1]), m[2], tuple(m[3]), *m[4:]) for m in modules),
+            tuple(notes),
+        )
+    except (TypeError, IndexError, KeyError) as error:
+        raise ValueError(f"not a recording: {error}") from None
+
+
+def _op(raw: list[Any]) -> Op:
+    op = Op._make(raw)
+    return op._replace(
+        place=_place(raw[7]),
+        inputs=tuple(op.inputs),
+        input_facts=_tensors(raw[9]),
+        output_facts=_tensors(raw[10]),
+    )
+
+
+def _place(raw: list[Any] | None) -> Place | None:
+    return None if raw is None else Place._make(raw)
+
+
+def _tensors(raw: list[Any]) -> tuple[TensorFacts, ...]:
+    return tuple(TensorFacts(tuple(shape), dtype) for shape, dtype in raw)
