@@ -278,7 +278,7 @@ class _Plan:
         """Whether anything but the calls refers to the attribute, so that it must stay."""
         known = [*(s.callee for s in self._sites), *(b.target for b in self._bindings)]
         return not all(b.sole and isinstance(b.value, cst.Call | cst.IfExp) for b in self._bindings) or bool(
-            other_references(self._tree, self.cls, self._name, known)
+            other_references(self._file, self.cls, self._name, known)
         )
 
     def _is_certain(self, binding: Binding) -> bool:
@@ -308,7 +308,7 @@ class _Plan:
 
     def _place(self, binding: Binding, group: _Group) -> cst.BaseStatement | None:
         needs = frozenset(need for _, turns in group.calls for turn in turns for need in turn.needs)
-        return Placement(self._tree, self.cls, self._name, binding).after(needs, tied=self._tied)
+        return Placement(self._file, self.cls, self._name, binding).after(needs, tied=self._tied)
 
     def _value(self, binding: Binding, last: cst.BaseStatement | None, before: str) -> str:
         """Source of one more instance, behind `last`; `before` is what its line begins with."""
@@ -323,7 +323,7 @@ class _Plan:
                 column=self._column(binding, before),
             )
         value = self._source_of(binding)
-        placement = Placement(self._tree, self.cls, self._name, binding)
+        placement = Placement(self._file, self.cls, self._name, binding)
         placement.refuse_rebinding(value, last)
         return written_again(self._file, self.cls, self._maker, value, self._name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import warnings
 from collections.abc import Collection, Sequence
@@ -14,6 +13,7 @@ from qatlint.codemods.locate import Tree, walk
 from qatlint.codemods.refused import Refused
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_IMPORT_REFUSAL = "the import could not be added without changing other lines"
 _REFUSAL = "the rewrite would change something outside of the class"
 
 
@@ -29,22 +29,24 @@ def refuse_other_changes(tree: Tree, new: str, classes: Sequence[cst.ClassDef]) 
         if position < 0:
             raise Refused(_REFUSAL)
         position += len(segment)
+    chosen = set(classes)
     every = [node for node in walk(tree.module) if isinstance(node, cst.ClassDef)]
-    edited = {k for k, node in enumerate(every) if any(node is c for c in classes)}
+    edited = {k for k, node in enumerate(every) if node in chosen}
     if _dump_without(old, edited) != _dump_without(new, edited):
         raise Refused(_REFUSAL)
 
 
 def refuse_other_lines(old: str, new: str, imports: Collection[str]) -> None:
     """Refuse when `new` differs from `old` by more than the lines of `imports` and blank ones."""
-    old_lines, new_lines = _LINE.findall(old), _LINE.findall(new)
-    matcher = difflib.SequenceMatcher(None, old_lines, new_lines, autojunk=False)
-    for tag, _, _, start, stop in matcher.get_opcodes():
-        if tag == "equal":
-            continue
-        added = {line.strip() for line in new_lines[start:stop]} - {""}
-        if tag != "insert" or not added <= set(imports):
-            raise Refused("the import could not be added without changing other lines")
+    old_lines = iter(_LINE.findall(old))
+    expected = next(old_lines, None)
+    for line in _LINE.findall(new):
+        if line == expected:
+            expected = next(old_lines, None)
+        elif line.strip() and line.strip() not in imports:
+            raise Refused(_IMPORT_REFUSAL)
+    if expected is not None:
+        raise Refused(_IMPORT_REFUSAL)
 
 
 def _outside(tree: Tree, classes: Sequence[cst.ClassDef]) -> list[str]:

@@ -37,8 +37,8 @@ class Edits:
 
     def overlaps(self, other: Edits) -> bool:
         """Whether both change one node."""
-        mine = {*self.replace, *self.remove}
-        return any(node in mine for node in (*other.replace, *other.remove))
+        theirs = (*other.replace, *other.remove)
+        return any(node in self.replace or node in self.remove for node in theirs)
 
     def add(self, other: Edits) -> None:
         """Take over the edits of `other`, which must not overlap."""

@@ -8,6 +8,7 @@ import libcst as cst
 
 from qatlint.codemods.imports import Imports
 from qatlint.codemods.locate import Tree, walk
+from qatlint.codemods.mentions import Mentions
 from qatlint.codemods.names import Names
 from qatlint.codemods.purity import Purity
 from qatlint.codemods.scope import bound_in_module
@@ -21,6 +22,7 @@ class OpenedFile:
         self.tree = Tree(text)
         self._purity: dict[cst.FunctionDef, Purity] = {}
         self._names: dict[cst.ClassDef, Names] = {}
+        self.mentions = Mentions(self.tree.module)
         self.imports = Imports(self.tree)
         self.bound: Counter[str] = bound_in_module(self.tree.module)
         self.quote = _quote(self.tree.module)
@@ -28,7 +30,7 @@ class OpenedFile:
     def names_for(self, cls: cst.ClassDef) -> Names:
         """The names of a class; those given out stay taken for all rewrites of this file."""
         if cls not in self._names:
-            self._names[cls] = Names(self.tree.module, cls)
+            self._names[cls] = Names(self.mentions, cls)
         return self._names[cls]
 
     def purity_in(self, cls: cst.ClassDef, method: cst.FunctionDef) -> Purity:

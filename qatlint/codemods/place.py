@@ -8,6 +8,7 @@ import libcst as cst
 
 from qatlint.codemods.bindings import Binding
 from qatlint.codemods.locate import Tree, method_of, self_attribute, self_name, walk
+from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.scope import bound_by
 
@@ -17,8 +18,9 @@ _MUTATORS = frozenset("append extend insert pop clear remove update add_module r
 class Placement:
     """Judges places behind one binding of an attribute."""
 
-    def __init__(self, tree: Tree, cls: cst.ClassDef, attribute: str, binding: Binding) -> None:
-        self._tree = tree
+    def __init__(self, file: OpenedFile, cls: cst.ClassDef, attribute: str, binding: Binding) -> None:
+        self._tree = file.tree
+        self._mentioned = file.mentions
         self._cls = cls
         self._attribute = attribute
         self._binding = binding
@@ -148,9 +150,8 @@ class Placement:
         for node in self._mentions(self._cls, need):
             if method_of(self._tree, self._cls, node) is not self._method and self._mutates(node):
                 raise Refused(f"`self.{need}` is changed outside of `{self._method.name.value}`")
-
-        for node in walk(self._tree.module):
-            if isinstance(node, cst.Attribute) and self._stores(node, need):
+        for node in self._mentioned.attributes(need):
+            if self._stores(node, need):
                 if not (isinstance(node.value, cst.Name) and node.value.value in ("self", "cls")):
                     if self_attribute(node, self_name(self._method)) is None:
                         raise Refused(f"`{self._tree.short(node)}` is assigned from outside the class")
