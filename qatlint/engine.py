@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from qatlint.finding import Finding, Severity
 from qatlint.loader import Loader
 from qatlint.rule import Rule
-from qatlint.static.project import Project, is_training_code
+from qatlint.static.project import Project, Topic, is_training_code
 from qatlint.static.source import Unreadable
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Span, Trace
@@ -26,7 +26,7 @@ def check(
     finding `QAT000` and the rest goes on. `source_roots` are folders in which absolute imports are
     looked for, besides the folders above the files.
     """
-    return merge(check_files(paths, open_project(paths, loader, source_roots), rules))
+    return examine(paths, open_project(paths, loader, source_roots), rules).findings()
 
 
 def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[str]) -> Project:
@@ -43,30 +43,77 @@ class Judged(NamedTuple):
     own: bool
 
 
-def check_files(paths: Iterable[str], project: Project, rules: Sequence[Rule]) -> list[Judged]:
-    """Findings on the classes of `paths`, in any of the project's linted files.
+class Examined(NamedTuple):
+    """What was found on the classes of some files, and what that depended on."""
+
+    judged: dict[str, list[Judged]]
+    """By the file of the class."""
+    asked: dict[str, set[Topic]]
+    """What each of these files made the linter ask about all linted files."""
+    used: dict[str, set[str]]
+    """Any file -> the files its imports led to."""
+
+    def findings(self) -> list[Finding]:
+        """One finding per thing, sorted by place."""
+        return merge(judged for path in self.judged for judged in self.judged[path])
+
+    def add(self, other: Examined) -> None:
+        """Take over what `other` says; for a file that both know, `other` is right."""
+        self.judged.update(other.judged)
+        self.asked.update(other.asked)
+        for path, targets in other.used.items():
+            self.used.setdefault(path, set()).update(targets)
+
+    def copy(self) -> Examined:
+        """One that can be added to."""
+        return Examined(dict(self.judged), dict(self.asked), {p: set(t) for p, t in self.used.items()})
+
+    def affected_by(self, changed: Collection[str], topics: Set[Topic]) -> set[str]:
+        """The examined files that another text of `changed` may be judged differently.
+
+        `topics` are those of the changed texts, the old and the new ones.
+        """
+        users: dict[str, list[str]] = {}
+        for path, targets in self.used.items():
+            for target in targets:
+                users.setdefault(target, []).append(path)
+        reached = set(changed)
+        pending = list(changed)
+        while pending:
+            new = [path for path in users.get(pending.pop(), ()) if path not in reached]
+            reached.update(new)
+            pending.extend(new)
+        return {path for path in self.judged if path in reached or not topics.isdisjoint(self.asked[path])}
+
+
+def examine(paths: Iterable[str], project: Project, rules: Sequence[Rule]) -> Examined:
+    """What the classes of `paths` give, for any of the project's linted files.
 
     One thing may be found from several classes (a base class and what inherits it): see `merge`.
     """
     wanted = set(project.linted)
-    found: list[Judged] = []
+    examined = Examined({}, {}, {})
+    project.used = examined.used
     with _young_garbage_only(project):
         for path in paths:
-            try:
-                file = project.file(path)
-            except (Unreadable, OSError) as error:
-                found.append(Judged(unreadable(path, error), True))
-                continue
-            for cls in file.classes:
-                if not project.is_module(cls) or is_training_code(cls):
-                    continue
-                trace = trace_class(project, cls)
-                found += [
-                    Judged(finding, finding.owner == trace.owner)
-                    for finding in judge(trace, rules)
-                    if finding.span.path in wanted
-                ]
-    return found
+            project.asked = examined.asked[path] = set()
+            examined.judged[path] = [
+                judged for judged in _judged(path, project, rules) if judged.finding.span.path in wanted
+            ]
+    return examined
+
+
+def _judged(path: str, project: Project, rules: Sequence[Rule]) -> Iterator[Judged]:
+    try:
+        file = project.file(path)
+    except (Unreadable, OSError) as error:
+        yield Judged(unreadable(path, error), True)
+        return
+    for cls in file.classes:
+        if project.is_module(cls) and not is_training_code(cls):
+            trace = trace_class(project, cls)
+            for finding in judge(trace, rules):
+                yield Judged(finding, finding.owner == trace.owner)
 
 
 def merge(judged: Iterable[Judged]) -> list[Finding]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from qatlint import catalogue, parallel, registry
 from qatlint.config import Finder, Settings
 from qatlint.finding import Finding
 from qatlint.loader import Loader
+from qatlint.rule import Rule
 
 MARK = b"qatlint:"
 """What every comment for us has in it."""
@@ -22,39 +24,51 @@ class Linter:
     def check(self, paths: Sequence[str], loader: Loader) -> list[Finding]:
         """Findings in `paths`, selected and not suppressed, sorted by place. Raises `ConfigError`."""
         findings: list[Finding] = []
-        for settings, group in self._groups(paths):
-            findings += _check_group(group, loader, settings)
+        for group in self.groups(paths):
+            found = parallel.check(group.paths, loader, group.rules, group.settings.src)
+            findings += group.reported(found, loader)
         return sorted(findings, key=lambda finding: finding.sort_key)
 
     def is_shown(self, finding: Finding) -> bool:
         """Whether a finding is at or above the threshold of its file."""
         return finding.severity >= self._finder.for_file(finding.span.path).min_severity
 
-    def _groups(self, paths: Sequence[str]) -> list[tuple[Settings, list[str]]]:
-        """Files with the same settings are linted together."""
-        groups: dict[int, tuple[Settings, list[str]]] = {}
+    def groups(self, paths: Sequence[str]) -> list[Group]:
+        """Files with the same settings are linted together. Raises `ConfigError`."""
+        groups: dict[int, Group] = {}
         for path in paths:
             settings = self._finder.for_file(path)
-            groups.setdefault(id(settings), (settings, []))[1].append(path)
+            groups.setdefault(id(settings), Group(settings, [])).paths.append(path)
         return list(groups.values())
 
 
-def _check_group(paths: Sequence[str], loader: Loader, settings: Settings) -> list[Finding]:
-    rules = [rule for rule in registry.all_rules() if rule.code in settings.codes]
-    off = {path: settings.ignored_in(path) - {catalogue.UNREADABLE.code} for path in paths}
+class Group(NamedTuple):
+    """Files that are linted together, and the settings that hold for them."""
 
-    def codes_in(path: str) -> frozenset[str]:
-        return settings.codes - off.get(path, frozenset())
+    settings: Settings
+    paths: list[str]
 
-    found = parallel.check(paths, loader, rules, settings.src)
-    found = [finding for finding in found if finding.code in codes_in(finding.span.path)]
-    marked = _with_comments(paths, loader)
-    if not marked:
-        return found
-    # Most runs have no such comment, and need not pay for what it takes to read them.
-    from qatlint import suppress
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules that are selected."""
+        return [rule for rule in registry.all_rules() if rule.code in self.settings.codes]
 
-    return suppress.apply(found, marked, codes_in)
+    def reported(self, found: Sequence[Finding], loader: Loader) -> list[Finding]:
+        """The findings that settings and comments leave, and the comments that did nothing."""
+        settings = self.settings
+        off = {path: settings.ignored_in(path) - {catalogue.UNREADABLE.code} for path in self.paths}
+
+        def codes_in(path: str) -> frozenset[str]:
+            return settings.codes - off.get(path, frozenset())
+
+        found = [finding for finding in found if finding.code in codes_in(finding.span.path)]
+        marked = _with_comments(self.paths, loader)
+        if not marked:
+            return found
+        # Most runs have no such comment, and need not pay for what it takes to read them.
+        from qatlint import suppress
+
+        return suppress.apply(found, marked, codes_in)
 
 
 def _with_comments(paths: Sequence[str], loader: Loader) -> dict[str, bytes]:

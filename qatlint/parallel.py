@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 from qatlint import engine, registry
-from qatlint.engine import Judged
+from qatlint.engine import Examined
 from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
@@ -24,20 +24,31 @@ def check(
     paths: Sequence[str], loader: Loader, rules: Sequence[Rule], source_roots: Sequence[str] = ()
 ) -> list[Finding]:
     """What `engine.check` finds, on as many processes as the run is worth."""
+    return examine(paths, paths, loader, rules, source_roots).findings()
+
+
+def examine(
+    paths: Sequence[str],
+    linted: Sequence[str],
+    loader: Loader,
+    rules: Sequence[Rule],
+    source_roots: Sequence[str] = (),
+) -> Examined:
+    """What `engine.examine` gives for `paths`, which are some of the files `linted`, or all."""
     workers = min(_processors(), 8)
     if len(paths) <= FEW_FILES or workers < 2:
-        return engine.check(paths, loader, rules, source_roots)
+        return engine.examine(paths, engine.open_project(linted, loader, source_roots), rules)
     import multiprocessing
 
     # A forked worker starts at once; where that is not to be had, a spawned one imports us anew.
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
     codes = tuple(rule.code for rule in rules)
-    judged: list[Judged] = []
-    with context.Pool(workers, _start, (tuple(paths), loader, codes, tuple(source_roots))) as pool:
+    examined = Examined({}, {}, {})
+    with context.Pool(workers, _start, (tuple(linted), loader, codes, tuple(source_roots))) as pool:
         for found in pool.imap_unordered(_work, _chunks(paths, workers * _CHUNKS_PER_WORKER)):
-            judged += found
-    return engine.merge(judged)
+            examined.add(found)
+    return examined
 
 
 def _processors() -> int:
@@ -65,7 +76,7 @@ def _start(
     _worker = project, tuple(rule for rule in registry.all_rules() if rule.code in codes)
 
 
-def _work(paths: list[str]) -> list[Judged]:
+def _work(paths: list[str]) -> Examined:
     assert _worker is not None
     project, rules = _worker
-    return engine.check_files(paths, project, rules)
+    return engine.examine(paths, project, rules)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from qatlint import engine, registry
+from qatlint.engine import Examined, Judged
 from qatlint.finding import Finding, Fix, Safety, SeparateInstances, Severity
 from qatlint.loader import Loader
 from qatlint.rule import Rule
+from qatlint.static.project import Project
 from qatlint.trace import Span, Times, Trace
 
 DOC = """\
@@ -82,40 +84,43 @@ def fix(safety: Safety = Safety.SAFE, reason: str = "", title: str = "use one in
     return Fix(title, safety, reason, SeparateInstances("a.py", "Block", place, (), False))
 
 
-def check(
-    paths: Sequence[str], loader: Loader, rules: Sequence[Rule], source_roots: Sequence[str] = ()
-) -> list[Finding]:
+def findings(path: str, loader: Loader, codes: Set[str]) -> list[Finding]:
     """One finding for each word in a file that is the name of a rule, `!name` a note, `?name` one with a fix."""
+    try:
+        text = loader.read(path).decode()
+    except OSError as error:
+        place = span(path, 1, 1)
+        return [Finding("QAT000", "unreadable-file", Severity.ERROR, str(error.strerror), place)]
     found: list[Finding] = []
-    codes = {rule.code for rule in rules}
-    for path in paths:
-        try:
-            text = loader.read(path).decode()
-        except OSError as error:
-            place = span(path, 1, 1)
-            found.append(Finding("QAT000", "unreadable-file", Severity.ERROR, str(error.strerror), place))
-            continue
-        for number, line in enumerate(text.split("\n"), 1):
-            code = line.partition("#")[0]
-            for word in re.findall(r"[!?]?\w+", code):
-                rule = BY_NAME.get(word.lstrip("!?").replace("_", "-"))
-                if rule is not None and rule.code in codes:
-                    severity = Severity.NOTE if "!" in word else Severity.WARNING
-                    found.append(
-                        Finding(
-                            rule.code,
-                            rule.name,
-                            severity,
-                            f"found {rule.name}",
-                            span(path, number, line.index(word) + 1, len(word)),
-                            fix=fix() if "?" in word else None,
-                            no_fix="" if "?" in word else "nobody knows how",
-                        )
+    for number, line in enumerate(text.split("\n"), 1):
+        code = line.partition("#")[0]
+        for match in re.finditer(r"[!?]*\w+", code):
+            word = match[0]
+            rule = BY_NAME.get(word.lstrip("!?").replace("_", "-"))
+            if rule is not None and rule.code in codes:
+                found.append(
+                    Finding(
+                        rule.code,
+                        rule.name,
+                        Severity.NOTE if "!" in word else Severity.WARNING,
+                        f"found {rule.name}",
+                        span(path, number, match.start() + 1, len(word)),
+                        subject=f"word{len(found)}",
+                        fix=fix() if "?" in word else None,
+                        no_fix="" if "?" in word else "nobody knows how",
                     )
-    return sorted(found, key=lambda f: f.sort_key)
+                )
+    return found
+
+
+def examine(paths: Sequence[str], project: Project, rules: Sequence[Rule]) -> Examined:
+    """The findings of each file, which depend on no other."""
+    codes = {rule.code for rule in rules}
+    judged = {p: [Judged(f, True) for f in findings(p, project.loader, codes)] for p in paths}
+    return Examined(judged, {path: set() for path in paths}, {})
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the rules and the engine of this file in place of the real ones."""
     monkeypatch.setattr(registry, "all_rules", lambda: RULES)
-    monkeypatch.setattr(engine, "check", check)
+    monkeypatch.setattr(engine, "examine", examine)

@@ -134,7 +134,7 @@ def test_each_class_is_judged_by_each_rule() -> None:
     rules = [Rule(code, code.lower(), Severity.NOTE, False, "0", "", "", _rule_about_owners) for code in "AB"]
     loader = Memory({"m.py": MODEL.format("A") + MODEL.format("B")})
     project = engine.open_project(["m.py"], loader, ())
-    judged = engine.check_files(["m.py"], project, rules)
+    judged = engine.examine(["m.py"], project, rules).judged["m.py"]
     assert [j.finding.owner for j in judged] == ["m:ModelA", "m:ModelA", "m:ModelB", "m:ModelB"]
     assert all(j.own for j in judged)
 
@@ -174,7 +174,7 @@ def test_what_a_worker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     paths = _many(tmp_path, 6)
     monkeypatch.setattr(parallel, "_worker", None)
     parallel._start(tuple(paths), DiskLoader(), ("QAT101",), ())
-    judged = parallel._work(paths[:3])
+    judged = [j for found in parallel._work(paths[:3]).judged.values() for j in found]
     assert {(j.finding.code, j.finding.subject) for j in judged} == {("QAT101", "act")}
     assert len(judged) == 2
 

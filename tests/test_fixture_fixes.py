@@ -10,7 +10,7 @@ import tempfile
 import tokenize
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def applicable(finding: Finding, level: str) -> bool:
 @cache
 def outcome(unit: Unit, level: str) -> Outcome:
     paths = [str(f) for f in unit.files]
-    result = fix(paths, DiskLoader(), lint, unsafe=level == "unsafe")
+    result = fix(paths, DiskLoader(), partial(lint, paths), unsafe=level == "unsafe")
     return Outcome(dict(result.texts), tuple(result.problems), tuple(result.findings))
 
 
@@ -118,7 +118,8 @@ def _identity(finding: Finding) -> tuple[str, str, str]:
 @by_unit_and_level
 def test_applying_again_changes_nothing(unit: Unit, level: str) -> None:
     texts = outcome(unit, level).texts
-    again = fix([str(f) for f in unit.files], overlay(texts), lint, unsafe=level == "unsafe")
+    paths = [str(f) for f in unit.files]
+    again = fix(paths, overlay(texts), partial(lint, paths), unsafe=level == "unsafe")
     assert not again.texts
 
 

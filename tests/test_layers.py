@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 VALUES = {"trace", "condition", "finding", "loader"}
 REGISTRY = {"rule", "registry", "catalogue"}
-IO = {"config", "files", "linting", "suppress"}
+IO = {"config", "files", "linting", "relinting", "suppress"}
 JUDGING = {"usage", "words", "clone_plan"}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": VALUES | REGISTRY,
     "files": {"config", "engine"},
     "linting": VALUES | REGISTRY | {"config", "parallel", "engine", "suppress"},
+    "relinting": VALUES | {"engine", "linting", "parallel", "static"},
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
     "runtime.child": VALUES | {"horizon", "runtime"},
     "runtime.standin": set(),

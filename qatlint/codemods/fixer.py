@@ -13,12 +13,12 @@ from qatlint.codemods.apply import Refused, apply_all
 from qatlint.finding import Finding, Fix, Safety, SeparateInstances
 from qatlint.loader import Loader, OverlayLoader
 
-CheckFn = Callable[[Sequence[str], Loader], list[Finding]]
-"""Findings for these paths, with selection and suppressions applied."""
+CheckFn = Callable[[Loader], list[Finding]]
+"""Findings in the files to fix as a loader gives them, with selection and suppressions applied."""
 
 MAX_PASSES = 100
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Wanted:
 
 class _Fixer:
     def __init__(self, paths: Sequence[str], loader: Loader, check: CheckFn, unsafe: bool) -> None:
-        self._paths = paths
+        self._paths = frozenset(paths)
         self._loader = loader
         self._check = check
         self._unsafe = unsafe
@@ -73,11 +73,7 @@ class _Fixer:
             wanted = self._wanted()
             if not wanted:
                 break
-            for key in self._try(wanted):
-                # The texts have changed since: ask for the fix as it is now.
-                again = next((w for w in self._wanted() if w.key == key), None)
-                if again is not None:
-                    self._try([again])
+            self._settle([w.key for w in wanted])
         self._give_up_unsettled()
         remaining = [
             replace(f, fix=None, no_fix=self._no_fix[_key(f)]) if f.fix and _key(f) in self._no_fix else f
@@ -86,7 +82,7 @@ class _Fixer:
         return FixResult(dict(self._texts), self._applied.total(), remaining, tuple(self._problems))
 
     def _look(self, texts: Mapping[str, bytes]) -> list[Finding]:
-        return self._check(self._paths, OverlayLoader(texts, self._loader))
+        return self._check(OverlayLoader(texts, self._loader))
 
     def _wanted(self) -> list[_Wanted]:
         found = []
@@ -101,27 +97,32 @@ class _Fixer:
             found.append(_Wanted(finding, finding.fix))
         return found
 
-    def _try(self, wanted: list[_Wanted]) -> list[_Key]:
-        """Apply these fixes and keep them if they help. Returns those to try again, each alone."""
-        alone: list[_Key] = []
-        while wanted:
-            texts, done = self._carry_out(wanted)
+    def _settle(self, keys: list[_Key]) -> None:
+        """Apply these fixes and keep those that help.
+
+        Fixes that do not help when they are tried together are tried in halves, down to single ones.
+        """
+        groups = [keys]
+        while groups:
+            group = set(groups.pop(0))
+            # The texts may have changed since: ask for the fixes as they are now.
+            texts, done = self._carry_out([w for w in self._wanted() if w.key in group])
             if not done:
-                break
+                continue
             found = self._look({**self._texts, **texts})
             suspects = _suspects(done, self._findings, found)
             if not suspects:
                 self._texts.update(texts)
                 self._applied.update(w.path for w in done)
                 self._findings = found
-                break
-            if len(done) == 1:
+            elif len(done) == 1:
                 self._take_back(done[0], found)
-                break
-            alone.extend(w.key for w in suspects)
-            # Fixes that were put off come with the next pass, on the new text.
-            wanted = [w for w in done if w not in suspects]
-        return alone
+            else:
+                # Fixes that were put off come with the next pass, on the new text.
+                others = [w.key for w in done if w.key not in suspects]
+                blamed = [w.key for w in done if w.key in suspects]
+                middle = (len(blamed) + 1) // 2
+                groups = [g for g in (others, blamed[:middle], blamed[middle:]) if g] + groups
 
     def _carry_out(self, wanted: list[_Wanted]) -> tuple[dict[str, bytes], list[_Wanted]]:
         """New texts, and the fixes that are in them. Refusals are noted."""
@@ -174,7 +175,7 @@ class _Fixer:
 
 
 def _key(finding: Finding) -> _Key:
-    return (finding.code, finding.owner, finding.subject)
+    return (finding.code, finding.owner, finding.subject, finding.span.path)
 
 
 def _new_findings(before: Sequence[Finding], after: Sequence[Finding]) -> list[Finding]:
@@ -188,17 +189,17 @@ def _new_findings(before: Sequence[Finding], after: Sequence[Finding]) -> list[F
     return found
 
 
-def _suspects(done: list[_Wanted], before: Sequence[Finding], after: Sequence[Finding]) -> list[_Wanted]:
+def _suspects(done: list[_Wanted], before: Sequence[Finding], after: Sequence[Finding]) -> set[_Key]:
     """The fixes that did not remove their finding, or may have caused a new one."""
     left = {_key(f) for f in after}
-    suspects = [w for w in done if w.key in left]
+    suspects = {w.key for w in done if w.key in left}
     for finding in _new_findings(before, after):
         if _is_remainder(finding, done, before, after):
             continue
         same_class = [w for w in done if w.finding.owner == finding.owner]
         same_file = [w for w in done if w.path == finding.span.path]
-        suspects.extend(same_class or same_file or done)
-    return [w for w in done if w in suspects]
+        suspects.update(w.key for w in same_class or same_file or done)
+    return suspects
 
 
 def _is_remainder(

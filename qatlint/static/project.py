@@ -45,12 +45,15 @@ _WRITE_BY_NAME = re.compile(
 )
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
+Topic = tuple[str, str]
+"""What the linted files are asked about as a whole: ("base", name of a class) or ("write", attribute)."""
+
 
 class Project:
     """All files that can be reached, by path and by module name."""
 
     def __init__(self, loader: Loader, source_roots: Sequence[str] = ()) -> None:
-        self._loader = loader
+        self.loader = loader
         self._source_roots = [root.rstrip("/") or "/" for root in source_roots]
         self._by_path: dict[str, ModuleFile | Unreadable | OSError] = {}
         self._packages: dict[str, tuple[str, str]] = {}
@@ -64,6 +67,10 @@ class Project:
         self.before_parse: Callable[[], object] | None = None
         self.after_parse: Callable[[], object] | None = None
         """Called around the parsing of each file, for whoever manages memory."""
+        self.used: dict[str, set[str]] = {}
+        """File -> files its imports led to."""
+        self.asked: set[Topic] = set()
+        """What the linted files were asked about."""
         self._bases: dict[str, list[str]] | None = None
         self._writes: dict[str, list[tuple[str, int]]] | None = None
 
@@ -72,7 +79,7 @@ class Project:
         known = self._by_path.get(path)
         if known is None:
             try:
-                data = self._loader.read(path)
+                data = self.loader.read(path)
                 if self.before_parse is not None:
                     self.before_parse()
                 source = Source(path, data)
@@ -94,6 +101,7 @@ class Project:
         path = self._locate(name, importer)
         if not path:
             return None
+        self.used.setdefault(importer.path, set()).add(path)
         try:
             return self.file(path)
         except (Unreadable, OSError):
@@ -241,6 +249,7 @@ class Project:
             if name in done:
                 continue
             done.add(name)
+            self.asked.add(("base", name))
             for path in self._files_with_base().get(name, ()):
                 try:
                     file = self.file(path)
@@ -255,36 +264,29 @@ class Project:
     def outside_writes(self, attribute: str) -> list[tuple[str, int]]:
         """Places of the linted files that assign `<something but self>.<attribute>`, also as
         `setattr(m, "<attribute>", ...)` or `m._modules["<attribute>"]`: (path, line)."""
+        self.asked.add(("write", attribute))
         if self._writes is None:
             self._writes = {}
-            for path in self.linted:
-                try:
-                    data = self._loader.read(path)
-                except OSError:
-                    continue
-                for match in _WRITE.finditer(b"\n" + data):
-                    line = data.count(b"\n", 0, match.start(2) - 1) + 1
-                    self._writes.setdefault(match[2].decode(), []).append((path, line))
-                for match in _WRITE_BY_NAME.finditer(data):
-                    line = data.count(b"\n", 0, match.start(1)) + 1
-                    self._writes.setdefault(match[1].decode(), []).append((path, line))
+            for path, data in self._linted_texts():
+                for written, line in _writes_in(data):
+                    self._writes.setdefault(written, []).append((path, line))
         return self._writes.get(attribute, [])
 
     def _files_with_base(self) -> dict[str, list[str]]:
         """Linted files by the names of the base classes written in them."""
         if self._bases is None:
             self._bases = {}
-            for path in self.linted:
-                try:
-                    data = self._loader.read(path)
-                except OSError:
-                    continue
-                for bases in _CLASS_LINE.findall(b"\n" + data):
-                    for name in _WORD.findall(bases):
-                        paths = self._bases.setdefault(name.decode(), [])
-                        if not paths or paths[-1] != path:
-                            paths.append(path)
+            for path, data in self._linted_texts():
+                for name in _bases_in(data):
+                    self._bases.setdefault(name, []).append(path)
         return self._bases
+
+    def _linted_texts(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.linted:
+            try:
+                yield path, self.loader.read(path)
+            except OSError:
+                continue
 
     def _name_of(self, path: str) -> tuple[str, str, bool]:
         """(dotted name, import root, whether it is a package) from the chain of `__init__.py`."""
@@ -342,7 +344,7 @@ class Project:
     def _is_file(self, path: str) -> bool:
         known = self._exists.get(path)
         if known is None:
-            known = self._loader.exists(path)
+            known = self.loader.exists(path)
             self._exists[path] = known
         return known
 
@@ -350,6 +352,26 @@ class Project:
 def is_training_code(cls: ClassDef) -> bool:
     """Whether a class is a loss, an assigner or a metric by its name: never part of a deployed forward."""
     return _TRAINING_CLASS.search(cls.name) is not None
+
+
+def topics_of(data: bytes) -> set[Topic]:
+    """What a linted file has to say about others, if they ask: see `Project.asked`."""
+    bases: set[Topic] = {("base", name) for name in _bases_in(data)}
+    return bases | {("write", attribute) for attribute, _ in _writes_in(data)}
+
+
+def _bases_in(data: bytes) -> list[str]:
+    """Names of the base classes written in a file, each once."""
+    found = (name for bases in _CLASS_LINE.findall(b"\n" + data) for name in _WORD.findall(bases))
+    return [name.decode() for name in dict.fromkeys(found)]
+
+
+def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """The assignments to `<something but self>.<attribute>` in a file: (attribute, line)."""
+    for match in _WRITE.finditer(b"\n" + data):
+        yield match[2].decode(), data.count(b"\n", 0, match.start(2) - 1) + 1
+    for match in _WRITE_BY_NAME.finditer(data):
+        yield match[1].decode(), data.count(b"\n", 0, match.start(1)) + 1
 
 
 def _merge(lines: list[list[Linear]]) -> list[Linear]:

@@ -13,7 +13,6 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from qatlint.cli.run import run as main
-from qatlint.finding import Finding
 from qatlint.loader import Loader
 from tests import fakes
 
@@ -237,10 +236,10 @@ def test_an_internal_error_is_short_and_says_how_to_see_more(
 ) -> None:
     write("a.py", "")
 
-    def fail(*args: object) -> list[Finding]:
+    def fail(*args: object) -> None:
         raise KeyError("boom")
 
-    monkeypatch.setattr("qatlint.engine.check", fail)
+    monkeypatch.setattr("qatlint.engine.examine", fail)
     assert main(["a.py"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("qatlint: internal error at ") and first.endswith("KeyError: 'boom'")
@@ -257,10 +256,10 @@ def test_an_interrupt_exits_with_130(
 ) -> None:
     write("a.py", "")
 
-    def interrupt(*args: object) -> list[Finding]:
+    def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("qatlint.engine.check", interrupt)
+    monkeypatch.setattr("qatlint.engine.examine", interrupt)
     assert main(["a.py"]) == 130
     assert capsys.readouterr().err.strip() == "qatlint: interrupted"
 
@@ -298,7 +297,7 @@ def fixer(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     def fix(paths: Sequence[str], loader: Loader, check: object, *, unsafe: bool) -> SimpleNamespace:
         assert callable(check)
         calls.append(unsafe)
-        fixable = [f for f in check(paths, loader) if f.fix is not None]
+        fixable = [f for f in check(loader) if f.fix is not None]
         texts = {f.span.path: loader.read(f.span.path).replace(b"?shared_module", b"ok") for f in fixable}
 
         class Fixed:
@@ -309,9 +308,7 @@ def fixer(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
                 return loader.exists(path)
 
         problems = ("b.py: left alone because",) if "b.py" in paths else ()
-        return SimpleNamespace(
-            texts=texts, applied=len(fixable), findings=check(paths, Fixed()), problems=problems
-        )
+        return SimpleNamespace(texts=texts, applied=len(fixable), findings=check(Fixed()), problems=problems)
 
     module = ModuleType("qatlint.codemods.fixer")
     module.fix = fix  # type: ignore[attr-defined]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
+import libcst as cst
 import pytest
 
-from qatlint.codemods import fixer
+from qatlint.codemods import fixer, locate, mentions, purity, scope
+from qatlint.codemods.apply import apply_all
 from qatlint.codemods.fixer import fix
 from qatlint.finding import CloneModule, Finding, Fix, Intent, Safety, Severity
 from qatlint.loader import Loader
@@ -55,10 +57,7 @@ def twice(text: str, attribute: str = "act", **options: Safety) -> list[Finding]
 
 
 def checker(rule: Rule) -> fixer.CheckFn:
-    def check(paths: Sequence[str], loader: Loader) -> list[Finding]:
-        return [f for path in paths for f in rule(loader.read(path).decode())]
-
-    return check
+    return lambda loader: rule(loader.read(PATH).decode())
 
 
 def run(source: str, rule: Rule, *, unsafe: bool = False) -> fixer.FixResult:
@@ -99,7 +98,9 @@ def test_fixes_of_one_class_come_in_one_or_more_passes() -> None:
 
 
 def test_two_files() -> None:
-    def check(paths: Sequence[str], loader: Loader) -> list[Finding]:
+    paths = ["a.py", "b.py", "c.py"]
+
+    def check(loader: Loader) -> list[Finding]:
         found = []
         for path in paths:
             for one in twice(loader.read(path).decode()):
@@ -114,7 +115,7 @@ def test_two_files() -> None:
                 found.append(replace(one, owner=f"{path}:Model", fix=replace(one.fix, intent=moved)))
         return found
 
-    result = fix(["a.py", "b.py", "c.py"], Texts(a=BEFORE, b="x = 1\n", c=BEFORE), check, unsafe=False)
+    result = fix(paths, Texts(a=BEFORE, b="x = 1\n", c=BEFORE), check, unsafe=False)
     assert set(result.texts) == {"a.py", "c.py"}
     assert result.applied == 2
 
@@ -163,6 +164,77 @@ def test_a_bad_fix_does_not_take_the_good_one_with_it() -> None:
     assert [f.subject for f in result.findings] == ["out"]
 
 
+MANY = [f"act{k}" for k in range(16)]
+
+
+@pytest.mark.parametrize("bad", [["act0"], ["act13"], ["act5", "act15"]])
+def test_one_bad_fix_among_many_is_found_by_halves(bad: list[str]) -> None:
+    source = model(
+        "\n".join(f"self.{name} = nn.ReLU()" for name in MANY),
+        "\n".join(f"x = self.{name}(self.{name}(x))" for name in MANY) + "\nreturn x",
+    )
+    looks = 0
+
+    def rule(text: str) -> list[Finding]:
+        nonlocal looks
+        looks += 1
+        harm = [finding("QAT103", name) for name in bad if f"self.{name}_1" in text]
+        return [f for name in MANY for f in twice(text, name)] + harm
+
+    result = run(source, rule)
+    assert (result.applied, [f.subject for f in result.findings]) == (len(MANY) - len(bad), bad)
+    assert [p.partition(" was taken")[0] for p in result.problems] == [
+        f"model.py: the fix of QAT101 for `{name}`" for name in bad
+    ]
+    assert looks <= 3 + len(bad) * 2 * 4  # halving 16 takes 4 steps
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_two_files_with_one_class_each_of_the_same_name(helps: bool) -> None:
+    files = {"a.py": BEFORE, "b.py": BEFORE}
+
+    def check(loader: Loader) -> list[Finding]:
+        found = []
+        for path in files:
+            text = loader.read(path).decode() if helps else BEFORE
+            for one in twice(text):
+                assert one.fix is not None and isinstance(one.fix.intent, CloneModule)
+                intent = replace(
+                    one.fix.intent, path=path, definition=one.fix.intent.definition._replace(path=path)
+                )
+                place = one.span._replace(path=path)
+                found.append(replace(one, span=place, fix=replace(one.fix, intent=intent)))
+        return found
+
+    result = fix(list(files), Texts(a=BEFORE, b=BEFORE), check, unsafe=False)
+    assert (result.applied, len(result.findings)) == ((2, 0) if helps else (0, 2))
+
+
+def test_the_work_grows_with_the_file_and_not_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = 0
+    real = locate.children
+
+    def children(node: cst.CSTNode) -> list[cst.CSTNode]:
+        nonlocal nodes
+        nodes += 1
+        return real(node)
+
+    for module in (locate, mentions, scope, purity):
+        monkeypatch.setattr(module, "children", children)
+    frame, body = BEFORE.partition("class Model")[::2]
+
+    def visited(classes: int) -> int:
+        nonlocal nodes
+        nodes = 0
+        text = frame + "\n\n".join(f"class Model{k}" + body for k in range(classes))
+        intents = [clone(text, "act", cls=f"Model{k}") for k in range(classes)]
+        assert set(apply_all(text.encode(), intents).outcome) == {None}
+        return nodes
+
+    few, many = visited(8), visited(32)
+    assert many < 4.2 * few
+
+
 def test_what_separation_leaves_may_have_another_name() -> None:
     source = model("self.a = nn.ReLU()\nself.b = self.a", "return self.a(self.b(self.b(x)))")
 
@@ -178,10 +250,7 @@ def test_what_separation_leaves_may_have_another_name() -> None:
 
 
 def test_a_file_that_is_not_to_be_fixed() -> None:
-    def check(paths: Sequence[str], loader: Loader) -> list[Finding]:
-        return twice(BEFORE)
-
-    result = fix(["other.py"], Texts(other="", model=BEFORE), check, unsafe=False)
+    result = fix(["other.py"], Texts(other="", model=BEFORE), lambda loader: twice(BEFORE), unsafe=False)
     assert not result.texts
     assert result.findings[0].no_fix == "model.py is not among the files to fix"
 
@@ -193,7 +262,7 @@ def test_a_file_that_cannot_be_rewritten() -> None:
 
 
 def test_a_file_that_cannot_be_read() -> None:
-    result = fix([PATH], Texts(), lambda paths, loader: twice(BEFORE), unsafe=False)
+    result = fix([PATH], Texts(), lambda loader: twice(BEFORE), unsafe=False)
     assert result.problems == ("model.py: the file cannot be read",)
 
 

@@ -84,7 +84,7 @@ def test_nothing_is_written(init: str, rest: str) -> None:
         init=textwrap.indent(init, " " * 8), rest=textwrap.indent(textwrap.dedent(rest).strip("\n"), " " * 4)
     )
 
-    def check(paths: object, loader: Loader) -> list[Finding]:
+    def check(loader: Loader) -> list[Finding]:
         return engine.check(["m.py"], loader, [get("QAT101")])
 
     result = fix(["m.py"], Memory({"m.py": text}), check, unsafe=False)

@@ -174,10 +174,13 @@ def _fixed(
     from dataclasses import replace
 
     from qatlint.codemods.fixer import fix
+    from qatlint.relinting import Relinter
 
-    def check(paths: Sequence[str], current: Loader) -> list[Finding]:
+    relinter = Relinter(linter, files)
+
+    def check(current: Loader) -> list[Finding]:
         # Nobody should find a file changed for a finding that was not shown.
-        return [f if linter.is_shown(f) else replace(f, fix=None) for f in linter.check(paths, current)]
+        return [f if linter.is_shown(f) else replace(f, fix=None) for f in relinter.check(current)]
 
     result = fix(files, loader, check, unsafe=wanted.unsafe)
     for problem in result.problems:
