@@ -36,7 +36,8 @@ _PLAIN: dict[Kind, str] = {
         "Hardswish Tanhshrink SegmentLUT GLU Div Reciprocal Pow Sqrt Exp Log Sin Cos Tan Asin Acos Atan Sinh "
         "Cosh Erf"
     ),
-    Kind.ACTIVATION: "ReLU ReLU6 LeakyReLU Hardtanh Threshold RReLU Softshrink Hardshrink",
+    Kind.RELU: "ReLU ReLU6",
+    Kind.ACTIVATION: "LeakyReLU Hardtanh Threshold RReLU Softshrink Hardshrink",
     Kind.SOFTMAX: "Softmax Softmin LogSoftmax Softmax2d",
     Kind.DROPOUT: "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout DropPath",
     Kind.IDENTITY: "Identity",
@@ -93,7 +94,7 @@ def _table() -> dict[str, ModuleFacts]:
         for name in names.split():
             table[name] = ModuleFacts(kind, True, False)
     for name in _BUFFERED.split():
-        table[name] = ModuleFacts(Kind.NORM, True, True)
+        table[name] = ModuleFacts(Kind.BATCH_NORM, True, True)
     for name in _MAYBE_BUFFERED.split():
         table[name] = ModuleFacts(Kind.NORM, None, None)
     for name in _CONTAINERS.split():

@@ -1,7 +1,8 @@
 """What sharing one instance means to the toolchain, by kind of module.
 
 Source: horizon_facts E (priority of splits, ranges averaged over calls, inner modules of LayerNorm and
-Div), D (a shared convolution or batch norm does not fuse), C2 (DeQuantStub is exempt).
+Div), D (a shared convolution or batch norm does not fuse; a ReLU that runs more often than the convolution
+before it is left alone), C2 (DeQuantStub is exempt).
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ _WHY: dict[Kind, str] = {
     Kind.FLOAT_FUNCTIONAL: "the outputs of all its operations are quantised with one scale, averaged over "
     "their ranges",
     Kind.LUT_ACTIVATION: "its lookup table and output scale are fitted to all calls at once",
-    Kind.ACTIVATION: "one output scale serves all calls, and it fuses with only one of the layers before it",
+    Kind.RELU: "one output scale serves all calls, and it fuses with no layer that runs less often",
+    Kind.ACTIVATION: "one output scale serves all calls",
     Kind.SOFTMAX: "its inner exp, sum and reciprocal keep one scale each for all calls",
     Kind.GEMM: "one output scale serves all calls, and it does not fuse with another add or activation at "
     "each call",
-    Kind.NORM: "it folds into only one of the convolutions before it, and its inner scales serve all calls",
+    Kind.BATCH_NORM: "it folds into only one of the convolutions before it",
+    Kind.NORM: "its inner scales serve all calls",
     Kind.EMBEDDING: "one output scale serves all calls",
     Kind.RECURRENT: "the inner scales of the recurrence serve all calls",
     Kind.ATTENTION: "the inner scales of the attention serve all calls",
