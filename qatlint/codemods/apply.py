@@ -86,12 +86,15 @@ def _carry_out(file: OpenedFile, edits: Edits, classes: list[cst.ClassDef]) -> s
         changed = cst.ensure_type(tree.module.visit(Rewriter(edits)), cst.Module)
     except cst.CSTValidationError:
         raise Refused("the new text would not be valid") from None
-    refuse_other_changes(tree, changed.code, classes)
-    with_imports = changed
+    text = changed.code
+    refuse_other_changes(tree, text, classes)
+    if not edits.imports:
+        return text
     for line in sorted(edits.imports):
-        with_imports = insert_import(with_imports, line)
-    refuse_other_lines(changed.code, with_imports.code, edits.imports)
-    return with_imports.code
+        changed = insert_import(changed, line)
+    with_imports = changed.code
+    refuse_other_lines(text, with_imports, edits.imports)
+    return with_imports
 
 
 def _check_parses(source: bytes) -> None:

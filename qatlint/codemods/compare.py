@@ -19,7 +19,7 @@ _REFUSAL = "the rewrite would change something outside of the class"
 
 def refuse_other_changes(tree: Tree, new: str, classes: Sequence[cst.ClassDef]) -> None:
     """Refuse when the text or the syntax tree differs outside of `classes`."""
-    old = tree.module.code
+    old = tree.text
     before, *between, after = _outside(tree, classes)
     if len(new) < len(before) + len(after) or not (new.startswith(before) and new.endswith(after)):
         raise Refused(_REFUSAL)
@@ -51,7 +51,7 @@ def refuse_other_lines(old: str, new: str, imports: Collection[str]) -> None:
 
 def _outside(tree: Tree, classes: Sequence[cst.ClassDef]) -> list[str]:
     """The text before, between and after `classes`."""
-    lines = _LINE.findall(tree.module.code)
+    lines = _LINE.findall(tree.text)
     found = []
     position = 0
     for first, last in sorted({tree.lines(cls) for cls in classes}):

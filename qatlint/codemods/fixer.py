@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from qatlint.codemods.apply import Refused, apply_all
 from qatlint.finding import Finding, Fix, Safety, SeparateInstances
@@ -61,6 +62,8 @@ class _Fixer:
         self._loader = loader
         self._check = check
         self._unsafe = unsafe
+        self._apply = cache(apply_all)
+        """Of many files that are tried together, those without a suspect come again as they were."""
         self._texts: dict[str, bytes] = {}
         self._applied: Counter[str] = Counter()
         self._no_fix: dict[_Key, str] = {}
@@ -132,7 +135,7 @@ class _Fixer:
             here = [w for w in wanted if w.path == path]
             try:
                 source = OverlayLoader(self._texts, self._loader).read(path)
-                applied = apply_all(source, [w.fix.intent for w in here])
+                applied = self._apply(source, tuple(w.fix.intent for w in here))
             except (Refused, OSError, RecursionError) as error:
                 reason = str(error) if isinstance(error, Refused) else "the file cannot be read"
                 if isinstance(error, RecursionError):

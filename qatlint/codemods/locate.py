@@ -8,7 +8,7 @@ from functools import cache
 from typing import TypeVar
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, ParentNodeProvider, PositionProvider
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from qatlint.codemods.refused import Refused
 from qatlint.trace import Span
@@ -32,9 +32,9 @@ class Tree:
             # Seen with a form feed in front of a statement: libcst drops it.
             raise Refused("the file has white space that libcst does not keep")
         self.module = module
-        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-        self._ranges = wrapper.resolve(PositionProvider)
-        self._parents = wrapper.resolve(ParentNodeProvider)
+        self.text = text
+        self._ranges = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+        self._parents = {child: node for node in walk(module) for child in children(node)}
         self._expressions: dict[_Key, cst.BaseExpression] = {}
         for node, where in self._ranges.items():
             if isinstance(node, cst.BaseExpression):
