@@ -10,6 +10,7 @@ import click
 
 import qatlint
 from qatlint.cli import commands
+from qatlint.cli.base import make_narrow
 
 DEFAULT = "check"
 
@@ -46,6 +47,8 @@ class QatlintGroup(click.Group):
         return found
 
     def get_help(self, ctx: click.Context) -> str:
+        if make_narrow(ctx):
+            return super().get_help(ctx)
         import rich_click
 
         loaded = {name: self.get_command(ctx, name) for name in names()}

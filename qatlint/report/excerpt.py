@@ -11,6 +11,7 @@ from qatlint.report.width import TAB, char_width, text_width, visible, wrap
 from qatlint.trace import Span
 
 _CUT = "..."
+_LEAST_ROOM = 12
 _LEAST_LABEL = 24
 """A label with less room than this beside its underline goes below it."""
 
@@ -49,7 +50,7 @@ def _line(number: int, lines: Sequence[str], marks: Sequence[Mark], gutter: int,
     """One source line and the rows under it. It is shown again for a mark too far away to fit beside."""
     source = _Line(lines[number - 1])
     bar = style.paint("|", "blue")
-    room = max(style.width - gutter - 3, 20)
+    room = max(style.width - gutter - 3, _LEAST_ROOM)
     head = f"{style.paint(str(number).rjust(gutter), 'blue')} {bar} "
     tail = f"{' ' * gutter} {bar} "
     pending = list(marks)

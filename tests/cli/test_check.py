@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from qatlint.cli import base
 from qatlint.cli.run import run as main
 from qatlint.loader import Loader
 from tests import fakes
@@ -435,9 +436,19 @@ def test_on_a_terminal_colour_is_on_unless_no_color_is_set(
     assert ("\x1b[" in capsys.readouterr().out) is coloured
 
 
-def test_columns_set_the_width(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    write("a.py", "x" * 200 + " shared_module\n")
-    for columns in (60, 120):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        main(["a.py"])
-        assert max(map(len, capsys.readouterr().out.splitlines())) == columns
+@pytest.mark.parametrize("columns", [1, 24, 30, 40, 60, 120])
+def test_columns_set_the_width(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("a.py", "x" * 200 + " shared_module\n" + "y = 1\n" * 1000 + "  ?shared_instance\n")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    main(["a.py"])
+    *report, _ = capsys.readouterr().out.splitlines()
+    assert max(map(len, report)) == max(columns, 24)
+
+
+def test_a_terminal_without_a_size_gets_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    first, second = os.openpty()
+    with os.fdopen(first, "rb"), os.fdopen(second, "w") as terminal:
+        assert base.style_for("auto", terminal).width == 80

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,44 @@ def test_explain_is_rendered_on_a_terminal(capsys: pytest.CaptureFixture[str]) -
     assert "##" not in out and "What it flags" in out and "\x1b[" in out
 
 
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("colour", ["always", "never"])
+@pytest.mark.parametrize("columns", ["1", "30", "40", "60", "80", "200", ""])
+def test_explain_wraps_prose_and_leaves_code_alone(
+    columns: str, colour: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    width = {"1": 24, "": 80, "200": 100}.get(columns) or int(columns)
+    for entry in catalogue.entries():
+        assert main(["explain", entry.code, "--color", colour]) == 0
+        shown = ESCAPE.sub("", capsys.readouterr().out)
+        doc, plain = entry.doc, shown
+        for code in re.findall(r"```python\n(.*?)```", doc, re.DOTALL):
+            assert code.strip() in plain
+            doc, plain = doc.replace(code, ""), plain.replace(code.rstrip(), "", 1)
+        assert words(doc) <= words(plain)
+        assert all(len(line) <= width or " " not in line.strip() for line in plain.splitlines())
+        assert width > 30 or max(map(len, plain.splitlines())) < 40
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text.replace("```python", "").replace("```", "")))
+
+
+@pytest.mark.usefixtures("fake_rules")
+@pytest.mark.parametrize("columns", [24, 30, 40, 60, 80, 200])
+def test_rules_fit_where_a_row_fits(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["rules"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = len("QAT001  unused-suppression  warning  fix")
+    assert all(len(line) <= max(columns, row if line.startswith("QAT") else 0) for line in lines)
+
+
 @pytest.mark.usefixtures("fake_rules")
 def test_explain_of_an_unknown_rule_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "shared-modul"]) == 2
@@ -84,17 +124,21 @@ def test_every_file_of_the_package_is_a_command() -> None:
         assert command is not None and command.name == name and command.help, name
 
 
+@pytest.mark.parametrize("columns", [24, 30, 40, 60, 80, 200])
 @pytest.mark.parametrize(
-    "args", [["--help"], ["-h"], ["check", "--help"], ["rules", "-h"], ["explain", "-h"]]
+    "args", [["--help"], ["-h"], ["check", "--help"], ["rules", "-h"], ["explain", "-h"], ["trace", "-h"]]
 )
 def test_help_is_rich_and_fits(
-    args: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    args: list[str], columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", str(columns))
     assert main(args) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert any("╭" in line for line in lines)
-    assert all(len(line.rstrip()) <= 80 for line in lines)
+    out = capsys.readouterr().out
+    assert ("╭" in out) is (columns >= 60)
+    assert "--help" in out and (columns < 60 or "…" not in out)
+    # The name of an option and its choices stay on one line.
+    prose = [line.rstrip() for line in out.splitlines() if columns >= 60 or " --" not in line]
+    assert all(len(line) <= columns for line in prose)
 
 
 def test_help_of_the_group_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

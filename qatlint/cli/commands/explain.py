@@ -9,6 +9,7 @@ import click
 from qatlint import catalogue
 from qatlint.cli import base
 from qatlint.registry import UnknownRule
+from qatlint.report.markdown import render
 
 
 @base.command("explain")
@@ -23,23 +24,11 @@ def command(rules: tuple[str, ...], colour: str) -> int:
         entries = [catalogue.find(name) for name in rules]
     except UnknownRule as error:
         raise click.UsageError(f"{error} (`qatlint rules` lists them)") from None
-    style = base.style_for(colour, sys.stdout)
-    for entry in entries:
-        text = _markdown(entry)
-        base.out(_rendered(text, style.width) if style.colour else text, colour=style.colour)
+    style = base.style_for(colour, sys.stdout, unknown=80)
+    base.out("\n\n".join(render(_markdown(entry), style) for entry in entries), colour=style.colour)
     return 0
 
 
 def _markdown(entry: catalogue.Entry) -> str:
     facts = f"{entry.severity.label}, {'fixable' if entry.fixable else 'no fix'}, since {entry.since}"
-    return f"# {entry.code} {entry.name}\n\n*{facts}*\n\n{entry.doc.strip()}\n"
-
-
-def _rendered(text: str, width: int) -> str:
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    console = Console(force_terminal=True, width=min(width, 100))
-    with console.capture() as capture:
-        console.print(Markdown(text, code_theme="ansi_dark"))
-    return capture.get().rstrip("\n")
+    return f"# {entry.code} {entry.name}\n\n*{facts}*\n\n{entry.doc.strip()}"

@@ -11,6 +11,9 @@ from qatlint.cli import base
 from qatlint.report.style import SEVERITY_COLOURS
 from qatlint.report.width import wrap
 
+_LEAST_SUMMARY = 30
+"""A summary with less room than this beside its rule goes below it."""
+
 
 @base.command("rules")
 @click.option(
@@ -55,10 +58,13 @@ def _as_text(colour: str) -> str:
     for entry in entries:
         severity = style.paint(entry.severity.label.ljust(7), SEVERITY_COLOURS[entry.severity])
         fix = "fix" if entry.fixable else "   "
-        lead = f"{entry.code}  {entry.name.ljust(name_width)}  warning  fix  "
-        first, *others = wrap(entry.summary, max(style.width - len(lead), 30))
-        rows.append(
-            f"{style.paint(entry.code, 'bold')}  {entry.name.ljust(name_width)}  {severity}  {fix}  {first}"
-        )
-        rows += [" " * len(lead) + text for text in others]
-    return "\n".join([*rows, "", "`qatlint explain CODE` tells more about one of them."])
+        row = f"{style.paint(entry.code, 'bold')}  {entry.name.ljust(name_width)}  {severity}  {fix}"
+        columns = len(f"{entry.code}  {''.ljust(name_width)}  warning  fix  ")
+        if style.width - columns < _LEAST_SUMMARY:
+            # Below the row, where there is more room.
+            rows += [row.rstrip(), *("    " + text for text in wrap(entry.summary, style.width - 4))]
+            continue
+        first, *others = wrap(entry.summary, style.width - columns)
+        rows += [f"{row}  {first}", *(" " * columns + text for text in others)]
+    hint = wrap("`qatlint explain CODE` tells more about one of them.", style.width)
+    return "\n".join([*rows, "", *hint])
