@@ -5,18 +5,18 @@ Threads would not help (the work is Python), and a process costs more than it sa
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from qatlint import engine, registry
 from qatlint.engine import Examined
 from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
-from qatlint.static.project import Project
 
 FEW_FILES = 40
 """Runs of at most so many files stay in one process."""
+_MOST_WORKERS = 8
 _CHUNKS_PER_WORKER = 40
 
 
@@ -35,27 +35,20 @@ def examine(
     source_roots: Sequence[str] = (),
 ) -> Examined:
     """What `engine.examine` gives for `paths`, which are some of the files `linted`, or all."""
-    workers = min(_processors(), 8)
-    if len(paths) <= FEW_FILES or workers < 2:
-        return engine.examine(paths, engine.open_project(linted, loader, source_roots), rules)
-    import multiprocessing
+    if len(paths) > FEW_FILES:
+        from qatlint import workers
 
-    # A forked worker starts at once; where that is not to be had, a spawned one imports us anew.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    codes = tuple(rule.code for rule in rules)
-    examined = Examined({}, {}, {})
-    with context.Pool(workers, _start, (tuple(linted), loader, codes, tuple(source_roots))) as pool:
-        for found in pool.imap_unordered(_work, _chunks(paths, workers * _CHUNKS_PER_WORKER)):
-            examined.add(found)
-    return examined
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+        number = min(workers.processors(), _MOST_WORKERS)
+        if number > 1:
+            chunks = _chunks(paths, number * _CHUNKS_PER_WORKER)
+            codes = tuple(rule.code for rule in rules)
+            prepared = workers.Prepared(_worker, (chunks, linted, loader, codes, source_roots))
+            examined = Examined({}, {}, {})
+            with closing(workers.answers(number, len(chunks), prepared)) as answers:
+                for found in answers:
+                    examined.add(found)
+            return examined
+    return engine.examine(paths, engine.open_project(linted, loader, source_roots), rules)
 
 
 def _chunks(paths: Sequence[str], count: int) -> list[list[str]]:
@@ -64,19 +57,14 @@ def _chunks(paths: Sequence[str], count: int) -> list[list[str]]:
     return [list(paths[i : i + size]) for i in range(0, len(paths), size)]
 
 
-_worker: tuple[Project, tuple[Rule, ...]] | None = None
-
-
-def _start(
-    linted: tuple[str, ...], loader: Loader, codes: tuple[str, ...], source_roots: tuple[str, ...]
-) -> None:
+def _worker(
+    chunks: Sequence[Sequence[str]],
+    linted: Sequence[str],
+    loader: Loader,
+    codes: tuple[str, ...],
+    source_roots: Sequence[str],
+) -> Callable[[int], Examined]:
     """Once per worker: a project of its own, which remembers the files it has read."""
-    global _worker
     project = engine.open_project(linted, loader, source_roots)
-    _worker = project, tuple(rule for rule in registry.all_rules() if rule.code in codes)
-
-
-def _work(paths: list[str]) -> Examined:
-    assert _worker is not None
-    project, rules = _worker
-    return engine.examine(paths, project, rules)
+    rules = [rule for rule in registry.all_rules() if rule.code in codes]
+    return lambda task: engine.examine(chunks[task], project, rules)

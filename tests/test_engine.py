@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qatlint import engine, parallel
+from qatlint import engine, parallel, workers
 from qatlint.engine import Judged, merge
 from qatlint.files import DiskLoader
 from qatlint.finding import Finding, Severity
@@ -157,7 +157,7 @@ def test_several_processes_find_the_same(
     tmp_path: Path, processors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = _many(tmp_path, parallel.FEW_FILES + 15)
-    monkeypatch.setattr(parallel, "_processors", lambda: processors)
+    monkeypatch.setattr(workers, "processors", lambda: processors)
     alone = engine.check(paths, DiskLoader(), all_rules())
     assert len(alone) > 30
     assert parallel.check(paths, DiskLoader(), all_rules()) == alone
@@ -165,16 +165,15 @@ def test_several_processes_find_the_same(
 
 def test_several_processes_use_the_rules_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = _many(tmp_path, parallel.FEW_FILES + 5)
-    monkeypatch.setattr(parallel, "_processors", lambda: 2)
+    monkeypatch.setattr(workers, "processors", lambda: 2)
     rules = [r for r in all_rules() if r.code == "QAT103"]
     assert {f.code for f in parallel.check(paths, DiskLoader(), rules)} == {"QAT000"}
 
 
-def test_what_a_worker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_worker_does(tmp_path: Path) -> None:
     paths = _many(tmp_path, 6)
-    monkeypatch.setattr(parallel, "_worker", None)
-    parallel._start(tuple(paths), DiskLoader(), ("QAT101",), ())
-    judged = [j for found in parallel._work(paths[:3]).judged.values() for j in found]
+    do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), ())
+    judged = [j for found in do(0).judged.values() for j in found]
     assert {(j.finding.code, j.finding.subject) for j in judged} == {("QAT101", "act")}
     assert len(judged) == 2
 
@@ -190,12 +189,6 @@ def test_few_files_stay_in_this_process(tmp_path: Path, monkeypatch: pytest.Monk
 
     parallel.check(paths, Watching(), all_rules())
     assert set(seen) == {os.getpid()}
-
-
-def test_processors_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert parallel._processors() >= 1
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert parallel._processors() == (os.cpu_count() or 1)
 
 
 def test_findings_are_values() -> None:

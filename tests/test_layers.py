@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": VALUES | {"rule"},
     "catalogue": VALUES | {"rule", "registry"},
     "engine": VALUES | REGISTRY | {"static", "horizon"},
-    "parallel": VALUES | REGISTRY | {"engine", "static"},
+    "parallel": VALUES | REGISTRY | {"engine", "workers"},
+    "workers": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},
     "report": VALUES | {"usage", "words"},
     "suppress": VALUES | REGISTRY | {"static"},
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
     "runtime.child": VALUES | {"horizon", "runtime"},
     "runtime.standin": set(),
-    "cli": VALUES | REGISTRY | IO | {"", "engine", "codemods", "report", "runtime", "static"},
+    "cli": VALUES | REGISTRY | IO | {"", "engine", "codemods", "report", "runtime", "static", "workers"},
     "__main__": {"cli"},
 }
 """Part of the package -> other parts it may import. "" is `qatlint/__init__.py`."""

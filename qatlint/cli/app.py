@@ -27,6 +27,10 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
 class QatlintGroup(click.Group):
     """Knows its commands by their files; `check` is meant when none is named."""
 
@@ -36,6 +40,13 @@ class QatlintGroup(click.Group):
         if not ctx.resilient_parsing and (not args or (args[0] not in own and args[0] not in names())):
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # click would print an empty line.
+            raise Interrupted from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(names())

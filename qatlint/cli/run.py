@@ -19,7 +19,7 @@ def run(arguments: Sequence[str]) -> int:
 
     0: nothing at or above the threshold; 1: findings; 2: wrong usage, wrong configuration, an internal error.
     """
-    from qatlint.cli.app import app
+    from qatlint.cli.app import Interrupted, app
     from qatlint.cli.base import ReaderGone
 
     _never_fail_on_text()
@@ -28,9 +28,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         _show(error)
         return TROUBLE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("qatlint: interrupted", err=True)
-        return INTERRUPTED
+    except (Interrupted, click.Abort):
+        return INTERRUPTED  # silently: who pressed the keys knows
     except ReaderGone:
         # Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +73,10 @@ def _in_short(error: Exception) -> str:
     from qatlint.config import ConfigError
 
     if isinstance(error, ConfigError):
+        return str(error)
+    from qatlint.workers import WorkerLost
+
+    if isinstance(error, WorkerLost):
         return str(error)
     if os.environ.get(TRACEBACK):
         import traceback
