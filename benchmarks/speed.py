@@ -49,8 +49,12 @@ class Contestant:
 
     def run(self) -> None:
         """One timed run, its output into a pipe that is read to the end."""
+        # Bytecode is kept, as for any installed program: a machine may be set up not to write it.
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         began = time.perf_counter()
-        done = subprocess.run(self.command, capture_output=True, text=True, cwd=helpers.ROOT, check=False)
+        done = subprocess.run(
+            self.command, capture_output=True, text=True, cwd=helpers.ROOT, env=environment, check=False
+        )
         self.seconds.append(time.perf_counter() - began)
         self.exit_codes.add(done.returncode)
         self.said = done.stderr[-500:]

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from qatlint.finding import Finding, Severity
 from qatlint.loader import Loader
 from qatlint.rule import Rule
-from qatlint.static.project import Project, Topic, is_training_code
+from qatlint.static.project import Project, is_training_code
 from qatlint.static.source import Unreadable
+from qatlint.static.survey import Topic
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Span, Trace
 
@@ -34,6 +35,11 @@ def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[s
     project = Project(loader, source_roots)
     project.linted = tuple(linted)
     return project
+
+
+LINES_HELD = 160_000
+"""Lines of syntax trees (1.8 KB each) that all processes together hold; past it they are let go of."""
+_EXPECTED_FILES = 40
 
 
 class Judged(NamedTuple):
@@ -86,7 +92,9 @@ class Examined(NamedTuple):
         return {path for path in self.judged if path in reached or not topics.isdisjoint(self.asked[path])}
 
 
-def examine(paths: Iterable[str], project: Project, rules: Sequence[Rule]) -> Examined:
+def examine(
+    paths: Sequence[str], project: Project, rules: Sequence[Rule], lines_held: int = LINES_HELD
+) -> Examined:
     """What the classes of `paths` give, for any of the project's linted files.
 
     One thing may be found from several classes (a base class and what inherits it): see `merge`.
@@ -94,12 +102,19 @@ def examine(paths: Iterable[str], project: Project, rules: Sequence[Rule]) -> Ex
     wanted = set(project.linted)
     examined = Examined({}, {}, {})
     project.used = examined.used
-    with _young_garbage_only(project):
-        for path in paths:
-            project.asked = examined.asked[path] = set()
-            examined.judged[path] = [
-                judged for judged in _judged(path, project, rules) if judged.finding.span.path in wanted
-            ]
+    with collected_by_hand():
+        for start in range(0, len(paths), _EXPECTED_FILES):
+            batch = paths[start : start + _EXPECTED_FILES]
+            project.expect(batch)
+            for path in batch:
+                project.asked = examined.asked[path] = set()
+                examined.judged[path] = [
+                    judged for judged in _judged(path, project, rules) if judged.finding.span.path in wanted
+                ]
+                if project.lines_parsed() > lines_held:
+                    project.forget()
+                    gc.collect()
+                    gc.freeze()  # What is left lives as long as the run.
     return examined
 
 
@@ -133,24 +148,22 @@ def _rank(entry: Judged) -> tuple[bool, int, Span]:
 
 
 @contextmanager
-def _young_garbage_only(project: Project) -> Iterator[None]:
-    """Keep the collector away from syntax trees.
+def collected_by_hand() -> Iterator[None]:
+    """Keep the garbage collector away from syntax trees, unless somebody already does.
 
-    Trees are millions of objects that live until the end; a full collection walks all of them and
-    finds nothing. So it runs by hand, on what interpretation left behind, before each new tree, which
-    is then set aside.
+    They are millions of objects that all live until `Project.forget`; looking through them before finds
+    nothing. After it, only what this run has made is looked through.
     """
-    was = gc.isenabled()
+    if not gc.isenabled():
+        yield
+        return
     gc.disable()
-    project.before_parse = lambda: gc.collect(0)
-    project.after_parse = gc.freeze
+    gc.freeze()
     try:
         yield
     finally:
-        project.before_parse = project.after_parse = None
         gc.unfreeze()
-        if was:
-            gc.enable()
+        gc.enable()
 
 
 def traces(path: str, class_name: str, loader: Loader, source_roots: Sequence[str] = ()) -> list[Trace]:

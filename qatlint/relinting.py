@@ -16,7 +16,7 @@ from qatlint.engine import Examined
 from qatlint.finding import Finding
 from qatlint.linting import Group, Linter
 from qatlint.loader import Loader
-from qatlint.static.project import topics_of
+from qatlint.static.survey import topics_of
 
 
 class _State(NamedTuple):

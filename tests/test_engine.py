@@ -172,8 +172,12 @@ def test_several_processes_use_the_rules_asked_for(tmp_path: Path, monkeypatch: 
 
 def test_what_a_worker_does(tmp_path: Path) -> None:
     paths = _many(tmp_path, 6)
-    do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), ())
-    judged = [j for found in do(0).judged.values() for j in found]
+    try:
+        do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), (), 100)
+        judged = [j for found in do(0).judged.values() for j in found]
+    finally:
+        gc.unfreeze()
+        gc.enable()
     assert {(j.finding.code, j.finding.subject) for j in judged} == {("QAT101", "act")}
     assert len(judged) == 2
 
@@ -195,3 +199,29 @@ def test_findings_are_values() -> None:
     finding = fakes.finding()
     assert dataclasses.replace(finding, message="x") != finding
     assert finding.severity.label == "warning"
+
+
+def test_findings_are_the_same_however_little_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = _many(tmp_path, 12)
+    base = tmp_path / "base.py"
+    base.write_text(MODEL.format("Base"))
+    sub = tmp_path / "sub.py"
+    sub.write_text("from base import ModelBase\nclass Sub(ModelBase):\n    pass\n")
+    paths += [str(base), str(sub)]
+    forgotten: list[int] = []
+
+    def found(lines_held: int) -> list[Finding]:
+        project = engine.open_project(paths, DiskLoader(), ())
+        forget = project.forget
+
+        def watched() -> None:
+            forgotten.append(lines_held)
+            forget()
+
+        monkeypatch.setattr(project, "forget", watched)
+        return engine.examine(paths, project, all_rules(), lines_held).findings()
+
+    assert found(0) == found(1_000_000)
+    assert forgotten == [0] * (len(paths) - 1)

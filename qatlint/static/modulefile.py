@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from qatlint.static.source import Source, nodes
+from qatlint.static.outline import Outline, Piece
+from qatlint.static.source import Source, nodes, quiet_parse
+
+_CLOSED = ast.ClassDef("", [], [], [], [], lineno=0, col_offset=0)
 
 
 class ClassDef:
@@ -52,6 +55,13 @@ class ClassDef:
     def full_name(self) -> str:
         """`package.module:Class`."""
         return f"{self.file.name}:{self.qualname}"
+
+    def close(self) -> None:
+        """Let go of the tree (see `ModuleFile.close`)."""
+        self.node = _CLOSED
+        self.methods.clear()
+        self.constants.clear()
+        self.known_mro = None
 
     def writers_of(self, attribute: str) -> list[str]:
         """Names of the methods that assign `self.<attribute>`."""
@@ -112,26 +122,136 @@ Binding = Found | tuple[str, str]
 
 
 class ModuleFile:
-    """One parsed file: its dotted module name and what its top-level names are bound to."""
+    """One file: its dotted module name and what its top-level names are bound to.
 
-    __slots__ = ("bindings", "classes", "is_package", "name", "path", "root", "source", "stars")
+    With an outline, a definition is parsed when its name is asked for.
+    """
 
-    def __init__(self, source: Source, name: str, root: str, is_package: bool) -> None:
+    __slots__ = (
+        "_bound",
+        "_waiting",
+        "classes",
+        "is_package",
+        "lines_parsed",
+        "name",
+        "path",
+        "root",
+        "source",
+        "stars",
+    )
+
+    def __init__(
+        self, source: Source, name: str, root: str, is_package: bool, outline: Outline | None = None
+    ) -> None:
+        """Raises like `ast.parse` when the rest of an outline is torn."""
         self.source = source
         self.path = source.path
         self.name = name
         self.root = root
         """Folder from which `name` is imported."""
         self.is_package = is_package
-        self.bindings: dict[str, Binding] = {}
+        self._bound: dict[str, Binding | Piece] = {}
+        self._waiting: dict[int, Piece] = {}
+        """Definitions that nobody has asked for, by line."""
         self.stars: list[str] = []
         self.classes: list[ClassDef] = []
-        self._collect(source.tree.body)
-        if "class " in source.text:
+        """Those that are parsed: all of them, without an outline."""
+        self.lines_parsed = 0
+        if outline is None:
+            self.lines_parsed = source.text.count("\n")
+            self._collect(source.tree.body)
             self._classes(source.tree.body, "")
+        else:
+            self._outlined(outline)
+
+    def binding(self, name: str) -> Binding | None:
+        """What a top-level name is bound to; None for a name the file does not bind."""
+        bound = self._bound.get(name)
+        if isinstance(bound, Piece):
+            self._load(bound)
+            return self.binding(name)
+        return bound
+
+    def imports(self, name: str) -> bool:
+        """Whether a top-level name is bound by an import."""
+        return isinstance(self._bound.get(name), tuple)
+
+    def names(self) -> str:
+        """All names that are bound, between spaces: small, for a file that may be let go of."""
+        return f" {' '.join(self._bound)} "
+
+    def class_at(self, line: int) -> ClassDef | None:
+        """The class whose `class` stands in this line."""
+        for piece in [p for p in self._waiting.values() if p.line <= line < p.line + p.lines]:
+            self._load(piece)
+        return next((cls for cls in self.classes if cls.node.lineno == line), None)
+
+    def complete(self) -> None:
+        """Parse what is not parsed yet, so that all classes are known. Raises `Unreadable`."""
+        self.source.parse()
+        for node in self.source.tree.body:
+            piece = self._waiting.pop(_first_line(node), None)
+            if piece is not None:
+                self._adopt(piece, node)
+        for piece in list(self._waiting.values()):
+            self._load(piece)
+        self.classes.sort(key=lambda cls: cls.node.lineno)
+        self.lines_parsed = self.source.text.count("\n")
+
+    def close(self) -> None:
+        """Let go of everything parsed. Files and classes refer to each other, and the interpreter's values
+        to them: without this the garbage collector would have to look through every tree."""
+        for cls in self.classes:
+            cls.close()
+        self.source.tree = ast.Module([], [])
+        self._bound.clear()
+        self._waiting.clear()
+        self.classes.clear()
+
+    def _outlined(self, outline: Outline) -> None:
+        with quiet_parse():
+            rest = ast.parse(outline.rest).body
+        pieces = outline.pieces
+        self._waiting = {piece.line: piece for piece in pieces}
+        self.lines_parsed = outline.rest.count("\n") - sum(piece.lines for piece in pieces)
+        entries: list[ast.stmt | Piece] = sorted([*rest, *pieces], key=_line)
+        for entry in entries:
+            if isinstance(entry, Piece):
+                self._bound[entry.name] = entry
+            else:
+                self._collect([entry])
+        # As without an outline: classes come last, and win.
+        for entry in entries:
+            if not isinstance(entry, Piece):
+                self._classes([entry], "")
+            elif entry.is_class:
+                self._bound[entry.name] = entry
+
+    def _load(self, piece: Piece) -> None:
+        """Parse a definition. Where that fails, the text is broken there, and the name is not bound."""
+        del self._waiting[piece.line]
+        try:
+            with quiet_parse():
+                node = piece.parse(self.source.text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            pass
+        else:
+            self.lines_parsed += piece.lines
+            self._adopt(piece, node)
+        if self._bound.get(piece.name) is piece:
+            del self._bound[piece.name]
+
+    def _adopt(self, piece: Piece, node: ast.stmt) -> None:
+        """Put a parsed definition in the place of its piece."""
+        bound = self._bound.get(piece.name)
+        if not isinstance(node, ast.ClassDef):
+            self._collect([node])
+        self._classes([node], "")
+        if bound is not piece and bound is not None:
+            self._bound[piece.name] = bound  # a later definition of the name
 
     def _collect(self, body: Sequence[ast.stmt]) -> None:
-        bindings = self.bindings
+        bindings = self._bound
         for node in _flat(body):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 if not _is_overload(node):
@@ -165,7 +285,7 @@ class ModuleFile:
                 cls = ClassDef(node, self, prefix + node.name)
                 self.classes.append(cls)
                 if not prefix:
-                    self.bindings[node.name] = cls
+                    self._bound[node.name] = cls
                 self._classes(node.body, f"{prefix}{node.name}.")
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 if any(isinstance(inner, ast.ClassDef) for inner in node.body):
@@ -200,6 +320,16 @@ def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _flat(node.body)
         else:
             yield node
+
+
+def _line(entry: ast.stmt | Piece) -> int:
+    return entry.line if isinstance(entry, Piece) else entry.lineno
+
+
+def _first_line(node: ast.stmt) -> int:
+    """The line a statement begins in, decorators included."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
 
 
 def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -240,7 +370,7 @@ def _names_read(method: ast.AST, file: ModuleFile) -> Iterator[str]:
         if isinstance(node, ast.Attribute):
             if isinstance(node.ctx, ast.Load):
                 holder = node.value
-                if not (isinstance(holder, ast.Name) and isinstance(file.bindings.get(holder.id), tuple)):
+                if not (isinstance(holder, ast.Name) and file.imports(holder.id)):
                     yield node.attr  # not `F.relu`: a function of an imported module
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

@@ -1,17 +1,17 @@
 """The files of a project as the interpreter needs them: modules, imports, classes, linearisation.
 
-Files are read and parsed when they are first asked for, through the loader; nothing is imported.
+Files are read, and parsed as far as needed, when they are first asked for; nothing is imported.
 """
 
 from __future__ import annotations
 
 import ast
-import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from qatlint.loader import Loader
+from qatlint.static.layout import LIBRARIES, Layout
 from qatlint.static.modulefile import (
     ClassDef,
     ExpressionFound,
@@ -20,33 +20,16 @@ from qatlint.static.modulefile import (
     ModuleFile,
     Unknown,
 )
-from qatlint.static.source import Source, Unreadable, nodes
+from qatlint.static.opened import Opened
+from qatlint.static.source import nodes
+from qatlint.static.survey import Survey, Topic
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
     "Module BaseModule LightningModule ModuleList Sequential ModuleDict BaseModel ScriptModule "
     "PreTrainedModel BaseDetector BaseDenseHead".split()
 )
-# First parts of dotted names that are never looked for in the project.
-_LIBRARIES = frozenset(
-    "torch numpy typing collections functools math os sys re abc dataclasses enum copy warnings logging "
-    "itertools json pathlib time random contextlib inspect types operator string io importlib "
-    "__future__ horizon_plugin_pytorch mmcv mmengine scipy cv2 PIL packaging".split()
-)
-
-
-# Matched against a newline and the text: a pattern that begins with a letter is found much faster than
-# one that begins with "start of a line".
-_CLASS_LINE = re.compile(rb"\n[ \t]*class\s+\w+\s*\(([^)]*)\)")
 _TRAINING_CLASS = re.compile(r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher)\d*$")
-_WRITE = re.compile(rb"\n[ \t]*(?!self\b|cls\b)(\w+(?:\[[^\]\n]*\])?)\.(\w+)[ \t]*=(?!=)")
-_WRITE_BY_NAME = re.compile(
-    rb"""(?:setattr\(\s*(?!self\b|cls\b)[^,()]+,\s*|(?<!self)\._modules\[\s*)["'](\w+)["']"""
-)
-_WORD = re.compile(rb"[A-Za-z_]\w*")
-
-Topic = tuple[str, str]
-"""What the linted files are asked about as a whole: ("base", name of a class) or ("write", attribute)."""
 
 
 class Project:
@@ -54,70 +37,55 @@ class Project:
 
     def __init__(self, loader: Loader, source_roots: Sequence[str] = ()) -> None:
         self.loader = loader
-        self._source_roots = [root.rstrip("/") or "/" for root in source_roots]
-        self._by_path: dict[str, ModuleFile | Unreadable | OSError] = {}
-        self._packages: dict[str, tuple[str, str]] = {}
-        self._located: dict[tuple[str, str], str] = {}
-        self._exists: dict[str, bool] = {}
+        self._layout = Layout(loader, source_roots)
+        self._opened = Opened(loader, self._layout)
+        self._survey: Survey | None = None
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
         self.shared_values: dict[tuple[str, str], Any] = {}
         """For the interpreter: values of module-level names that mean the same to every class."""
-        self.before_parse: Callable[[], object] | None = None
-        self.after_parse: Callable[[], object] | None = None
-        """Called around the parsing of each file, for whoever manages memory."""
         self.used: dict[str, set[str]] = {}
         """File -> files its imports led to."""
         self.asked: set[Topic] = set()
         """What the linted files were asked about."""
-        self._bases: dict[str, list[str]] | None = None
-        self._writes: dict[str, list[tuple[str, int]]] | None = None
 
     def file(self, path: str) -> ModuleFile:
-        """The parsed file. Raises `Unreadable` or OSError."""
-        known = self._by_path.get(path)
-        if known is None:
-            try:
-                data = self.loader.read(path)
-                if self.before_parse is not None:
-                    self.before_parse()
-                source = Source(path, data)
-                if self.after_parse is not None:
-                    self.after_parse()
-                name, root, is_package = self._name_of(path)
-                known = ModuleFile(source, name, root, is_package)
-            except RecursionError:
-                known = Unreadable("too deeply nested")
-            except (Unreadable, OSError) as error:
-                known = error
-            self._by_path[path] = known
-        if isinstance(known, ModuleFile):
-            return known
-        raise known
+        """The file with all its classes. Raises `Unreadable` or OSError."""
+        return self._opened.whole(path)
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """`file` will be asked for these next: there is no sense in looking at parts of them before."""
+        self._opened.expected = frozenset(paths)
+
+    def lines_parsed(self) -> int:
+        """Lines of the syntax trees that are held, as a measure of memory."""
+        return self._opened.lines_parsed()
+
+    def forget(self) -> None:
+        """Let go of all trees, and of all that refers to them; what was learnt about paths stays."""
+        self.shared_values.clear()
+        self._opened.close()
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
         """The file of an absolute module name as seen from `importer`; None outside the project."""
-        path = self._locate(name, importer)
+        path = self._layout.locate(name, importer)
         if not path:
             return None
         self.used.setdefault(importer.path, set()).add(path)
-        try:
-            return self.file(path)
-        except (Unreadable, OSError):
-            return None
+        return self._opened.part(path)
 
     def is_imported_class(self, file: ModuleFile, name: str) -> bool:
         """Whether a name is imported from a file of the project and spelt like a class."""
-        bound = file.bindings.get(name)
+        bound = file.binding(name) if file.imports(name) else None
         if not isinstance(bound, tuple) or not bound[1][:1].isupper() or bound[1].isupper():
             return False
-        return bool(self._locate(bound[0], file))
+        return bool(self._layout.locate(bound[0], file))
 
     def resolve(self, file: ModuleFile, name: str, depth: int = 0) -> Found | ModuleFile | str | None:
         """What a top-level name of `file` means: something of the project, or the dotted name of a
         library object; None when the file does not bind it."""
-        bound = file.bindings.get(name)
+        bound = file.binding(name)
         if bound is None:
             if file.stars and depth < 12:
                 return self._from_stars(file, name, depth)
@@ -154,6 +122,11 @@ class Project:
 
     def _from_stars(self, file: ModuleFile, name: str, depth: int) -> Found | ModuleFile | str | None:
         for module in reversed(file.stars):
+            path = self._layout.locate(module, file)
+            if path:
+                self.used.setdefault(file.path, set()).add(path)
+            if not path or not self._opened.may_bind(path, name):
+                continue
             target = self.module(module, file)
             if target is not None and target is not file:
                 key = (target.path, name)
@@ -200,7 +173,7 @@ class Project:
             base = self.expression(node.value, file)
             if isinstance(base, str):
                 # `import a.b` binds `a`; `a.b.c` may still be a module of the project.
-                module = self.module(f"{base}.{node.attr}", file) if base not in _LIBRARIES else None
+                module = self.module(f"{base}.{node.attr}", file) if base not in LIBRARIES else None
                 return module if module is not None else f"{base}.{node.attr}"
             if isinstance(base, ModuleFile):
                 return self.imported(base, base.name, node.attr)
@@ -228,7 +201,7 @@ class Project:
             if last in MODULE_BASES:
                 return True
             first = dotted.partition(".")[0]
-            if first not in _LIBRARIES or first in ("mmcv", "mmengine", "horizon_plugin_pytorch"):
+            if first not in LIBRARIES or first in ("mmcv", "mmengine", "horizon_plugin_pytorch"):
                 if last not in ("object", "ABC", "Protocol", "Generic", "Enum", "dict", "list", "Exception"):
                     unknown_base = True
         if not unknown_base:
@@ -250,128 +223,30 @@ class Project:
                 continue
             done.add(name)
             self.asked.add(("base", name))
-            for path in self._files_with_base().get(name, ()):
-                try:
-                    file = self.file(path)
-                except (Unreadable, OSError):
+            for path, line in self._surveyed().with_base.get(name, ()):
+                file = self._opened.part(path)
+                candidate = file.class_at(line) if file is not None else None
+                if candidate is None or candidate is cls or candidate in result:
                     continue
-                for candidate in file.classes:
-                    if candidate is not cls and candidate not in result and cls in self.mro(candidate):
-                        result.append(candidate)
-                        names.append(candidate.name)
+                if cls in self.mro(candidate):
+                    result.append(candidate)
+                    names.append(candidate.name)
         return result
 
     def outside_writes(self, attribute: str) -> list[tuple[str, int]]:
-        """Places of the linted files that assign `<something but self>.<attribute>`, also as
-        `setattr(m, "<attribute>", ...)` or `m._modules["<attribute>"]`: (path, line)."""
+        """Places of the linted files that assign an attribute of another object (see `Survey.writes`)."""
         self.asked.add(("write", attribute))
-        if self._writes is None:
-            self._writes = {}
-            for path, data in self._linted_texts():
-                for written, line in _writes_in(data):
-                    self._writes.setdefault(written, []).append((path, line))
-        return self._writes.get(attribute, [])
+        return self._surveyed().writes.get(attribute, [])
 
-    def _files_with_base(self) -> dict[str, list[str]]:
-        """Linted files by the names of the base classes written in them."""
-        if self._bases is None:
-            self._bases = {}
-            for path, data in self._linted_texts():
-                for name in _bases_in(data):
-                    self._bases.setdefault(name, []).append(path)
-        return self._bases
-
-    def _linted_texts(self) -> Iterator[tuple[str, bytes]]:
-        for path in self.linted:
-            try:
-                yield path, self.loader.read(path)
-            except OSError:
-                continue
-
-    def _name_of(self, path: str) -> tuple[str, str, bool]:
-        """(dotted name, import root, whether it is a package) from the chain of `__init__.py`."""
-        folder, base = posixpath.split(path)
-        package, root = self._package_of(folder)
-        stem = base[:-3] if base.endswith(".py") else base
-        if stem == "__init__":
-            return package or posixpath.basename(folder) or stem, root, True
-        return (f"{package}.{stem}" if package else stem), root, False
-
-    def _package_of(self, folder: str) -> tuple[str, str]:
-        """(dotted package of the files in `folder`, folder from which it is imported)."""
-        known = self._packages.get(folder)
-        if known is None:
-            parent, base = posixpath.split(folder)
-            if base and base not in (".", "..") and self._is_file(posixpath.join(folder, "__init__.py")):
-                outer, root = self._package_of(parent)
-                known = (f"{outer}.{base}" if outer else base, root)
-            else:
-                known = ("", folder)
-            self._packages[folder] = known
-        return known
-
-    def _locate(self, name: str, importer: ModuleFile) -> str:
-        """Path of an absolute module name, or ""."""
-        first = name.partition(".")[0]
-        if first in _LIBRARIES and first != importer.name.partition(".")[0]:
-            return ""
-        key = (name, importer.root)
-        known = self._located.get(key)
-        if known is None:
-            known = ""
-            for root in self._roots(importer.root):
-                base = posixpath.join(root, *name.split("."))
-                if self._is_file(base + ".py"):
-                    known = base + ".py"
-                elif self._is_file(posixpath.join(base, "__init__.py")):
-                    known = posixpath.join(base, "__init__.py")
-                if known:
-                    break
-            self._located[key] = known
-        return known
-
-    def _roots(self, root: str) -> Iterator[str]:
-        """Where absolute imports are looked for: the import root, configured roots, folders above."""
-        yield root
-        yield from self._source_roots
-        for _ in range(6):
-            parent = posixpath.dirname(root)
-            if parent == root:
-                return
-            root = parent
-            yield root
-
-    def _is_file(self, path: str) -> bool:
-        known = self._exists.get(path)
-        if known is None:
-            known = self.loader.exists(path)
-            self._exists[path] = known
-        return known
+    def _surveyed(self) -> Survey:
+        if self._survey is None:
+            self._survey = Survey(self.loader, self.linted)
+        return self._survey
 
 
 def is_training_code(cls: ClassDef) -> bool:
     """Whether a class is a loss, an assigner or a metric by its name: never part of a deployed forward."""
     return _TRAINING_CLASS.search(cls.name) is not None
-
-
-def topics_of(data: bytes) -> set[Topic]:
-    """What a linted file has to say about others, if they ask: see `Project.asked`."""
-    bases: set[Topic] = {("base", name) for name in _bases_in(data)}
-    return bases | {("write", attribute) for attribute, _ in _writes_in(data)}
-
-
-def _bases_in(data: bytes) -> list[str]:
-    """Names of the base classes written in a file, each once."""
-    found = (name for bases in _CLASS_LINE.findall(b"\n" + data) for name in _WORD.findall(bases))
-    return [name.decode() for name in dict.fromkeys(found)]
-
-
-def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
-    """The assignments to `<something but self>.<attribute>` in a file: (attribute, line)."""
-    for match in _WRITE.finditer(b"\n" + data):
-        yield match[2].decode(), data.count(b"\n", 0, match.start(2) - 1) + 1
-    for match in _WRITE_BY_NAME.finditer(data):
-        yield match[1].decode(), data.count(b"\n", 0, match.start(1)) + 1
 
 
 def _merge(lines: list[list[Linear]]) -> list[Linear]:

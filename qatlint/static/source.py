@@ -31,14 +31,20 @@ class Source:
 
     __slots__ = ("_ascii", "_lines", "path", "text", "tree")
 
-    def __init__(self, path: str, data: bytes) -> None:
-        """Decode and parse `data`. Raises `Unreadable` with the place."""
+    def __init__(self, path: str, data: bytes, *, whole: bool = True) -> None:
+        """Decode `data`, and parse it unless told otherwise. Raises `Unreadable` with the place."""
         self.path = path
         self.text = decode(data)
         self._ascii = self.text.isascii()
         self._lines: list[str] | None = None
+        self.tree = ast.Module([], [])
+        if whole:
+            self.parse()
+
+    def parse(self) -> None:
+        """Make the tree. Raises `Unreadable` with the place."""
         try:
-            with _quiet_parse():
+            with quiet_parse():
                 self.tree = ast.parse(self.text)
         except SyntaxError as error:
             line = max(error.lineno or 1, 1)
@@ -115,7 +121,7 @@ def decode(data: bytes) -> str:
 
 
 @contextmanager
-def _quiet_parse() -> Iterator[None]:
+def quiet_parse() -> Iterator[None]:
     """No warnings about the user's escapes; no garbage collection while a tree is built.
 
     A tree is many objects and no garbage: with the collector on, parsing takes a third longer.

@@ -45,6 +45,6 @@ def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:
         start = match.start()
         word = _LAST_WORD.search(text, max(0, start - 40), start)
         holder = word[0] if word is not None else ""
-        if holder != "self" and not isinstance(cls.file.bindings.get(holder), tuple):
+        if holder != "self" and not cls.file.imports(holder):
             return True
     return False

@@ -1,0 +1,79 @@
+"""What the texts of all linted files tell without being parsed: who inherits by name, who writes where.
+
+Every class may be asked about every file, so this is found in one pass over the bytes, by patterns that
+begin with a fixed text: the search for that is many times faster than a pattern tried at every line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from qatlint.loader import Loader
+
+# In front of a class line and of an assignment only spaces may stand (`_line_before`).
+_CLASS_LINE = re.compile(rb"class\s+\w+\s*\(([^)]*)\)")
+_WRITE = re.compile(rb"\.(?<!\bself\.)(?<!\bcls\.)(\w+)[ \t]*=(?!=)")
+_HOLDER = re.compile(rb"[ \t]*\w+(?:\[[^\]\n]*\])?")
+_SETATTR = re.compile(rb"""setattr\(\s*(?!self\b|cls\b)[^,()]+,\s*["'](\w+)["']""")
+_MODULES = re.compile(rb"""\._modules\[\s*["'](\w+)["']""")
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+
+
+Topic = tuple[str, str]
+"""What the linted files are asked about as a whole: ("base", name of a class) or ("write", attribute)."""
+
+
+class Survey:
+    """Facts about the texts of some files."""
+
+    def __init__(self, loader: Loader, paths: Iterable[str]) -> None:
+        self.with_base: dict[str, list[tuple[str, int]]] = {}
+        """Classes, as (path, line), by the names that stand in their base lists."""
+        self.writes: dict[str, list[tuple[str, int]]] = {}
+        """By attribute: places that assign `<something but self>.<attribute>`, also as
+        `setattr(m, "<attribute>", ...)` or `m._modules["<attribute>"]`, as (path, line)."""
+        for path in paths:
+            try:
+                data = loader.read(path)
+            except OSError:
+                continue
+            for name, start in _bases_in(data):
+                self.with_base.setdefault(name, []).append((path, _line(data, start)))
+            for name, start in _writes_in(data):
+                self.writes.setdefault(name, []).append((path, _line(data, start)))
+
+
+def topics_of(data: bytes) -> set[Topic]:
+    """What a linted file has to say about others, if they ask: see `Project.asked`."""
+    bases: set[Topic] = {("base", name) for name, _ in _bases_in(data)}
+    return bases | {("write", attribute) for attribute, _ in _writes_in(data)}
+
+
+def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Names that stand in the base lists of classes, and where each class begins."""
+    for match in _CLASS_LINE.finditer(data):
+        if not _line_before(data, match.start()).strip(b" \t"):
+            for word in set(_WORD.findall(match[1])):
+                yield word.decode(), match.start()
+
+
+def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Attributes that are assigned on other objects, and where."""
+    for match in _WRITE.finditer(data):
+        if _HOLDER.fullmatch(_line_before(data, match.start())):
+            yield match[1].decode(), match.start(1)
+    for match in _SETATTR.finditer(data):
+        yield match[1].decode(), match.start(1)
+    for match in _MODULES.finditer(data):
+        if not data.endswith(b"self", 0, match.start()):
+            yield match[1].decode(), match.start(1)
+
+
+def _line(data: bytes, position: int) -> int:
+    return data.count(b"\n", 0, position) + 1
+
+
+def _line_before(data: bytes, position: int) -> bytes:
+    """What stands in front of `position` on its line."""
+    return data[data.rfind(b"\n", 0, position) + 1 : position]
