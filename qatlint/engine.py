@@ -143,8 +143,9 @@ def merge(judged: Iterable[Judged]) -> list[Finding]:
     return sorted((entry.finding for entry in best.values()), key=lambda f: f.sort_key)
 
 
-def _rank(entry: Judged) -> tuple[bool, int, Span]:
-    return (not entry.own, -entry.finding.severity, entry.finding.span)
+def _rank(entry: Judged) -> tuple[bool, int, Span, str]:
+    # The message last: two classes may say the same of what they inherit, and come in any order.
+    return (not entry.own, -entry.finding.severity, entry.finding.span, entry.finding.message)
 
 
 @contextmanager

@@ -74,6 +74,9 @@ def test_training_code_is_not_judged() -> None:
 
 
 def test_the_trace_of_the_class_itself_is_preferred() -> None:
+    first, second = fakes.finding(message="of A"), fakes.finding(message="of B")
+    assert merge([Judged(first, False), Judged(second, False)]) == [first]
+    assert merge([Judged(second, False), Judged(first, False)]) == [first]
     own = fakes.finding(message="own", severity=Severity.NOTE)
     seen = fakes.finding(message="seen from a subclass", severity=Severity.ERROR)
     assert merge([Judged(seen, False), Judged(own, True)]) == [own]
