@@ -182,6 +182,8 @@ class Module(NamedTuple):
     """A subclass that uses it by its name ("" when none does)."""
     written_elsewhere: str = ""
     """Where code outside the class assigns an attribute of this name, in words."""
+    compared: str = ""
+    """Where it is asked whether it is the same object as another, in words ("" nowhere)."""
     internals: tuple[Kind, ...] = ()
     """Kinds of the modules inside, for a module of the project."""
 

@@ -179,4 +179,8 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
     if tied:
         reason = "the copies share the weights, but the state dict gains keys for them"
         return Fix("make one instance per name", Safety.UNSAFE, reason, intent)
+    if module.compared:
+        return Fix(
+            "make one instance per name", Safety.UNSAFE, f"{module.compared}: the answer changes", intent
+        )
     return Fix("make one instance per name", Safety.SAFE, "", intent)

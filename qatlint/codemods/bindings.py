@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
 from qatlint.codemods.locate import Tree, method_of, self_attribute, self_name, walk
+from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 
 _REGISTERS = ("add_module", "register_module")
@@ -153,6 +154,48 @@ def _binds_name(node: cst.CSTNode, name: str) -> bool:
         return False
     targets = [t.target for t in node.targets] if isinstance(node, cst.Assign) else [node.target]
     return any(isinstance(target, cst.Name) and target.value == name for target in targets)
+
+
+def refuse_removal(file: OpenedFile, cls: cst.ClassDef, attribute: str) -> None:
+    """Refuse when the attribute is taken away by its name: `delattr(self, "x")`, `_modules.pop("x")`."""
+    tree = file.tree
+    kin = file.mentions.kin(cls)
+    for node in file.mentions.strings(attribute):
+        parent = tree.parent(node)
+        around: cst.CSTNode = parent
+        if isinstance(parent, cst.Arg):
+            call = cst.ensure_type(tree.parent(parent), cst.Call)
+            removes = tree.code(call.func).endswith(("delattr", "__delattr__", "._modules.pop"))
+            around = call
+        else:
+            entry = next((a for a in tree.ancestors(node) if isinstance(a, cst.Subscript)), None)
+            removes = entry is not None and tree.code(entry.value).endswith("._modules")
+            around = entry or parent
+        if removes and file.mentions.class_around(node) in (None, *kin):
+            raise Refused(f"`{tree.short(around)}` takes `{attribute}` away or replaces it")
+
+
+def refuse_emptied(tree: Tree, attribute: str, found: Sequence[Binding]) -> None:
+    """Refuse when the attribute may be set to None after it got its instance: a clone would stay."""
+    for none in (b for b in found if b.is_none):
+        for made in (b for b in found if not b.is_none):
+            if tree.before(made.small, none.small) and not _exclusive(tree, made.small, none.small):
+                raise Refused(f"`{attribute}` is set to None after it is made, and a clone would stay")
+
+
+def _exclusive(tree: Tree, one: cst.CSTNode, other: cst.CSTNode) -> bool:
+    """Whether the two stand in different branches of one `if`."""
+    branches: dict[cst.CSTNode, cst.CSTNode] = {}
+    inner = one
+    for around in tree.ancestors(one):
+        branches[around] = inner
+        inner = around
+    inner = other
+    for around in tree.ancestors(other):
+        if around in branches:
+            return isinstance(around, cst.If) and branches[around] is not inner
+        inner = around
+    return False
 
 
 def definition_binding(

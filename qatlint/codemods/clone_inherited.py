@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from qatlint.codemods.bindings import bindings_of, refuse_removal
 from qatlint.codemods.edits import Edits, always
 from qatlint.codemods.locate import method_of, own_class, self_attribute, self_name
 from qatlint.codemods.opened import OpenedFile
@@ -23,6 +24,9 @@ def plan_inherited(file: OpenedFile, intent: CloneInherited) -> tuple[Edits, cst
     if not nodes:
         raise Refused(f"no call of `{attribute}` was found")
     cls = own_class(tree, nodes[0])
+    if bindings_of(tree, cls, attribute):
+        raise Refused(f"`{attribute}` is made by a base class and assigned again in `{cls.name.value}`")
+    refuse_removal(file, cls, attribute)
     maker, line = _after_super(cls, attribute)
     receiver = self_name(maker)
     if receiver is None:

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from qatlint.codemods.bindings import Binding, bindings_of, definition_binding, local_name
+from qatlint.codemods.bindings import (
+    Binding,
+    bindings_of,
+    definition_binding,
+    local_name,
+    refuse_emptied,
+    refuse_removal,
+)
 from qatlint.codemods.constructor import may_be_none, written_again
 from qatlint.codemods.edits import Edits, always
 from qatlint.codemods.locate import Tree, method_of, own_class, self_attribute, self_name, walk
@@ -72,11 +79,12 @@ class _Plan:
         self._names = file.names_for(self.cls)
         self._definition = self._find_definition(intent)
         found = bindings_of(self._tree, self.cls, self._name)
-        if not found:
+        if all(b.is_none for b in found):
             raise Refused(f"`{self._name}` is not made in class `{self.cls.name.value}`, which calls it")
         self._first = definition_binding(self._tree, self.cls, self._name, self._definition, found)
         self._maker = self._first.method
         self._bindings = [b for b in found if not b.is_none]
+        self._may_be_none = len(self._bindings) < len(found)
         self._check_bindings(found)
         self._sites = [self._site(site, node) for site, node in zip(intent.sites, nodes, strict=True)]
         if len({id(site.callee) for site in self._sites}) != len(self._sites):
@@ -99,6 +107,8 @@ class _Plan:
         for binding in found:
             if binding.method is not self._maker:
                 raise Refused(f"`{self._name}` is assigned again in `{binding.method.name.value}`")
+        refuse_emptied(self._tree, self._name, found)
+        refuse_removal(self._file, self.cls, self._name)
         for node in walk(self.cls):
             if not isinstance(node, cst.Attribute) or node.attr.value != self._name:
                 continue
@@ -283,9 +293,10 @@ class _Plan:
 
     def _is_certain(self, binding: Binding) -> bool:
         """Whether the binding surely gives a module: neither None nor a plain function."""
-        if not isinstance(self._source_of(binding), cst.Call):
+        if not _gives_module(self._source_of(binding)):
             return False
-        return not any(
+        # A test is about a branch that sets None, where there is one; else about what is made here.
+        return self._may_be_none or not any(
             self_attribute(node, binding.receiver) == self._name and _is_tested(self._tree, node)
             for node in walk(self.cls)
         )
@@ -422,6 +433,15 @@ def _with_comments_of(line: cst.SimpleStatementLine, loop: cst.BaseStatement) ->
     return loop.with_deep_changes(inner, trailing_whitespace=line.trailing_whitespace).with_changes(
         leading_lines=line.leading_lines
     )
+
+
+def _gives_module(value: cst.BaseExpression) -> bool:
+    """Whether what is bound comes from a call: a constructor, `build(cfg)`, `build_norm(cfg)[1]`."""
+    if isinstance(value, cst.IfExp):
+        return _gives_module(value.body) and _gives_module(value.orelse)
+    if isinstance(value, cst.Subscript):
+        return isinstance(value.value, cst.Call)
+    return isinstance(value, cst.Call)
 
 
 def _is_tested(tree: Tree, node: cst.CSTNode) -> bool:

@@ -22,7 +22,7 @@ from qatlint.static.modulefile import (
 )
 from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
-from qatlint.static.survey import Survey, Topic
+from qatlint.static.survey import Survey, Topic, identities
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
@@ -40,6 +40,7 @@ class Project:
         self._layout = Layout(loader, source_roots)
         self._opened = Opened(loader, self._layout)
         self._survey: Survey | None = None
+        self._identities: dict[str, list[tuple[str, int]]] | None = None
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
@@ -237,6 +238,13 @@ class Project:
         """Places of the linted files that assign an attribute of another object (see `Survey.writes`)."""
         self.asked.add(("write", attribute))
         return self._surveyed().writes.get(attribute, [])
+
+    def identity_tests(self, attribute: str) -> list[tuple[str, int]]:
+        """Places of the linted files that ask which object an attribute is (see `survey.identities`)."""
+        self.asked.add(("identity", attribute))
+        if self._identities is None:
+            self._identities = identities(self.loader, self.linted)
+        return self._identities.get(attribute, [])
 
     def _surveyed(self) -> Survey:
         if self._survey is None:

@@ -18,10 +18,16 @@ _HOLDER = re.compile(rb"[ \t]*\w+(?:\[[^\]\n]*\])?")
 _SETATTR = re.compile(rb"""setattr\(\s*(?!self\b|cls\b)[^,()]+,\s*["'](\w+)["']""")
 _MODULES = re.compile(rb"""\._modules\[\s*["'](\w+)["']""")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
+_IS = re.compile(rb" is (?:not )?\s*(?!None\b)")
+_EQUALS = re.compile(rb"[=!]= ?")
+_ID = re.compile(rb"id\((?<!\wid\()\s*[\w.]*\.(\w+)\s*\)")
+_ATTRIBUTE_BEFORE = re.compile(rb"\w\.(\w+)(?:\[[^\]\n]*\])? *$")
+_ATTRIBUTE_AFTER = re.compile(rb"\w[\w.]*\.(\w+)(?:\[[^\]\n]*\])?(?![\w.(])")
 
 
 Topic = tuple[str, str]
-"""What the linted files are asked about as a whole: ("base", name of a class) or ("write", attribute)."""
+"""What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute) or
+("identity", attribute)."""
 
 
 class Survey:
@@ -47,7 +53,22 @@ class Survey:
 def topics_of(data: bytes) -> set[Topic]:
     """What a linted file has to say about others, if they ask: see `Project.asked`."""
     bases: set[Topic] = {("base", name) for name, _ in _bases_in(data)}
-    return bases | {("write", attribute) for attribute, _ in _writes_in(data)}
+    writes: set[Topic] = {("write", attribute) for attribute, _ in _writes_in(data)}
+    return bases | writes | {("identity", attribute) for attribute, _ in _identities_in(data)}
+
+
+def identities(loader: Loader, paths: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    """By attribute: places that ask which object it is, as (path, line): `a.x is b`, `id(a.x)`, and
+    `a.x == b.y`, which asks the same of modules. What is compared with None is not meant."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for path in paths:
+        try:
+            data = loader.read(path)
+        except OSError:
+            continue
+        for name, start in _identities_in(data):
+            found.setdefault(name, []).append((path, _line(data, start)))
+    return found
 
 
 def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -68,6 +89,23 @@ def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
     for match in _MODULES.finditer(data):
         if not data.endswith(b"self", 0, match.start()):
             yield match[1].decode(), match.start(1)
+
+
+def _identities_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Attributes that are compared with another object, and where."""
+    for match in _IS.finditer(data):
+        before = _ATTRIBUTE_BEFORE.search(_line_before(data, match.start()))
+        after = _ATTRIBUTE_AFTER.match(data, match.end())
+        for attribute in filter(None, (before, after)):
+            yield attribute[1].decode(), match.start()
+    for match in _EQUALS.finditer(data):
+        before = _ATTRIBUTE_BEFORE.search(_line_before(data, match.start()))
+        after = _ATTRIBUTE_AFTER.match(data, match.end())
+        if before is not None and after is not None:
+            yield before[1].decode(), match.start()
+            yield after[1].decode(), match.start()
+    for match in _ID.finditer(data):
+        yield match[1].decode(), match.start()
 
 
 def _line(data: bytes, position: int) -> int:

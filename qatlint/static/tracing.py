@@ -155,6 +155,7 @@ class _Tracer(Counting):
             written_elsewhere=written,
             read_by=read_by,
             modified=self._modified(known, path) if matters else "",
+            compared=self._compared(named.paths) if matters else "",
             keeps_state=kept_state(self.project, known) if matters else "",
             internals=tuple(sorted(internals, key=lambda k: k.value)),
         )
@@ -170,6 +171,13 @@ class _Tracer(Counting):
             if (path, line) != (definition.path, definition.line):
                 return "", f"`{posixpath.basename(path)}` line {line} assigns an attribute `{attribute}`"
         return "", ""
+
+    def _compared(self, paths: list[str]) -> str:
+        """Where the code asks which object one of the names means."""
+        for attribute in dict.fromkeys(part for path in paths for part in path.split(".")):
+            for file, line in self.project.identity_tests(attribute):
+                return f"`{posixpath.basename(file)}` line {line} asks which object `{attribute}` is"
+        return ""
 
     def _modified(self, target: Target, attribute: str) -> str:
         """How a module is changed after it was made: where the constructor was followed, or by any
