@@ -107,6 +107,15 @@ class Loop(NamedTuple):
     """`for`, `while`, `comprehension`, or `call` (`map`, `multi_apply`)."""
 
 
+class Scope(NamedTuple):
+    """A `Tracer.dynamic_block` that was entered."""
+
+    name: str
+    """"" for an unnamed block; `*` stands for a part that changes from turn to turn or is not known."""
+    span: Span
+    """The item of the `with` statement."""
+
+
 class Call(NamedTuple):
     """One place where a module is executed.
 
@@ -140,6 +149,8 @@ class Call(NamedTuple):
     """Run by a container that was called, not by name."""
     other_element: bool = False
     """Runs another element of the family than the one that runs most often."""
+    scope: Scope | None = None
+    """The innermost dynamic block around it that the owner's forward entered; None: the forward itself."""
 
 
 class Module(NamedTuple):

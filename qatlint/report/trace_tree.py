@@ -103,6 +103,8 @@ def _call(call: Call, atoms: Mapping[int, Atom]) -> Text:
     for loop in call.loops:
         over = f" over {loop.over}" if loop.over else ""
         line.append(f"  loop{over} {_times(loop.times)}", style="magenta")
+    if call.scope is not None:
+        line.append(f"  in block {call.scope.name}".rstrip(), style="blue")
     if call.when != TRUE:
         line.append(f"  if {_words(call.when, atoms)}", style="dim")
     if call.implied:

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
-from qatlint.static.machine import NOWHERE, Position, RawCall
+from qatlint.static.machine import NOWHERE, EnteredBlock, Position, RawCall
 from qatlint.static.modulefile import Linear
 from qatlint.static.naming import Named, Naming
 from qatlint.static.project import Project
@@ -17,7 +17,7 @@ from qatlint.static.values import (
     LoopFrame,
     Value,
 )
-from qatlint.trace import Call, Loop, Span, Times
+from qatlint.trace import Call, Loop, Scope, Span, Times
 from qatlint.usage import Counted, count
 
 
@@ -86,6 +86,7 @@ class Counting(Naming):
                 implied=one.implied,
                 own=last.owner is not self.root and last.owner is one.target.creator,
                 other_element=one not in chosen,
+                scope=_scope(one.scope),
             )
 
     def _anchor(self, raw: list[RawCall]) -> Linear | None:
@@ -229,6 +230,10 @@ def _meet(a: At, b: At) -> bool:
 
 def _surely_visited(sure: int, exact: int | str | None) -> bool:
     return isinstance(exact, int) and 0 <= exact < sure
+
+
+def _scope(block: EnteredBlock | None) -> Scope | None:
+    return None if block is None else Scope(block.name, block.file.source.span(block.node))
 
 
 def _loop(loop: LoopFrame) -> Loop:

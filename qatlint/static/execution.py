@@ -118,7 +118,10 @@ class Execution(Objects):
         for one in at:
             deps |= one.deps
         loops = tuple(loop for loop in self.loops if loop.turns or loop.number not in deps)
-        self.calls.append(RawCall(target, at, node, callee, frame, loops, method, implied, tuple(self.via)))
+        scope = self.blocks[-1] if self.blocks else None
+        self.calls.append(
+            RawCall(target, at, node, callee, frame, loops, method, implied, tuple(self.via), scope)
+        )
 
     def _call_symbol(
         self, callee: Symbol, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame

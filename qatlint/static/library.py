@@ -18,6 +18,7 @@ from qatlint.static.values import (
     NONE,
     TRUE_VALUE,
     Args,
+    Block,
     Choice,
     ClassValue,
     Const,
@@ -29,6 +30,7 @@ from qatlint.static.values import (
     Mapping,
     Method,
     Partial,
+    Pattern,
     Range,
     Seq,
     Slice,
@@ -76,6 +78,8 @@ class Library(Calls):
         model = _MODELS.get(dotted)
         if model is not None:
             return model(self, args, node, frame)
+        if last == "dynamic_block" and dotted.startswith("horizon_plugin_pytorch."):
+            return Block(self._block_name(args))
         if dotted in _NEVER_TRUE:
             return FALSE_VALUE
         if last in _SAME and args.positional and not dotted.startswith("builtins."):
@@ -98,6 +102,16 @@ class Library(Calls):
         for value in [i.value for i in args.positional] + list(args.keywords.values()):
             self.escape(value, last)
         return self.made(dotted, node, frame)
+
+    def _block_name(self, args: Args) -> str:
+        """The name given to a dynamic block; `*` for what is not known of it."""
+        named = len(args.positional) > 1
+        name = args.positional[1].value if named else args.keywords.get("name")
+        if name is None:
+            return "*" if args.open else ""
+        if isinstance(name, Pattern):
+            return f"{name.head}*{name.tail}"
+        return str(name.value) if isinstance(name, Const) else "*"
 
     # -- methods -----------------------------------------------------------------------------
 

@@ -118,6 +118,15 @@ class Place(NamedTuple):
     """The module whose forward is running there."""
 
 
+class EnteredBlock(NamedTuple):
+    """A dynamic block that is being run."""
+
+    name: str
+    file: ModuleFile
+    node: ast.AST
+    """The expression that the `with` enters."""
+
+
 class RawCall:
     """One execution of a module as it was met: resolved to a Trace call at the end."""
 
@@ -129,6 +138,7 @@ class RawCall:
         "implied",
         "loops",
         "method",
+        "scope",
         "target",
     )
 
@@ -143,6 +153,7 @@ class RawCall:
         method: str,
         implied: bool,
         via: tuple[Place, ...],
+        scope: EnteredBlock | None,
     ) -> None:
         self.target = target
         self.at = at
@@ -153,6 +164,7 @@ class RawCall:
         self.loops = loops
         self.method = method
         self.implied = implied
+        self.scope = scope
 
 
 class Position(NamedTuple):
@@ -214,6 +226,8 @@ class Machine:
         """Modules that are changed after they were made: number -> how."""
         self.with_parameters: set[int] = set()
         self.with_buffers: set[int] = set()
+        self.blocks: list[EnteredBlock] = []
+        """Dynamic blocks of the root's forward around the statement that runs, outermost first."""
         self.loop_base: frozenset[int] = frozenset()
         """Loops of construction around the object being built."""
 

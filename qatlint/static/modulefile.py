@@ -255,7 +255,7 @@ class ModuleFile:
         for node in _flat(body):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 if not _is_overload(node):
-                    bindings[node.name] = FunctionFound(node, self)
+                    self._bind(node.name, FunctionFound(node, self))
             elif isinstance(node, ast.Import):
                 for alias in node.names:
                     if alias.asname:
@@ -274,7 +274,7 @@ class ModuleFile:
             elif isinstance(node, ast.Assign):
                 for target in node.targets:
                     if isinstance(target, ast.Name):
-                        bindings[target.id] = ExpressionFound(node.value, self)
+                        self._bind(target.id, ExpressionFound(node.value, self))
             elif isinstance(node, ast.AnnAssign):
                 if isinstance(node.target, ast.Name) and node.value is not None:
                     bindings[node.target.id] = ExpressionFound(node.value, self)
@@ -285,11 +285,18 @@ class ModuleFile:
                 cls = ClassDef(node, self, prefix + node.name)
                 self.classes.append(cls)
                 if not prefix:
-                    self._bound[node.name] = cls
+                    self._bind(node.name, cls)
                 self._classes(node.body, f"{prefix}{node.name}.")
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 if any(isinstance(inner, ast.ClassDef) for inner in node.body):
                     self._classes(node.body, f"{prefix}{node.name}.<locals>.")
+
+    def _bind(self, name: str, found: Found) -> None:
+        """A definition replaces what had its name, but not an import of the plugin: it is a fallback then,
+        for a machine without the toolchain."""
+        bound = self._bound.get(name)
+        if not (isinstance(bound, tuple) and bound[0].startswith("horizon_plugin_pytorch")):
+            self._bound[name] = found
 
     def absolute(self, node: ast.ImportFrom) -> str:
         """Absolute name of the module an import names."""

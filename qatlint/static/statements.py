@@ -13,10 +13,11 @@ from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
 from qatlint.static.iteration import Iteration
-from qatlint.static.machine import Frame, LoopExits
+from qatlint.static.machine import EnteredBlock, Frame, LoopExits
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.values import (
     NONE,
+    Block,
     Choice,
     ClassValue,
     Const,
@@ -296,11 +297,22 @@ class Statements(Iteration):
                 )
 
     def _with(self, node: ast.With | ast.AsyncWith, frame: Frame) -> None:
+        around = len(self.blocks)
         for item in node.items:
             value = self.eval(item.context_expr, frame)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, value, frame, item.context_expr)
+            if frame.owner is self.root:
+                self._enter_block(value, item.context_expr, frame)
         self.run(node.body, frame)
+        del self.blocks[around:]
+
+    def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:
+        """Note that `with node:` enters a dynamic block, if it does (on some path at least)."""
+        for _, option in self.options(value, TRUE):
+            if isinstance(option, Block):
+                self.blocks.append(EnteredBlock(option.name, frame.file, node))
+                return
 
     def _try(self, node: ast.Try, frame: Frame) -> None:
         before = frame.guard

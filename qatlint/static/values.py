@@ -373,6 +373,15 @@ class Partial(Value):
         self.kwargs = kwargs
 
 
+class Block(Value):
+    """What `Tracer.dynamic_block(self, "name")` gives: entered by `with`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Super(Value):
     """`super()`: looks names up after `after` in the receiver's linearisation."""
 

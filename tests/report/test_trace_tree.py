@@ -58,6 +58,17 @@ def test_other_names_loops_methods_and_containers() -> None:
     assert any(line.endswith("by its container") for line in lines)
 
 
+@pytest.mark.parametrize(("arguments", "shown"), [('self, "refine"', "in block refine"), ("", "in block")])
+def test_dynamic_blocks(arguments: str, shown: str) -> None:
+    lines = tree(
+        "self.act = nn.ReLU()",
+        f"from horizon_plugin_pytorch.fx.jit_scheme import Tracer\n"
+        f"with Tracer.dynamic_block({arguments}):\n    x = self.act(x)\nreturn self.act(x)",
+    )
+    assert lines[-2].endswith(f"in forward  {shown}")
+    assert lines[-1].endswith("in forward")
+
+
 def test_another_element_of_a_list() -> None:
     lines = tree(
         "self.l = nn.ModuleList([nn.ReLU() for _ in range(20)])",
