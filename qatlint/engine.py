@@ -39,7 +39,7 @@ def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[s
 
 LINES_HELD = 160_000
 """Lines of syntax trees (1.8 KB each) that all processes together hold; past it they are let go of."""
-_EXPECTED_FILES = 40
+_EXPECTED_FILES = 20
 
 
 class Judged(NamedTuple):
@@ -111,10 +111,10 @@ def examine(
                 examined.judged[path] = [
                     judged for judged in _judged(path, project, rules) if judged.finding.span.path in wanted
                 ]
-                if project.lines_parsed() > lines_held:
-                    project.forget()
-                    gc.collect()
-                    gc.freeze()  # What is left lives as long as the run.
+            if project.lines_parsed() > lines_held:
+                project.forget()
+                gc.collect()
+                gc.freeze()  # What is left lives as long as the run.
     return examined
 
 
@@ -163,6 +163,7 @@ def collected_by_hand() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # With this, what is left counts as old, and is not looked through at once.
         gc.unfreeze()
         gc.enable()
 

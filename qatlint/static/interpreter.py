@@ -49,6 +49,7 @@ class Interpreter(Library):
             when=TRUE,
         )
         self.root = root
+        self.instances.append(root)
         found = self.lookup(self.cls, "__init__", None)
         if found is not None and isinstance(found[1], _FunctionNode):
             root.args = self._parameters(found[0], found[1], "config")

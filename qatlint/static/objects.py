@@ -74,6 +74,7 @@ class Objects(Attributes):
             when=frame.guard,
         )
         instance.transient = self.phase == "forward"
+        self.instances.append(instance)
         return instance
 
     def _is_foreign(self, value: Value, depth: int = 0) -> bool:

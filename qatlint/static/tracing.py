@@ -33,9 +33,12 @@ def trace_class(project: Project, cls: ClassDef) -> Trace:
     interpreter.interpret()
     opened = interpreter.opened_by()
     if opened:
+        interpreter.close()
         interpreter = Interpreter(project, cls, opened)
         interpreter.interpret()
-    return _Tracer(project, interpreter).trace()
+    trace = _Tracer(project, interpreter).trace()
+    interpreter.close()
+    return trace
 
 
 class _Tracer(Counting):

@@ -488,6 +488,11 @@ class Instance(Value):
             find, self.pending = self.pending, None
             find(self)
 
+    def release(self) -> None:
+        """Let go of everything it refers to, once nobody needs it (see `Machine.close`)."""
+        self.pending = self.items = self.children = self.args = self.creator = None
+        self.attrs.clear()
+
     def become(self, cls: ClassDef | None, dotted: str, is_module: bool) -> None:
         """What the look-up found."""
         self._cls = cls
