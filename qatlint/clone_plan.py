@@ -49,6 +49,10 @@ def plan_clone(
             return Plan(
                 None, f"`{module.path}` is made in `{made}` and called in a loop here: split it by hand"
             )
+        if not trace.has_room:
+            made = module.definition_owner.rpartition(":")[2]
+            cls = trace.owner.rpartition(":")[2]
+            return Plan(None, f"`{module.path}` is made in `{made}`, and `{cls}` has no place to copy it")
         taken = frozenset(m.path for m in trace.modules if "." not in m.path)
         inherited = CloneInherited(places[0].span.path, owner, module.path, tuple(sites), tied, taken)
         return Plan(Fix(title, safety, why, inherited), "")
@@ -80,6 +84,9 @@ def _obstacle(trace: Trace, module: Module, alternatives: Sequence[Module], plac
         return f"the place where `{path}` is made was not found"
     if any(c.implied for m in alternatives for c in trace.calls_of(m)):
         return f"`{path}` is also run by a container that holds it"
+    alias = next((c.alias for c in places if c.alias), "")
+    if alias:
+        return f"`{alias}` may be something else than `{path}`: split it by hand"
     if any(c.inside is not None for c in places):
         return f"`{path}` is handed to other code and called there: split it by hand"
     owners = {c.owner for c in places}
@@ -130,6 +137,9 @@ def _sites(
                     f"the number of turns of the loop{over} is not known when the model is built, "
                     "so neither is the number of instances"
                 )
+            if not loop.countable:
+                over = f" over `{loop.over}`" if loop.over else ""
+                return f"the number of turns of the loop{over} cannot be told where `{module.path}` is made"
         when: Condition = FALSE
         for call in same:
             when = either(when, call.when)

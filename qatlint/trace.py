@@ -105,6 +105,8 @@ class Loop(NamedTuple):
     """What it runs over, as written: `range(6)`, `self.layers`."""
     statement: str = "for"
     """`for`, `while`, `comprehension`, or `call` (`map`, `multi_apply`)."""
+    countable: bool = True
+    """Whether the constructor can write down the number of turns."""
 
 
 class Scope(NamedTuple):
@@ -147,6 +149,8 @@ class Call(NamedTuple):
     """Run by the child that made it, in that child's own forward."""
     implied: bool = False
     """Run by a container that was called, not by name."""
+    alias: str = ""
+    """The local name it is called by, where that may mean other things too ("" otherwise)."""
     other_element: bool = False
     """Runs another element of the family than the one that runs most often."""
     scope: Scope | None = None
@@ -195,6 +199,8 @@ class Module(NamedTuple):
     """Where code outside the class assigns an attribute of this name, in words."""
     compared: str = ""
     """Where it is asked whether it is the same object as another, in words ("" nowhere)."""
+    scattered: str = ""
+    """Where it is made and named, when those are different methods, in words ("" when they are not)."""
     internals: tuple[Kind, ...] = ()
     """Kinds of the modules inside, for a module of the project."""
 
@@ -221,6 +227,8 @@ class Trace(NamedTuple):
     modules: tuple[Module, ...]
     calls: tuple[Call, ...]
     has_forward: bool = True
+    has_room: bool = True
+    """Whether its constructor has a line that runs the base's, after which something can be added."""
     complete: bool = True
     atoms: Mapping[int, Atom] = MappingProxyType({})
     """The undecided tests that conditions are made of."""

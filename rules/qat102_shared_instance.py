@@ -165,6 +165,14 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         return "the names are given in different classes: separate the instances by hand"
     if any("." in n.path.removesuffix(".*") for n in names if not n.path.endswith(".*")):
         return "an entry of another list takes its place: separate the instances by hand"
+    if module.scattered:
+        return f"{module.scattered}: separate the instances by hand"
+    calls = trace.calls_of(module)
+    idle = next((n.path for n in names if "." not in n.path and "*" not in n.path), "")
+    if idle and calls and all(c.implied for c in calls):
+        return (
+            f"only the container that holds it runs it: an instance of its own for `{idle}` would never run"
+        )
     tied = module.parameters is not False or module.buffers is not False
     uses = tuple(dict.fromkeys(n.span for n in names))
     intent = SeparateInstances(

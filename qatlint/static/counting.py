@@ -8,8 +8,8 @@ from collections.abc import Hashable, Iterator
 from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
-from qatlint.static.machine import NOWHERE, EnteredBlock, Position, RawCall
-from qatlint.static.modulefile import Linear
+from qatlint.static.machine import NOWHERE, EnteredBlock, Place, Position, RawCall
+from qatlint.static.modulefile import Linear, ModuleFile
 from qatlint.static.naming import Named, Naming
 from qatlint.static.project import Project
 from qatlint.static.values import (
@@ -17,6 +17,7 @@ from qatlint.static.values import (
     LoopFrame,
     Value,
 )
+from qatlint.static.written import Method, Written, site_of
 from qatlint.trace import Call, Loop, Scope, Span, Times
 from qatlint.usage import Counted, count
 
@@ -28,6 +29,7 @@ class Counting(Naming):
         super().__init__(project, interpreter)
         self.atoms: dict[int, Atom] = {}
         """Atoms without their text, as counting needs them."""
+        self._methods: dict[Method, Written] = {}
 
     def _atom(self, number: int, explained: bool = False) -> Atom:
         """An atom; with its text only where a message may quote it."""
@@ -77,7 +79,7 @@ class Counting(Naming):
                 function=place.function,
                 times=times,
                 when=self._plain(one),
-                loops=tuple(_loop(loop) for loop in self._shown_loops(one)),
+                loops=tuple(_loop(loop, self._countable(loop)) for loop in self._shown_loops(one)),
                 method=one.method,
                 via=tuple(p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE),
                 repeats=not some_turns and not any(loop.leaves for loop in repeating),
@@ -85,9 +87,38 @@ class Counting(Naming):
                 inside=None if place is last else last.file.source.span(last.node),
                 implied=one.implied,
                 own=last.owner is not self.root and last.owner is one.target.creator,
+                alias=self._alias(place, callee, named),
                 other_element=one not in chosen,
                 scope=_scope(one.scope),
             )
+
+    def _alias(self, place: Place, callee: ast.AST, named: Named) -> str:
+        """The local name that is called, unless it can only mean the module."""
+        if not isinstance(callee, ast.Name) or not named.paths:
+            return ""
+        written = self._written(place.file, callee.lineno)
+        return "" if written is None or written.means(callee, named.paths[0]) else callee.id
+
+    def _countable(self, loop: LoopFrame) -> bool:
+        """Whether the constructor can write down how often the loop goes round."""
+        node: ast.AST = loop.node
+        if not loop.known or not hasattr(node, "lineno"):
+            return True
+        if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+            node = node.generators[0]
+        if not isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            return True
+        written = self._written(loop.file, node.iter.lineno)
+        return written is None or written.countable(node.iter)
+
+    def _written(self, file: ModuleFile, line: int) -> Written | None:
+        method = site_of(file, line).method
+        if method is None:
+            return None
+        known = self._methods.get(method)
+        if known is None:
+            known = self._methods[method] = Written(method)
+        return known
 
     def _anchor(self, raw: list[RawCall]) -> Linear | None:
         """The class in whose body the calls are reported: the most derived one that makes any."""
@@ -236,7 +267,7 @@ def _scope(block: EnteredBlock | None) -> Scope | None:
     return None if block is None else Scope(block.name, block.file.source.span(block.node))
 
 
-def _loop(loop: LoopFrame) -> Loop:
+def _loop(loop: LoopFrame, countable: bool) -> Loop:
     source = loop.file.source
     node = loop.node
     span = source.span(node)
@@ -254,7 +285,7 @@ def _loop(loop: LoopFrame) -> Loop:
         statement = "while"
     elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
         statement = "comprehension"
-    return Loop(span, header, loop.times, loop.known, _text(loop.over), statement)
+    return Loop(span, header, loop.times, loop.known, _text(loop.over), statement, countable)
 
 
 def _text(node: ast.AST) -> str:

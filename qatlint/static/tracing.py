@@ -17,13 +17,14 @@ from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.project import Project
 from qatlint.static.repeatable import changing_call, children_of, kept_state
-from qatlint.static.source import nodes
+from qatlint.static.source import Unreadable, nodes
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
     Instance,
     Symbol,
 )
-from qatlint.trace import Call, Kind, Module, Span, Trace
+from qatlint.static.written import has_room_after_super, site_of
+from qatlint.trace import Call, Kind, Module, Name, Span, Trace
 from qatlint.usage import Counted, count
 
 
@@ -84,6 +85,7 @@ class _Tracer(Counting):
             modules=tuple(modules),
             calls=tuple(trace_calls),
             has_forward=run.has_forward,
+            has_room=has_room_after_super(cls),
             complete=not run.incomplete,
             atoms={n: self._atom(n, n in explained) for n in sorted(used)},
             facts=tuple(f for f in run.facts if f and f != TRUE),
@@ -159,6 +161,7 @@ class _Tracer(Counting):
             read_by=read_by,
             modified=self._modified(known, path) if matters else "",
             compared=self._compared(named.paths) if matters else "",
+            scattered=self._scattered(known, named.names) if len(named.names) > 1 else "",
             keeps_state=kept_state(self.project, known) if matters else "",
             internals=tuple(sorted(internals, key=lambda k: k.value)),
         )
@@ -180,6 +183,20 @@ class _Tracer(Counting):
         for attribute in dict.fromkeys(part for path in paths for part in path.split(".")):
             for file, line in self.project.identity_tests(attribute):
                 return f"`{posixpath.basename(file)}` line {line} asks which object `{attribute}` is"
+        return ""
+
+    def _scattered(self, target: Target, names: list[Name]) -> str:
+        """Whether another method names a module than makes it: one place cannot give each its own."""
+        if not isinstance(target, Instance) or not hasattr(target.node, "lineno"):
+            return ""
+        made = site_of(target.file, target.node.lineno)
+        for name in names:
+            try:
+                named = site_of(self.project.file(name.span.path), name.span.line)
+            except (Unreadable, OSError):
+                continue
+            if (named.cls, named.method) != made:
+                return f"it is made in `{made.name}` and named in `{named.name}`"
         return ""
 
     def _modified(self, target: Target, attribute: str) -> str:
