@@ -9,10 +9,11 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from qatlint.config import DEFAULT_EXCLUDES, Settings, globs, relative_to
+from qatlint.loader import Loader
 
 if TYPE_CHECKING:
     import pathspec
@@ -25,11 +26,28 @@ class DiskLoader:
         if stat.S_ISFIFO(os.stat(path).st_mode):
             # Nobody may ever write to it, and reading would wait for that.
             raise OSError(errno.EINVAL, "is a named pipe, not a file")
+        if is_notebook(path):
+            # JSON is almost Python: it would parse, and pass.
+            raise OSError(errno.EINVAL, "is a notebook, not a Python file")
         with open(path, "rb") as file:
             return file.read()
 
     def exists(self, path: str) -> bool:
         return os.path.isfile(path)
+
+
+def is_notebook(path: str) -> bool:
+    """Whether a path is that of a notebook."""
+    return path.endswith(".ipynb")
+
+
+def snapshot(paths: Iterable[str], loader: Loader) -> dict[str, bytes]:
+    """The bytes of the files that can be read: what is linted, fixed and compared must be the same text."""
+    texts = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            texts[path] = loader.read(path)
+    return texts
 
 
 class Discovery(NamedTuple):
@@ -51,6 +69,9 @@ def discover(paths: Sequence[str], settings_for: Callable[[str], Settings]) -> D
     links: list[str] = []
     folders: dict[str, str] = {}
     for path in paths:
+        if not path:
+            found.missing.append('""')  # an unset variable of a script, not the current folder
+            continue
         path = normal(path)
         if os.path.isdir(path):
             candidates: Iterator[str] = _walk(path, settings_for)
@@ -79,11 +100,11 @@ def normal(path: str) -> str:
     return os.path.normpath(path).replace(os.sep, "/")
 
 
-def write_atomic(path: str, data: bytes) -> None:
-    """Replace the content of `path` in one step: a reader sees the old text or the new one, never half.
+def write_atomic(path: str, old: bytes, new: bytes) -> None:
+    """Replace the content `old` of `path` in one step: a reader sees the old text or the new one, never half.
 
-    Keeps the file's mode and, where allowed, its owner; a link stays a link. Raises `OSError`, and then
-    the file is as it was.
+    Keeps the file's mode and, where allowed, its owner; a link stays a link. Raises `OSError`, also when
+    the content is not `old` any more, and then the file is as it was.
     """
     import stat
     import tempfile
@@ -93,10 +114,13 @@ def write_atomic(path: str, data: bytes) -> None:
     if not os.access(real, os.W_OK):
         # Replacing needs a right on the folder only; a file its owner made read-only stays as it is.
         raise PermissionError(13, "the file is read-only", path)
+    with open(real, "rb") as file:
+        if file.read() != old:
+            raise OSError(errno.EBUSY, "the file has changed meanwhile")
     handle, temporary = tempfile.mkstemp(prefix=".qatlint-", dir=os.path.dirname(real))
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.write(new)
             file.flush()
             os.fsync(file.fileno())
         _keep_owner(temporary, before)
@@ -146,7 +170,7 @@ def _walk(top: str, settings_for: Callable[[str], Settings]) -> Iterator[str]:
         for entry in entries:
             path = entry.name if folder == "." else f"{folder.rstrip('/')}/{entry.name}"
             is_folder = entry.is_dir(follow_symlinks=False)
-            if not is_folder and not (entry.name.endswith(".py") and entry.is_file()):
+            if not is_folder and not (entry.name.endswith(".py") and _leads_to_file(entry)):
                 continue
             if _excluded(path, entry.name, is_folder, settings):
                 continue
@@ -155,6 +179,13 @@ def _walk(top: str, settings_for: Callable[[str], Settings]) -> Iterator[str]:
             (inner if is_folder else files).append(path)
         yield from files
         pending.extend(reversed(inner))
+
+
+def _leads_to_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False  # a link to itself
 
 
 def _excluded(path: str, name: str, is_folder: bool, settings: Settings) -> bool:

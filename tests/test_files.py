@@ -113,7 +113,7 @@ def test_writing_keeps_mode_and_links_and_leaves_nothing_behind() -> None:
     make("real/a.py")
     os.chmod("real/a.py", 0o750)
     os.symlink("real/a.py", "link.py")
-    write_atomic("link.py", b"y = 2\n")
+    write_atomic("link.py", Path("link.py").read_bytes(), b"y = 2\n")
     assert Path("real/a.py").read_bytes() == b"y = 2\n"
     assert os.path.islink("link.py")
     assert stat.S_IMODE(os.stat("real/a.py").st_mode) == 0o750
@@ -128,7 +128,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="No space"):
-        write_atomic("a.py", b"half")
+        write_atomic("a.py", b"x = 1\n", b"half")
     assert Path("a.py").read_text() == "x = 1\n"
     assert os.listdir(".") == ["a.py"]
 
@@ -137,7 +137,7 @@ def test_a_read_only_file_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> No
     make("a.py")
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may write everything.
     with pytest.raises(PermissionError, match="read-only"):
-        write_atomic("a.py", b"y\n")
+        write_atomic("a.py", b"x = 1\n", b"y\n")
     assert Path("a.py").read_text() == "x = 1\n"
 
 

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": VALUES | {"usage", "words"},
     "suppress": VALUES | REGISTRY | {"static"},
     "config": VALUES | REGISTRY,
-    "files": {"config", "engine"},
+    "files": {"config", "engine", "loader"},
     "linting": VALUES | REGISTRY | {"config", "parallel", "engine", "suppress"},
     "relinting": VALUES | {"engine", "linting", "parallel", "static"},
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},

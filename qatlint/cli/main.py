@@ -12,6 +12,7 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run qatlint on the arguments of the process, and end the process with its exit code."""
+    _open_missing_streams()
     try:
         # An exception lets go of what is half done: workers, a temporary file.
         signal.signal(signal.SIGTERM, _end)
@@ -28,6 +29,13 @@ def main() -> NoReturn:
     sys.stderr.flush()
     # Taking down what a run has built, tree by tree, would take longer than linting a small file.
     os._exit(code)
+
+
+def _open_missing_streams() -> None:
+    """A process may be started without standard output (`>&-`): what it prints then goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # until the end
 
 
 class _Terminated(BaseException):

@@ -11,7 +11,7 @@ import click
 from qatlint.cli import base
 from qatlint.cli.output import print_diff, print_findings
 from qatlint.config import Finder, Overrides
-from qatlint.files import DiskLoader, discover, normal, write_atomic
+from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
 from qatlint.finding import Finding, Severity
 from qatlint.linting import Linter
 from qatlint.loader import Loader, OverlayLoader
@@ -106,6 +106,14 @@ def command(
         raise click.UsageError("--config and --isolated exclude each other")
     if STDIN in paths and len(paths) > 1:
         raise click.UsageError("`-` cannot be mixed with other paths")
+    if stdin_filename is not None and paths != (STDIN,):
+        raise click.UsageError("--stdin-filename is for standard input, which is read when the path is `-`")
+    if stdin_filename is not None and is_notebook(stdin_filename):
+        raise click.UsageError(f"{stdin_filename}: notebooks are not read")
+    if diff and statistics:
+        raise click.UsageError("--diff and --statistics exclude each other")
+    if diff and output_format == "json":
+        raise click.UsageError("--diff shows a diff: it cannot be had as JSON")
     overrides = Overrides(
         select=_split(select),
         ignore=_split(ignore),
@@ -139,15 +147,17 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
     if not (wanted.fix or wanted.diff):
         code = _report(linter, linter.check(found.files, loader), loader, wanted, fixed=None)
         return TROUBLE if trouble else code
+    before = snapshot(found.files, loader)
+    loader = OverlayLoader(before, loader)
     texts, findings, fixed = _fixed(found.files, loader, linter, wanted)
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return TROUBLE if trouble else FINDINGS if texts and not wanted.exit_zero else CLEAN
     for path, data in texts.items():
         try:
-            write_atomic(path, data)
+            write_atomic(path, before.get(path, b""), data)
         except OSError as error:
-            base.warn(f"{path}: cannot be written: {error.strerror}")
+            base.warn(f"{path}: cannot be written: {error.strerror or error}")
             trouble = True
     code = _report(linter, findings, OverlayLoader(texts, loader), wanted, fixed=fixed)
     return TROUBLE if trouble else code
