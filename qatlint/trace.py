@@ -105,6 +105,8 @@ class Loop(NamedTuple):
     """What it runs over, as written: `range(6)`, `self.layers`."""
     statement: str = "for"
     """`for`, `while`, `comprehension`, or `call` (`map`, `multi_apply`)."""
+    given: str = ""
+    """The default of a parameter that its number of turns was taken from: `num_layers=6`."""
     countable: bool = True
     """Whether the constructor can write down the number of turns."""
 
@@ -211,6 +213,8 @@ class Usage(NamedTuple):
     times: Times
     on: On
     shared: bool
+    by_turns: bool = False
+    """Every path runs it again and again, but in loops that may turn once only."""
 
 
 class Trace(NamedTuple):

@@ -16,7 +16,7 @@ ATOM_LIMIT = 9
 
 
 class Counted(NamedTuple):
-    """One execution: its condition, its number of turns, and the least it repeats in practice."""
+    """One execution: its condition, its number of turns, and whether its loops repeat it."""
 
     when: Condition
     times: Times
@@ -83,10 +83,11 @@ def count(
         least = low if least is None else min(least, low)
         most = None if unbounded or most is None else max(most, high)
         first = False
-    on = On.ALWAYS if always else On.SOME_PATH
+    certain = least is not None and least > 1
+    on = On.ALWAYS if certain else On.SOME_PATH
     if shared and not shared_in_eval:
         on = On.TRAINING
-    return Usage(Times(least or 0, most), on, shared)
+    return Usage(Times(least or 0, most), on, shared, always and on is On.SOME_PATH)
 
 
 def _total(calls: Sequence[Counted]) -> int | None:

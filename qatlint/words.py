@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qatlint.trace import Call, Module, Times
+from qatlint.trace import Call, Loop, Module, Times
 
 
-def times_words(times: Times) -> str:
-    """`twice`, `3 times`, `1 to 4 times`, `more than once`."""
+def times_words(times: Times, loops: Sequence[Loop] = ()) -> str:
+    """`twice`, `3 times`, `up to 4 times`, `once per turn of the loop over ...`; `loops` are around it."""
     if times.most is None:
-        return f"at least {times.least} times" if times.least > 2 else "once per turn of a loop"
+        loop = _loop_words(loops)
+        if not times.least:
+            return f"once per turn of {loop}"
+        least = {1: "once", 2: "twice"}.get(times.least, f"{times.least} times")
+        return f"at least {least}, and again in each turn of {loop}"
     if times.least == times.most or times.most == 2:
         return "twice" if times.most == 2 else f"{times.most} times"
     return f"up to {times.most} times"
+
+
+def _loop_words(loops: Sequence[Loop]) -> str:
+    """The innermost loop whose number of turns is not bounded."""
+    for loop in reversed(loops):
+        if loop.times.most is None:
+            if loop.statement == "while":
+                return "a `while` loop"
+            return f"the loop over `{loop.over}`" if loop.over else "a loop"
+    return "a loop"
+
+
+def given_words(loops: Sequence[Loop]) -> str:
+    """` with the default `n=6``: what the numbers of turns were taken from; "" when from no default."""
+    given = list(dict.fromkeys(f"`{loop.given}`" for loop in loops if loop.given))
+    if not given:
+        return ""
+    return f" with the default{'s' if len(given) > 1 else ''} {' and '.join(given)}"
 
 
 def class_words(module: Module) -> str:

@@ -75,7 +75,7 @@ from qatlint.horizon.sharing import severity, why
 from qatlint.rule import rule
 from qatlint.trace import Call, Kind, Module, On, Trace, Usage
 from qatlint.usage import usage
-from qatlint.words import call_places, class_words, times_words
+from qatlint.words import call_places, class_words, given_words, times_words
 
 _SKIPPED = (Kind.LOSS,)
 
@@ -113,8 +113,9 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
     implied = [c for c in trace.calls_of(module) if not c.other_element and c.implied]
     places = call_places(calls or implied)
     place = _second(places)
-    if used.on is On.ALWAYS and _has_unshared_twin(trace, path, modules):
-        used = used._replace(on=On.SOME_PATH)  # the configuration may pick the other one
+    if (used.on is On.ALWAYS or used.by_turns) and _has_unshared_twin(trace, path, modules):
+        # the configuration may pick the other one
+        used = used._replace(on=On.SOME_PATH, by_turns=False)
     plan = plan_clone(trace, module, modules, places, used)
     return Finding(
         code="QAT101",
@@ -164,13 +165,16 @@ def _owner(trace: Trace, place: Call) -> str:
 def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call) -> str:
     where = {
         On.ALWAYS: "in one forward",
-        On.SOME_PATH: "in one forward on some paths only",
+        On.SOME_PATH: "in one forward" if used.by_turns else "in one forward on some paths only",
         On.TRAINING: "in one forward only in training",
     }[used.on]
     if _owner(trace, place) != trace.owner:
         # The code is a base's, but only this class runs it so often.
         where += f" of `{trace.owner.rpartition(':')[2]}`, which inherits this"
-    return f"`{path}` ({class_words(module)}) runs {times_words(used.times)} {where}: {why(module.kind)}"
+    calls = [c for c in trace.calls_of(module) if not c.other_element]
+    where += given_words([loop for call in calls for loop in call.loops])
+    often = times_words(used.times, place.loops)
+    return f"`{path}` ({class_words(module)}) runs {often} {where}: {why(module.kind)}"
 
 
 def _related(module: Module, place: Call, places: list[Call], implied: list[Call]) -> Iterator[Related]:

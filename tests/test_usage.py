@@ -72,7 +72,8 @@ def test_atoms_of_one_group_exclude_each_other() -> None:
     ("times", "expected"),
     [
         (Times(6, 6), Usage(Times(6, 6), On.ALWAYS, True)),
-        (Times(0, None), Usage(Times(0, None), On.ALWAYS, True)),
+        (Times(0, None), Usage(Times(0, None), On.SOME_PATH, True, by_turns=True)),
+        (Times(1, 6), Usage(Times(1, 6), On.SOME_PATH, True, by_turns=True)),
         (Times(2, None), Usage(Times(2, None), On.ALWAYS, True)),
         (Times(0, 1), Usage(Times(0, 1), On.ALWAYS, False)),
         (Times(0, 0), Usage(Times(0, 0), On.ALWAYS, False)),

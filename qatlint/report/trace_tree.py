@@ -15,6 +15,7 @@ from qatlint.trace import Call, Module, On, Times, Trace
 from qatlint.usage import usage
 from qatlint.words import class_words
 
+_SHARED = {On.ALWAYS: " shared", On.SOME_PATH: " shared on some path", On.TRAINING: " shared in training"}
 _PLACES = 12
 """Calls listed per module; more are counted."""
 
@@ -77,9 +78,7 @@ def _add_module(tree: Tree, trace: Trace, module: Module) -> None:
     line.append(f"  {_times(used.times)}", style="not bold red" if used.shared else "not bold green")
     if used.shared:
         line.append(
-            {On.ALWAYS: " shared", On.SOME_PATH: " shared on some path", On.TRAINING: " shared in training"}[
-                used.on
-            ],
+            " shared" if used.by_turns else _SHARED[used.on],
             style="not bold red",
         )
     elif used.on is not On.ALWAYS:
@@ -102,7 +101,8 @@ def _call(call: Call, atoms: Mapping[int, Atom]) -> Text:
         line.append(f"  .{call.method}")
     for loop in call.loops:
         over = f" over {loop.over}" if loop.over else ""
-        line.append(f"  loop{over} {_times(loop.times)}", style="magenta")
+        given = f" ({loop.given})" if loop.given else ""
+        line.append(f"  loop{over} {_times(loop.times)}{given}", style="magenta")
     if call.scope is not None:
         line.append(f"  in block {call.scope.name}".rstrip(), style="blue")
     if call.when != TRUE:

@@ -285,7 +285,7 @@ def _loop(loop: LoopFrame, countable: bool) -> Loop:
         statement = "while"
     elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
         statement = "comprehension"
-    return Loop(span, header, loop.times, loop.known, _text(loop.over), statement, countable)
+    return Loop(span, header, loop.times, loop.known, _text(loop.over), statement, loop.given, countable)
 
 
 def _text(node: ast.AST) -> str:

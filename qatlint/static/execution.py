@@ -188,7 +188,7 @@ class Execution(Objects):
                     self.call(one, args, node, frame)
                 frame.guard = outer
             return
-        loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
+        loop = self.loop_at_once(node, turns, frame)
         self.loops.append(loop)
         self.call(turns.element(loop), args, node, frame)
         self.loops.pop()
@@ -210,7 +210,7 @@ class Execution(Objects):
                 self.call(value, Args(list(row.items), {}, False), node, frame)
             self.loops.pop()
             return
-        loop = LoopFrame(next(self.numbers), node, frame.file, joined.times, joined.known, joined.over)
+        loop = self.loop_at_once(node, joined, frame)
         self.loops.append(loop)
         row = joined.element(loop)
         assert isinstance(row, Seq)

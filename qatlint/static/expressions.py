@@ -207,7 +207,7 @@ class Expressions(Deciding):
                 result = self._keyed(type(op).__name__, left, right, text=left.text)
                 result.less = left.less - shift
                 if isinstance(left.hint, int):
-                    result.hint = left.hint + shift
+                    result.hint, result.given = left.hint + shift, left.given
                 return result
         if isinstance(right, Index) and isinstance(left, Const) and type(left.value) is int:
             if isinstance(op, ast.Add):
@@ -223,11 +223,17 @@ class Expressions(Deciding):
             if repeated is not None:
                 return repeated
         result = self._keyed(type(op).__name__, left, right)
-        if isinstance(left, Symbol) and isinstance(right, Const):
-            hint = self._compute(op, left.hint, right.value) if type(left.hint) is int else None
-            if isinstance(hint, Const) and type(hint.value) is int:
-                result.hint = hint.value
+        self._hint_of_result(result, op, left, right)
         return result
+
+    def _hint_of_result(self, result: Symbol, op: ast.operator, left: Value, right: Value) -> None:
+        """`n * 2` has a default when `n` has one."""
+        for symbol, other in ((left, right), (right, left)):
+            if isinstance(symbol, Symbol) and type(symbol.hint) is int and isinstance(other, Const):
+                given = Const(symbol.hint)
+                hint = self.binary(op, given, other) if symbol is left else self.binary(op, other, given)
+                if isinstance(hint, Const) and type(hint.value) is int:
+                    result.hint, result.given = hint.value, symbol.given
 
     def _compute(self, op: ast.operator, left: Any, right: Any) -> Value:
         run = _OPERATORS.get(type(op))
@@ -298,16 +304,19 @@ class Expressions(Deciding):
     def _repeat(self, sequence: Value, times: Value) -> Value | None:
         if not isinstance(sequence, Seq):
             return None
+        given = ""
         if isinstance(times, Const) and type(times.value) is int:
             if 0 <= times.value * len(sequence.items) <= 16:
                 return Seq(sequence.items * times.value, sequence.kind, sequence.open, sequence.loops)
             count = Times(times.value, times.value)
-        elif isinstance(times, Symbol) and type(times.hint) is int:
-            count = Times(times.hint, times.hint)
+        elif isinstance(times, Symbol) and type(times.hint) is int and times.hint > 0:
+            count, given = Times(times.hint, times.hint), times.given
         else:
             count = Times(0, None)
         number = next(self.numbers)
-        items = [Item(i.value, i.when, count, i.loops | {-number}, i.node, i.file) for i in sequence.items]
+        items = [
+            Item(i.value, i.when, count, i.loops | {-number}, i.node, i.file, given) for i in sequence.items
+        ]
         return Seq(items, sequence.kind, sequence.open, sequence.loops)
 
     def _unary(self, node: ast.UnaryOp, frame: Frame) -> Value:

@@ -139,10 +139,12 @@ class Interpreter(Library):
         if isinstance(default, ast.Constant):
             symbol.optional = default.value is None
             symbol.hint = default.value if isinstance(default.value, (int, str)) else None
+            symbol.given = f"{argument.arg}={default.value!r}"
             return symbol
         if isinstance(default, (ast.Tuple, ast.List)):
             if origin != "config":
                 return symbol
+            symbol.given = f"{argument.arg}={ast.unparse(default)}"
             try:
                 symbol.hint = tuple(ast.literal_eval(default))
             except ValueError:

@@ -33,7 +33,7 @@ MANY = Times(0, None)
 class Turns:
     """The turns of a loop. `values` when they are known one by one, else `element` stands for all."""
 
-    __slots__ = ("element", "known", "over", "times", "values")
+    __slots__ = ("element", "given", "known", "over", "times", "values")
 
     def __init__(
         self,
@@ -42,7 +42,10 @@ class Turns:
         times: Times,
         known: bool,
         over: ast.AST,
+        given: str = "",
     ) -> None:
+        self.given = given
+        """The default that `times` was taken from."""
         self.values = values
         self.element = element
         self.times = times
@@ -61,6 +64,12 @@ class Iteration(Expressions):
             turns <= UNROLL_LIMIT
             and self.unrolled * max(turns, 1) <= 4 * UNROLL_LIMIT
             and self.steps < SOFT_LIMIT
+        )
+
+    def loop_at_once(self, node: ast.AST, turns: Turns, frame: Frame) -> LoopFrame:
+        """A loop whose body is interpreted once for all its turns."""
+        return LoopFrame(
+            next(self.numbers), node, frame.file, turns.times, turns.known, turns.over, turns.given
         )
 
     def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
@@ -109,7 +118,8 @@ class Iteration(Expressions):
             at = At(("loop", loop.number, 0), frozenset({loop.number}), running=True)
             return self.picked(entries, at)
 
-        return Turns(values, element, times, known, text)
+        given = next((item.given for item in entries.items if item.given), "")
+        return Turns(values, element, times, known, text, given)
 
     def picked(self, entries: Seq, at: At) -> Value:
         """The element of a sequence that `at` selects."""
@@ -174,12 +184,12 @@ class Iteration(Expressions):
             if len(numbers) <= UNROLL_LIMIT:
                 values = [(TRUE, Const(n)) for n in numbers]
             return Turns(values, lambda loop: self._counter(loop, start, step, stop), times, True, text)
-        times = MANY
-        hint = stop.hint if isinstance(stop, Symbol) else None
-        if type(hint) is int and start is not None and step == 1:
-            length = max(hint - start, 0)
-            times = Times(length, length)
-        return Turns(None, lambda loop: self._counter(loop, start, step, stop), times, known, text)
+        times, given = MANY, ""
+        if isinstance(stop, Symbol) and type(stop.hint) is int and start is not None and step == 1:
+            length = stop.hint - start
+            if length > 0:  # a default of 0 says that usually another number is given
+                times, given = Times(length, length), stop.given
+        return Turns(None, lambda loop: self._counter(loop, start, step, stop), times, known, text, given)
 
     def _counter(self, loop: LoopFrame, start: int | None, step: int | None, stop: Value) -> Value:
         if start is not None and step == 1:
@@ -201,7 +211,7 @@ class Iteration(Expressions):
                 counter = Index(loop.number, start) if start is not None else self._any_counter(loop)
                 return _pair(counter, inner.element(loop))
 
-            return Turns(values, numbered, inner.times, inner.known, inner.over)
+            return Turns(values, numbered, inner.times, inner.known, inner.over, inner.given)
         if value.kind == "zip":
             return self._over_zip(parts)
         if value.kind == "reversed":
@@ -211,7 +221,7 @@ class Iteration(Expressions):
             def backwards(loop: LoopFrame) -> Value:
                 return self._reversed(inner.element(loop), loop)
 
-            return Turns(back, backwards, inner.times, inner.known, inner.over)
+            return Turns(back, backwards, inner.times, inner.known, inner.over, inner.given)
         if value.kind in ("items", "values", "keys"):
             return self._over_items(value.parts[0], value.kind, node)
         return self._over_unknown(self.unknown(*value.parts), node)
@@ -254,7 +264,7 @@ class Iteration(Expressions):
 
         known = any(p.known for p in parts)
         over = best.over if best is not None else ast.Pass()
-        return Turns(values, element, times, known, over)
+        return Turns(values, element, times, known, over, best.given if best is not None else "")
 
     def _over_items(self, base: Value, kind: str, node: ast.expr) -> Turns:
         mapping = base.children if isinstance(base, Instance) else base
@@ -316,7 +326,7 @@ class Iteration(Expressions):
                 return Pick(found.options, (*found.at[:-1], moved))
             return found
 
-        return Turns(values, element, times, inner.known, inner.over)
+        return Turns(values, element, times, inner.known, inner.over, inner.given)
 
     def _over_choice(self, value: Choice, node: ast.expr, frame: Frame) -> Turns:
         options = self.options(value, TRUE)
@@ -339,7 +349,9 @@ class Iteration(Expressions):
         def element(loop: LoopFrame) -> Value:
             return self.choose([(w, t.element(loop)) for w, t in turns])
 
-        return Turns(values, element, Times(least, most), all(t.known for _, t in turns), turns[0][1].over)
+        given = next((t.given for _, t in turns if t.given), "")
+        known = all(t.known for _, t in turns)
+        return Turns(values, element, Times(least, most), known, turns[0][1].over, given)
 
     def _over_pick(self, value: Pick, node: ast.expr, frame: Frame) -> Turns:
         """A loop over a container that is itself an element of a family: `for m in self.stages[i]`."""
@@ -354,7 +366,7 @@ class Iteration(Expressions):
             values = None
             if first.values is not None:
                 values = [(w, self.nest(v, outer)) for w, v in first.values]
-            return Turns(values, element, first.times, first.known, first.over)
+            return Turns(values, element, first.times, first.known, first.over, first.given)
 
         def any_element(loop: LoopFrame) -> Value:
             options: list[tuple[int | str | None, Value]] = []
@@ -365,7 +377,8 @@ class Iteration(Expressions):
         least = min(t.times.least for t in inner)
         mosts = [t.times.most for t in inner]
         most = None if any(m is None for m in mosts) else max(m for m in mosts if m is not None)
-        return Turns(None, any_element, Times(least, most), all(t.known for t in inner), first.over)
+        known = all(t.known for t in inner)
+        return Turns(None, any_element, Times(least, most), known, first.over, first.given)
 
     def nest(self, value: Value, outer: tuple[At, ...]) -> Value:
         """`value`, found inside an element that `outer` selects."""
@@ -381,16 +394,15 @@ class Iteration(Expressions):
 
     def _over_unknown(self, value: Value, text: ast.AST) -> Turns:
         known = origin_of(value) == "config"
-        times = MANY
-        hint = value.hint if isinstance(value, Symbol) else None
-        if isinstance(hint, (tuple, list)):
-            times = Times(len(hint), len(hint))
+        times, given = MANY, ""
+        if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)) and value.hint:
+            times, given = Times(len(value.hint), len(value.hint)), value.given
 
         def element(loop: LoopFrame) -> Value:
             at = At(("loop", loop.number, 0), frozenset({loop.number}), running=True)
             return self.element_of(value, at)
 
-        return Turns(None, element, times, known, text)
+        return Turns(None, element, times, known, text, given)
 
     def element_of(self, value: Value, at: At) -> Value:
         """The element of an unknown container. Elements of one container are one family."""
@@ -445,7 +457,7 @@ class Iteration(Expressions):
                     turn(i, generator, value)
                 self.unrolled //= max(len(turns.values), 1)
             else:
-                loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
+                loop = self.loop_at_once(node, turns, frame)
                 self.loops.append(loop)
                 turn(i, generator, turns.element(loop))
             self.loops.pop()
@@ -487,11 +499,13 @@ class Iteration(Expressions):
         """`sequence.append(value)` at this point of the program."""
         loops = self.loop_numbers() - sequence.loops
         times: Times | None = None
+        given = ""
         if loops:
             least, most = 1, 1
             unbounded = False
             for loop in self.loops:
                 if loop.number in loops:
+                    given = given or loop.given
                     least *= loop.times.least
                     if loop.times.most is None:
                         unbounded = True
@@ -499,7 +513,7 @@ class Iteration(Expressions):
                         most *= loop.times.most
             times = Times(least, None if unbounded else most)
         if len(sequence.items) < 200:
-            sequence.items.append(Item(value, frame.guard, times, loops, node, frame.file))
+            sequence.items.append(Item(value, frame.guard, times, loops, node, frame.file, given))
         else:
             sequence.open = True
 
@@ -514,6 +528,7 @@ class Iteration(Expressions):
                     new.file = item.file or frame.file
                     new.loops |= item.loops
                     new.times = product(new.times, item.times)
+                    new.given = new.given or item.given
             else:
                 sequence.items.append(
                     Item(item.value, both(item.when, frame.guard), None, item.loops, item.node, item.file)

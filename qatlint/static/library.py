@@ -306,12 +306,14 @@ class Library(Calls):
                 counts = [i.times.most if i.times is not None else 1 for i in entries.items]
                 if all(c is not None for c in counts):
                     hint = sum(c for c in counts if c is not None)
-            return Symbol(self.intern(("len", id(entries))), origin="config", hint=hint, text="len")
+            given = next((i.given for i in entries.items if i.given), "")
+            return Symbol(
+                self.intern(("len", id(entries))), origin="config", hint=hint, text="len", given=given
+            )
         key = key_of(value)
         result = self.unknown(value, key=None if key is None else self.intern(("len", key)), text="len")
-        hint_ = value.hint if isinstance(value, Symbol) else None
-        if isinstance(hint_, (tuple, list)):
-            result.hint = len(hint_)
+        if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)) and value.hint:
+            result.hint, result.given = len(value.hint), value.given
         return result
 
     def listed(self, value: Value, node: ast.AST, frame: Frame) -> Seq | None:

@@ -130,7 +130,15 @@ class Objects(Attributes):
                 continue
             for item in entries.items:
                 result.items.append(
-                    Item(item.value, both(when, item.when), item.times, item.loops, item.node, item.file)
+                    Item(
+                        item.value,
+                        both(when, item.when),
+                        item.times,
+                        item.loops,
+                        item.node,
+                        item.file,
+                        item.given,
+                    )
                 )
         return result
 
@@ -243,7 +251,7 @@ class Objects(Attributes):
             copy.loops |= value.loops  # a copy of a family is a family
             copy.built, copy.open, copy.foreign = value.built, value.open, value.foreign
             copy.attrs = {
-                k: Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file)
+                k: Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file, i.given)
                 for k, i in value.attrs.items()
             }
             if value.items is not None:
@@ -261,7 +269,7 @@ class Objects(Attributes):
             return copy
         if isinstance(value, Seq):
             items = [
-                Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file)
+                Item(self.clone(i.value, frame, memo), i.when, i.times, i.loops, i.node, i.file, i.given)
                 for i in value.items
             ]
             return Seq(items, value.kind, value.open, self.loop_base | self.loop_numbers() | value.loops)

@@ -235,7 +235,7 @@ class Statements(Iteration):
 
     def _at_once(self, node: ast.For | ast.AsyncFor, turns: Any, frame: Frame, exits: LoopExits) -> Condition:
         """Interpret the body once, for all turns."""
-        loop = LoopFrame(next(self.numbers), node, frame.file, turns.times, turns.known, turns.over)
+        loop = self.loop_at_once(node, turns, frame)
         before = frame.guard
         self._widen(node.body, loop, frame)
         self.loops.append(loop)

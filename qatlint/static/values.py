@@ -43,10 +43,17 @@ FALSE_VALUE = Const(False)
 class LoopFrame:
     """A loop being interpreted once for all its turns, or one turn of an unrolled loop."""
 
-    __slots__ = ("file", "known", "leaves", "node", "number", "over", "times", "turns")
+    __slots__ = ("file", "given", "known", "leaves", "node", "number", "over", "times", "turns")
 
     def __init__(
-        self, number: int, node: ast.AST, file: ModuleFile, times: Times, known: bool, over: ast.AST
+        self,
+        number: int,
+        node: ast.AST,
+        file: ModuleFile,
+        times: Times,
+        known: bool,
+        over: ast.AST,
+        given: str = "",
     ) -> None:
         self.number = number
         self.node = node
@@ -54,6 +61,8 @@ class LoopFrame:
         self.times = times
         self.known = known
         self.over = over
+        self.given = given
+        """The default that the number of turns was taken from."""
         self.leaves = False
         """Some path leaves it before its last turn."""
         self.turns = 0
@@ -101,6 +110,7 @@ class Symbol(Value):
         "creator",
         "deps",
         "file",
+        "given",
         "hint",
         "key",
         "less",
@@ -128,8 +138,11 @@ class Symbol(Value):
         optional: bool = False,
         less: int = 0,
         creator: Instance | None = None,
+        given: str = "",
     ) -> None:
         self.key = key
+        self.given = given
+        """The default that `hint` comes from, as written: `num_layers=6`."""
         self.creator = creator
         """The object whose construction made it."""
         self.less = less
@@ -178,7 +191,7 @@ class Pattern(Value):
 class Item:
     """An entry of a sequence. With `times` it stands for that many entries."""
 
-    __slots__ = ("file", "loops", "node", "times", "value", "when")
+    __slots__ = ("file", "given", "loops", "node", "times", "value", "when")
 
     def __init__(
         self,
@@ -188,8 +201,11 @@ class Item:
         loops: frozenset[int] = NO_LOOPS,
         node: ast.AST | None = None,
         file: ModuleFile | None = None,
+        given: str = "",
     ) -> None:
         self.value = value
+        self.given = given
+        """The default that `times` was taken from."""
         self.when = when
         self.times = times
         self.loops = loops

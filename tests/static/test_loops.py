@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.static.sources import check_counts, counted, executed, model, trace_of, used
+from tests.static.sources import check_counts, counted, executed, findings, model, trace_of, used
 
 LISTS = """
 self.a = nn.ModuleList([nn.ReLU() for _ in range(20)])
@@ -170,3 +170,55 @@ def test_a_very_long_list_is_cut_but_not_lost() -> None:
     text = model("self.l = nn.ModuleList()\n" + entries, "for m in self.l:\n    x = m(x)")
     trace = trace_of(text)
     assert any(trace.calls_of(m) for m in trace.modules)
+
+
+@pytest.mark.parametrize(
+    ("init", "forward", "parameters", "on", "words"),
+    [
+        ("", "for y in xs:\n    x = self.relu(y)", "", "some-path", "once per turn of the loop over `xs` in one forward:"),
+        (
+            "",
+            "x = self.relu(x)\nfor y in xs:\n    x = self.relu(y)",
+            "",
+            "some-path",
+            "at least once, and again in each turn of the loop over `xs` in one forward:",
+        ),
+        (
+            "",
+            "while x:\n    if flag:\n        x = self.relu(x)",
+            "",
+            "some-path",
+            "once per turn of a `while` loop in one forward on some paths only:",
+        ),
+        ("self.n = n", "for i in range(self.n):\n    x = self.relu(x)", "n", "some-path", "turn of the loop over `range(self.n)`"),
+        ("self.n = n", "for i in range(self.n):\n    x = self.relu(x)", "n=6", "always", "6 times in one forward with the default `n=6`:"),
+        ("self.n = 2 * n - 1", "for i in range(self.n):\n    x = self.relu(x)", "n=3", "always", "5 times"),
+        ("self.n = n * 2 - 1", "for i in range(self.n):\n    x = self.relu(x)", "n=3", "always", "5 times in one forward with the default `n=3`:"),
+        (
+            "self.l = nn.ModuleList(nn.Linear(8, 8) for _ in range(n))",
+            "for m in self.l:\n    x = self.relu(m(x))",
+            "n=3",
+            "always",
+            "3 times in one forward with the default `n=3`:",
+        ),
+        (
+            "self.l = nn.ModuleList(nn.Linear(8, 8) for _ in d)",
+            "for i in range(len(self.l)):\n    x = self.relu(self.l[i](x))",
+            "d=(1, 2)",
+            "always",
+            "twice in one forward with the default `d=(1, 2)`:",
+        ),
+        ("self.a = a\nself.b = b", "for i in range(self.a):\n    for j in range(self.b):\n        x = self.relu(x)", "a=2, b=3", "always", "6 times in one forward with the defaults `a=2` and `b=3`:"),
+        ("self.n = n", "for i in range(self.n):\n    x = self.relu(x)", "n=0", "some-path", "once per turn of the loop over `range(self.n)`"),
+        ("self.n = n", "for i in self.n:\n    x = self.relu(x)", "n=()", "some-path", "once per turn of the loop over `self.n`"),
+        ("", "for i in range(6):\n    x = self.relu(x)", "n=6", "always", "6 times in one forward:"),
+    ],
+)  # fmt: skip
+def test_what_the_number_of_turns_is_taken_from(
+    init: str, forward: str, parameters: str, on: str, words: str
+) -> None:
+    (found,) = findings(model(f"self.relu = nn.ReLU()\n{init}", forward, parameters=parameters), "QAT101")
+    assert words in found.message
+    assert found.on.value == on
+    assert found.times is not None
+    assert (found.times.least > 1) == (on == "always")
