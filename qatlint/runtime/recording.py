@@ -44,10 +44,11 @@ class Op(NamedTuple):
     """Position in `Recording.ops`, in order of execution."""
     kind: str
     target: str
-    """Function: its dotted name (`torch.add`, `torch.nn.functional.relu`, `torch.Tensor.add_`, operators
-    as the Tensor method they are: `torch.Tensor.__add__`); module and method: the dotted class; constant:
-    qualified name of the parameter or buffer, "" for others; input: name of the argument, with the path
-    inside nested ones (`feats.0`)."""
+    """Function: its dotted name (`torch.add`, `torch.nn.functional.relu`, `torch.Tensor.add_`). Operators
+    are the method that torch makes of them: `x + y` is `torch.Tensor.add`, `x += y` `torch.Tensor.add_`,
+    `1 - x` `torch.Tensor.__rsub__`, `x[0]` `torch.Tensor.__getitem__`; properties are `torch.Tensor.T`.
+    Module and method: the dotted class. Constant: qualified name of the parameter or buffer, "" for others.
+    Input: name of the argument, with the path inside nested ones (`feats.0`)."""
     owner: str
     """Path of the module whose forward (or scope) runs it, "" for the model itself."""
     module: str = ""
@@ -55,13 +56,15 @@ class Op(NamedTuple):
     method: str = ""
     """Method that was called, where that is not forward."""
     call: int = 0
-    """How many times the same module or the same generated function had run before in the whole forward."""
+    """How many times the same module, or the same generated function (owner, scope, op name, position among
+    the calls of that name in one run of the scope), had run before in the whole forward."""
     place: Place | None = None
     inputs: tuple[int, ...] = ()
     """Producers of its tensor inputs, in order of the arguments; one entry per tensor."""
     input_facts: tuple[TensorFacts, ...] = ()
     """Of these tensors, in the same order."""
     output_facts: tuple[TensorFacts, ...] = ()
+    """Of what it gave back, or, when that is no tensor, of what it wrote to (`x[i] = y`)."""
     execution: int = 0
     """The module execution it belongs to: index into `Recording.executions`."""
     scope: str | None = None
@@ -69,7 +72,7 @@ class Op(NamedTuple):
     scope_run: int = 0
     """Which entry of that block it is, counted over the whole forward per (owner, name)."""
     inplace: bool = False
-    """It gave back one of its own inputs."""
+    """It wrote to one of its inputs."""
 
 
 class Execution(NamedTuple):

@@ -1,0 +1,49 @@
+"""Hears of every `Tracer.dynamic_block` that is entered, with the real plugin and with the stand-in alike."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+JIT_SCHEME = "horizon_plugin_pytorch.fx.jit_scheme"
+NAME = "dynamic_block"
+
+Heard = Callable[[Any, str], AbstractContextManager[None]]
+"""(module, name) -> what to do around the block."""
+
+
+@contextmanager
+def listening(heard: Heard) -> Iterator[None]:
+    """While this runs, `heard` is put around every dynamic_block."""
+    scheme = sys.modules.get(JIT_SCHEME)
+    with ExitStack() as stack:
+        for holder in (scheme, getattr(scheme, "Tracer", None)):
+            if holder is not None and hasattr(holder, NAME):
+                stack.enter_context(_wrapped(holder, heard, isinstance(holder, type)))
+        yield
+
+
+@contextmanager
+def _wrapped(holder: Any, heard: Heard, on_class: bool) -> Iterator[None]:
+    original = getattr(holder, NAME)  # bound, so that it may be any kind of method
+    raw = vars(holder).get(NAME)
+
+    @functools.wraps(original)
+    @contextmanager
+    def block(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        module = args[0] if args else kwargs.get("module")
+        name = args[1] if len(args) > 1 else kwargs.get("name", "")
+        with heard(module, str(name)), original(*args, **kwargs) as value:
+            yield value
+
+    setattr(holder, NAME, staticmethod(block) if on_class else block)
+    try:
+        yield
+    finally:
+        if raw is None:
+            delattr(holder, NAME)
+        else:
+            setattr(holder, NAME, raw)

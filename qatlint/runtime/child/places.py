@@ -1,0 +1,96 @@
+"""Where the user's code stands: the innermost frame that is neither torch's, Python's nor ours."""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import os
+import sys
+import sysconfig
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType
+
+import torch
+
+from qatlint.runtime.recording import Place
+
+_OWN = str(Path(__file__).resolve().parents[2])
+_TORCH = str(Path(torch.__file__).resolve().parent)
+_STANDARD = tuple(
+    os.path.realpath(folder)
+    for folder in {
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        os.path.dirname(os.__file__),
+    }
+)
+_PACKAGES = ("site-packages", "dist-packages")
+
+
+class Places:
+    """Finds places, and remembers what it found: a loop asks for the same ones again and again."""
+
+    def __init__(self) -> None:
+        self._users: dict[CodeType, bool] = {}
+        self._found: dict[tuple[CodeType, int], Place] = {}
+
+    def innermost(self) -> Place | None:
+        """The user's call that led here; None when no frame is the user's."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            mine = self._users.get(code)
+            if mine is None:
+                mine = self._users[code] = is_users(code.co_filename)
+            if mine:
+                key = (code, frame.f_lasti)
+                place = self._found.get(key)
+                if place is None:
+                    place = self._found[key] = _place(code, frame.f_lasti, frame.f_lineno)
+                return place
+            frame = frame.f_back
+        return None
+
+
+def is_users(filename: str) -> bool:
+    """Whether a code object of this file was written by the user, or in a library of models."""
+    if filename.startswith("<"):
+        return False
+    path = os.path.realpath(filename)
+    if _under(path, _OWN) or _under(path, _TORCH):
+        return False
+    if any(_under(path, folder) for folder in _STANDARD):
+        return any(name in Path(path).parts for name in _PACKAGES) and not _is_plugin(path)
+    return not _is_plugin(path)
+
+
+def _under(path: str, folder: str) -> bool:
+    return path.startswith(folder + os.sep)
+
+
+def _is_plugin(path: str) -> bool:
+    return "horizon_plugin_pytorch" in Path(path).parts
+
+
+def _place(code: CodeType, lasti: int, line: int | None) -> Place:
+    path = os.path.abspath(code.co_filename)
+    function: str = getattr(code, "co_qualname", code.co_name)
+    start, end, column, end_column = line or 0, line or 0, 0, 0
+    positions = getattr(code, "co_positions", None)
+    if positions is not None:
+        with contextlib.suppress(StopIteration):
+            first, last, left, right = next(islice(positions(), lasti // 2, None))
+            if None not in (first, last, left, right):
+                start, end = first, last
+                column = _characters(code.co_filename, first, left)
+                end_column = _characters(code.co_filename, last, right)
+    return Place(path, start, column, end, end_column, function)
+
+
+def _characters(filename: str, line: int, utf8_column: int) -> int:
+    """The 1-based column in characters of a 0-based one in UTF-8 bytes."""
+    text = linecache.getline(filename, line).encode("utf-8", "surrogatepass")
+    if not text:
+        return utf8_column + 1
+    return len(text[:utf8_column].decode("utf-8", "replace")) + 1
