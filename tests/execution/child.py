@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "standin"), str(HERE)]
+STANDIN = HERE.parents[1] / "qatlint" / "runtime" / "standin"
+sys.path[:0] = [str(STANDIN), str(HERE)]
 
 import torch  # noqa: E402
 from counting import Counter  # noqa: E402

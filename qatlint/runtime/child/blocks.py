@@ -1,4 +1,4 @@
-"""Hears of every `Tracer.dynamic_block` that is entered, with the real plugin and with the stand-in alike."""
+"""Hears of every `dynamic_block` that is entered, with the real plugin and with the stand-in alike."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ Heard = Callable[[Any, str], AbstractContextManager[None]]
 
 @contextmanager
 def listening(heard: Heard) -> Iterator[None]:
-    """While this runs, `heard` is put around every dynamic_block."""
+    """While this runs, `heard` is put around every dynamic_block.
+
+    A block without a name is heard when it is reached through its module, not where user code imported
+    the function itself before.
+    """
     scheme = sys.modules.get(JIT_SCHEME)
+    entering: list[None] = []
     with ExitStack() as stack:
         for holder in (scheme, getattr(scheme, "Tracer", None)):
             if holder is not None and hasattr(holder, NAME):
-                stack.enter_context(_wrapped(holder, heard, isinstance(holder, type)))
+                stack.enter_context(_wrapped(holder, heard, entering))
         yield
 
 
 @contextmanager
-def _wrapped(holder: Any, heard: Heard, on_class: bool) -> Iterator[None]:
+def _wrapped(holder: Any, heard: Heard, entering: list[None]) -> Iterator[None]:
     original = getattr(holder, NAME)  # bound, so that it may be any kind of method
     raw = vars(holder).get(NAME)
 
@@ -36,10 +41,17 @@ def _wrapped(holder: Any, heard: Heard, on_class: bool) -> Iterator[None]:
     def block(*args: Any, **kwargs: Any) -> Iterator[Any]:
         module = args[0] if args else kwargs.get("module")
         name = args[1] if len(args) > 1 else kwargs.get("name", "")
-        with heard(module, str(name)), original(*args, **kwargs) as value:
+        with ExitStack() as stack:
+            if not entering:  # else one of the plugin's spellings calls the other
+                stack.enter_context(heard(module, str(name)))
+            entering.append(None)
+            try:
+                value = stack.enter_context(original(*args, **kwargs))
+            finally:
+                entering.pop()
             yield value
 
-    setattr(holder, NAME, staticmethod(block) if on_class else block)
+    setattr(holder, NAME, staticmethod(block) if isinstance(holder, type) else block)
     try:
         yield
     finally:

@@ -142,7 +142,7 @@ def _definition(cls: type) -> tuple[str, int]:
     """File and line of the class statement."""
     try:
         file = inspect.getsourcefile(cls)
-    except TypeError:
+    except (TypeError, OSError):  # made by C, or by code that was never in a file
         return "", 0
     return (file, _class_lines(file).get(cls.__qualname__, 0)) if file else ("", 0)
 

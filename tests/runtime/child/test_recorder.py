@@ -282,13 +282,13 @@ class Tracer:
 
     @staticmethod
     @contextmanager
-    def dynamic_block(module: nn.Module, name: str) -> Iterator[None]:
+    def dynamic_block(module: nn.Module | None, name: str) -> Iterator[None]:
         yield
 
 
 def test_dynamic_blocks_are_scopes_with_runs_and_calls_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = ModuleType(JIT_SCHEME)
-    monkeypatch.setitem(vars(scheme), "Tracer", Tracer)
+    vars(scheme).update(Tracer=Tracer)
     monkeypatch.setitem(sys.modules, JIT_SCHEME, scheme)
     before = vars(Tracer)["dynamic_block"]
 
@@ -319,6 +319,24 @@ def test_dynamic_blocks_are_scopes_with_runs_and_calls_of_their_own(monkeypatch:
     assert {op.call for op in ops(recording, kinds="function") if op.scope is None} == {0, 1}
     acts = [e for e in recording.executions if e.module == "sub.act"]
     assert [(e.scope, e.scope_run) for e in acts] == [("body", n) for n in range(4)]
+
+
+def test_a_block_without_a_name_is_one_scope_however_the_plugin_spells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scheme = ModuleType(JIT_SCHEME)
+    vars(scheme).update(Tracer=Tracer, dynamic_block=lambda: Tracer.dynamic_block(None, ""))
+    monkeypatch.setitem(sys.modules, JIT_SCHEME, scheme)
+
+    def forward(m: Any, x: Any) -> Any:
+        for _ in range(2):
+            with scheme.dynamic_block():
+                x = x + 1
+        return x
+
+    recording, _ = run(Forward(forward), X)
+    assert [(op.scope, op.scope_run) for op in ops(recording)] == [("", 0), ("", 1)]
+    assert recording.notes == ()
 
 
 def test_parameters_and_buffers_used_directly_are_constants_with_their_names() -> None:

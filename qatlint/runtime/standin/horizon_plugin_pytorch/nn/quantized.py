@@ -8,8 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._absent import missing
+
 
 class FloatFunctional(nn.Module):
+    """Every method goes through forward, so that whoever counts executions of modules counts these."""
+
     def forward(self, operation: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         return operation(*args, **kwargs)
 
@@ -46,3 +50,34 @@ class FloatFunctional(nn.Module):
 
     def mul_scalar(self, x: Tensor, y: float) -> Tensor:
         return self._run(torch.mul, x, y)
+
+    def add_relu(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.relu(self._run(torch.add, x, y))
+
+    def maximum(self, x: Tensor, y: Tensor) -> Tensor:
+        return self._run(torch.maximum, x, y)
+
+    def minimum(self, x: Tensor, y: Tensor) -> Tensor:
+        return self._run(torch.minimum, x, y)
+
+    def div(self, x: Tensor, y: Tensor) -> Tensor:
+        return self._run(torch.div, x, y)
+
+    def exp(self, x: Tensor) -> Tensor:
+        return self._run(torch.exp, x)
+
+    def sqrt(self, x: Tensor) -> Tensor:
+        return self._run(torch.sqrt, x)
+
+    def pow(self, x: Tensor, y: Tensor | float) -> Tensor:
+        return self._run(torch.pow, x, y)
+
+    def ceil(self, x: Tensor) -> Tensor:
+        return self._run(torch.ceil, x)
+
+    def floor(self, x: Tensor) -> Tensor:
+        return self._run(torch.floor, x)
+
+
+FXFloatFunctional = FloatFunctional
+__getattr__ = missing(__name__)
