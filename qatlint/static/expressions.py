@@ -44,6 +44,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
+_NAME, _CONSTANT = ast.Name, ast.Constant
 _UNCHANGING = (Const, External, ClassValue, Function, ModuleValue, Imported)
 """Module-level values that mean the same to every class: found once for the project."""
 _SIZE_LIMIT = 10_000
@@ -57,7 +58,12 @@ class Expressions(Deciding):
         """The abstract value of an expression; calls in it are recorded."""
         self.steps += 1
         kind = type(node)
-        if kind is ast.Constant:
+        if kind is _NAME:
+            # Half of all expressions are names, most of them local variables.
+            value = frame.env.get(node.id)  # type: ignore[attr-defined]
+            if value is not None and type(value) is not Choice:
+                return value
+        elif kind is _CONSTANT:
             return Const(node.value)  # type: ignore[attr-defined]
         handler = _HANDLERS.get(kind)
         if handler is None:

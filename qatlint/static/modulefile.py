@@ -18,6 +18,7 @@ class ClassDef:
         "known_mro",
         "_read_in",
         "assigned_in",
+        "changing",
         "constants",
         "file",
         "is_module",
@@ -47,6 +48,8 @@ class ClassDef:
                     self.constants[statement.target.id] = statement.value
         self.known_mro: tuple[Linear, ...] | None = None
         self.assigned_in: dict[str, list[str]] | None = None
+        self.changing: dict[str, tuple[str, str]] | None = None
+        """See `repeatable.changing_call`."""
         self._read_in: dict[str, frozenset[str]] = {}
         self.is_module: bool | None = None
         """Answer of `Project.is_module`, once it was asked."""

@@ -46,6 +46,8 @@ class Project:
         """The files findings are asked for: where subclasses are looked for."""
         self.shared_values: dict[tuple[str, str], Any] = {}
         """For the interpreter: values of module-level names that mean the same to every class."""
+        self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, bool]]] = {}
+        """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
         self.used: dict[str, set[str]] = {}
         """File -> files its imports led to."""
         self.asked: set[Topic] = set()
@@ -66,6 +68,7 @@ class Project:
     def forget(self) -> None:
         """Let go of all trees, and of all that refers to them; what was learnt about paths stays."""
         self.shared_values.clear()
+        self.loop_names.clear()
         self._opened.close()
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:

@@ -44,18 +44,18 @@ def kept_state(project: Project, target: Instance | Symbol, depth: int = 0) -> s
     return ""
 
 
-def changing_call(method: ast.AST, attribute: str) -> str:
-    """The method that is called on `self.<attribute>` and changes it (`eval`), or ""."""
-    for node in nodes(method):
-        if isinstance(node, ast.Attribute) and node.attr in CHANGING:
-            held = node.value
-            if (
-                isinstance(held, ast.Attribute)
-                and held.attr == attribute
-                and isinstance(held.value, ast.Name)
-            ):
-                return node.attr
-    return ""
+def changing_call(cls: ClassDef, attribute: str) -> tuple[str, str] | None:
+    """The call that changes `self.<attribute>` in a method of the class: (`eval`, name of the method)."""
+    if cls.changing is None:
+        # For all attributes at once: large classes are asked about each of theirs.
+        cls.changing = {}
+        for name, method in cls.methods.items():
+            for node in nodes(method):
+                if isinstance(node, ast.Attribute) and node.attr in CHANGING:
+                    held = node.value
+                    if isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name):
+                        cls.changing.setdefault(held.attr, (node.attr, name))
+    return cls.changing.get(attribute)
 
 
 def children_of(target: Instance) -> Iterator[Value]:

@@ -281,7 +281,10 @@ class Statements(Iteration):
 
         A counter that is incremented by one becomes the loop's index.
         """
-        for name, counter in _changed(body).items():
+        known = self.project.loop_names.get(id(body))
+        if known is None or known[0] is not body:
+            known = self.project.loop_names[id(body)] = (body, _changed(body))
+        for name, counter in known[1].items():
             value = frame.env.get(name)
             if value is None:
                 continue
@@ -429,9 +432,6 @@ def _loaded(target: ast.expr) -> ast.expr:
 
 def _changed(body: list[ast.stmt]) -> dict[str, bool]:
     """Names a loop body assigns; True for a counter: `n += 1` once, at the body's own level."""
-    cached = _CHANGED.get(id(body))
-    if cached is not None and cached[0] is body:
-        return cached[1]
     result: dict[str, bool] = {}
     top = {id(s) for s in body}
     stack: list[ast.AST] = list(body)
@@ -449,11 +449,8 @@ def _changed(body: list[ast.stmt]) -> dict[str, bool]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             result[node.id] = False
         stack.extend(ast.iter_child_nodes(node))
-    _CHANGED[id(body)] = (body, result)
     return result
 
-
-_CHANGED: dict[int, tuple[list[ast.stmt], dict[str, bool]]] = {}
 
 _Handler = Callable[[Statements, Any, Frame], None]
 _HANDLERS: dict[type[ast.stmt], _Handler] = {

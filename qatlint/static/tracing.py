@@ -206,10 +206,9 @@ class _Tracer(Counting):
             return self.run.modified[target.number]
         for entry in self.project.mro(self.run.cls):
             if isinstance(entry, ClassDef):
-                for name, method in entry.methods.items():
-                    changed = changing_call(method, attribute)
-                    if changed:
-                        return f"`{changed}()` is called on it in `{name}`"
+                changed = changing_call(entry, attribute)
+                if changed is not None:
+                    return f"`{changed[0]}()` is called on it in `{changed[1]}`"
         return ""
 
     def _reader(self, attribute: str) -> str:
