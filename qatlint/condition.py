@@ -18,7 +18,7 @@ Condition = frozenset[Term]
 TRUE: Condition = frozenset({frozenset()})
 FALSE: Condition = frozenset()
 TRAINING = 1
-_memoised = lru_cache(maxsize=1 << 16)  # few formulas are met, very often
+_memoised = lru_cache(maxsize=1 << 13)  # few formulas are met, very often; each takes half a kilobyte
 
 MAX_TERMS = 5
 """A formula with more terms is widened (see `either`): a bound on work, not on correctness."""

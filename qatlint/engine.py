@@ -37,7 +37,7 @@ def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[s
     return project
 
 
-LINES_HELD = 160_000
+LINES_HELD = 180_000
 """Lines of syntax trees (1.8 KB each) that all processes together hold; past it they are let go of."""
 _EXPECTED_FILES = 20
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
@@ -50,9 +51,11 @@ def answers(workers: int, tasks: int, prepared: Prepared[T]) -> Generator[T, Non
     # A forked worker starts at once; where that is not to be had, a spawned one imports us anew.
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    waiting = iter(range(tasks))
     processes = []
     open_tasks: dict[Any, int] = {}
+    # Each worker goes through a stretch of its own, since neighbours need the same things.
+    stretches = [deque(range(tasks * i // workers, tasks * (i + 1) // workers)) for i in range(workers)]
+    waiting: dict[Any, deque[int]] = {}
     with _uninterrupted() as let_signals_in:
         try:
             for _ in range(workers):
@@ -62,6 +65,7 @@ def answers(workers: int, tasks: int, prepared: Prepared[T]) -> Generator[T, Non
                 processes.append(process)
                 theirs.close()
                 open_tasks[ours] = 0
+                waiting[ours] = stretches[len(waiting)]
             let_signals_in()
             for connection in [*open_tasks] * _AHEAD:
                 _next(connection, waiting, open_tasks)
@@ -80,9 +84,13 @@ def answers(workers: int, tasks: int, prepared: Prepared[T]) -> Generator[T, Non
                 connection.close()
 
 
-def _next(connection: Connection, waiting: Iterator[int], open_tasks: dict[Connection, int]) -> None:
-    task = next(waiting, None)
-    if task is not None:
+def _next(
+    connection: Connection, waiting: dict[Connection, deque[int]], open_tasks: dict[Connection, int]
+) -> None:
+    """Send a worker the next task of its stretch, or help the one that has most left, from the end."""
+    own, longest = waiting[connection], max(waiting.values(), key=len)
+    if own or longest:
+        task = own.popleft() if own else longest.pop()
         try:
             connection.send(task)
         except OSError:

@@ -131,6 +131,7 @@ class ModuleFile:
     """
 
     __slots__ = (
+        "_around",
         "_bound",
         "_waiting",
         "classes",
@@ -156,6 +157,7 @@ class ModuleFile:
         self._bound: dict[str, Binding | Piece] = {}
         self._waiting: dict[int, Piece] = {}
         """Definitions that nobody has asked for, by line."""
+        self._around: dict[int, ClassDef | None] = {}
         self.stars: list[str] = []
         self.classes: list[ClassDef] = []
         """Those that are parsed: all of them, without an outline."""
@@ -189,6 +191,13 @@ class ModuleFile:
             self._load(piece)
         return next((cls for cls in self.classes if cls.node.lineno == line), None)
 
+    def class_around(self, line: int) -> ClassDef | None:
+        """The innermost class around a line that is parsed; None outside classes."""
+        if line not in self._around:
+            around = [cls for cls in self.classes if cls.node.lineno <= line <= (cls.node.end_lineno or 0)]
+            self._around[line] = max(around, key=lambda cls: cls.node.lineno, default=None)
+        return self._around[line]
+
     def complete(self) -> None:
         """Parse what is not parsed yet, so that all classes are known. Raises `Unreadable`."""
         self.source.parse()
@@ -209,6 +218,7 @@ class ModuleFile:
         self.source.tree = ast.Module([], [])
         self._bound.clear()
         self._waiting.clear()
+        self._around.clear()
         self.classes.clear()
 
     def _outlined(self, outline: Outline) -> None:

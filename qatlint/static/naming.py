@@ -274,10 +274,5 @@ def _alternatives(value: Value) -> Iterator[Value]:
 
 def owner_at(file: ModuleFile, node: ast.AST) -> str:
     """`package.module:Class` of the innermost class around a node; "" outside classes."""
-    line = getattr(node, "lineno", 0)
-    best: ClassDef | None = None
-    for cls in file.classes:
-        if cls.node.lineno <= line <= (cls.node.end_lineno or 0):
-            if best is None or cls.node.lineno >= best.node.lineno:
-                best = cls
-    return best.full_name if best is not None else ""
+    cls = file.class_around(getattr(node, "lineno", 0))
+    return cls.full_name if cls is not None else ""

@@ -52,10 +52,7 @@ class Opened:
                     return self.whole(path)
                 except (Unreadable, OSError):
                     pass
-            try:
-                self._parts[path] = self._outlined(path)
-            except (Unreadable, OSError, RecursionError):
-                self._parts[path] = None
+            self._parts[path] = self._read(path)
         return self._parts[path]
 
     def may_bind(self, path: str, name: str) -> bool:
@@ -66,9 +63,11 @@ class Opened:
         """
         known = self._names.get(path)
         if known is None:
-            file = self.part(path)
+            file = self._parts[path] if path in self._parts else self._read(path)
             if file is not None and file.stars:
+                self._parts[path] = file
                 return True
+            # Few of the files are needed for more than this, so they are not kept.
             known = self._names[path] = file.names() if file is not None else ""
         return f" {name} " in known
 
@@ -84,6 +83,12 @@ class Opened:
                 file.close()
         self._parts.clear()
         self._whole.clear()
+
+    def _read(self, path: str) -> ModuleFile | None:
+        try:
+            return self._outlined(path)
+        except (Unreadable, OSError, RecursionError):
+            return None
 
     def _complete(self, path: str) -> ModuleFile:
         file = self._parts.get(path)

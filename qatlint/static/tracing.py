@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Iterator
 
 from qatlint.condition import TRUE, atoms_of
@@ -110,7 +109,7 @@ class _Tracer(Counting):
             known = target.hint
         facts, class_name, internals = self._facts(known, 0 if matters else DEPTH)
         path = named.paths[0] if named.paths else ""
-        last = re.sub(r"[.*\d]+$", "", path).rpartition(".")[2]
+        last = path.rstrip(".*0123456789").rpartition(".")[2]
         if (facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last)) or (
             facts.kind is Kind.PROJECT and class_name.endswith(("Loss", "Criterion"))
         ):
