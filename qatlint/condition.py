@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 Term = frozenset[int]
 Condition = frozenset[Term]
@@ -62,7 +63,7 @@ def both(a: Condition, b: Condition) -> Condition:
 
 @_memoised
 def either(a: Condition, b: Condition) -> Condition:
-    """Disjunction. Widened to the literals all terms share when it would grow too large."""
+    """Disjunction. Widened by joining terms into the literals they share when it would grow too large."""
     if not a:
         return b
     if not b or a == b:
@@ -116,6 +117,10 @@ def holds(condition: Condition, assignment: frozenset[int]) -> bool:
     return any(t <= assignment for t in condition)
 
 
+def _difference(pair: tuple[Term, Term]) -> int:
+    return len(pair[0] ^ pair[1])
+
+
 def _simplify(terms: list[Term]) -> Condition:
     """Drop absorbed terms, merge `g and a` with `g and not a`, bound the number of terms."""
     if len(terms) < 2:
@@ -144,6 +149,10 @@ def _simplify(terms: list[Term]) -> Condition:
     for s in sorted(current, key=len):
         if not any(t <= s for t in kept):
             kept.append(s)
-    if len(kept) > MAX_TERMS:
-        return frozenset({frozenset.intersection(*kept)})
+    while len(kept) > MAX_TERMS:
+        # The two that differ least become what they share: weaker than both, and little is lost.
+        a, b = min(combinations(kept, 2), key=_difference)
+        shared = a & b
+        kept = [t for t in kept if not shared <= t]
+        kept.append(shared)
     return frozenset(kept)

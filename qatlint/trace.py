@@ -111,6 +111,14 @@ class Loop(NamedTuple):
     """Whether the constructor can write down the number of turns."""
 
 
+class Chosen(NamedTuple):
+    """Turns of a loop in which the element equals a constant: `if name == "ffn"`."""
+
+    over: str
+    constants: tuple[str, ...]
+    """As written; one of them must come up."""
+
+
 class Scope(NamedTuple):
     """A `Tracer.dynamic_block` that was entered."""
 
@@ -144,7 +152,9 @@ class Call(NamedTuple):
     repeats: bool = True
     """Its loops go round more than once on every path, as far as anybody knows."""
     some_turns: bool = False
-    """A test of the loop's counter lets it run in some turns only."""
+    """A test lets it run in some turns of its loops only."""
+    chosen: Chosen | None = None
+    """Which turns these are, where what the loop runs over chooses them and nobody knows it."""
     inside: Span | None = None
     """The execution itself, when `span` is the call in the owner's body that led to it."""
     own: bool = False

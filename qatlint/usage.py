@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from qatlint.condition import TRAINING, Atom, Condition, atoms_of, implies
+from qatlint.condition import TRAINING, Atom, Condition, Term, atoms_of, excludes, implies
 from qatlint.trace import Call, Module, On, Times, Trace, Usage
 
 ATOM_LIMIT = 9
@@ -57,15 +57,17 @@ def count(
     least: int | None = None
     most: int | None = 0
     always = shared = shared_in_eval = False
+    exclusive = _exclusive_groups(calls, atoms)
     first = True
     for assignment in _assignments(chosen, {n: atoms[n].group for n in chosen if n in atoms}):
         if not _may_hold(exists, assignment):
             continue
         if any(not _may_hold(f, assignment) for f in relevant):
             continue
-        low, high, sure = 0, 0, 0
+        low, sure = 0, 0
         unbounded = False
-        for call in calls:
+        highest = [0] * len(calls)
+        for call, group in zip(calls, exclusive, strict=True):
             if _must_hold(call.when, assignment):
                 low += call.times.least
                 sure += 2 if call.repeats else 1
@@ -74,7 +76,8 @@ def count(
             if call.times.most is None:
                 unbounded = True
             else:
-                high += call.times.most
+                highest[group] = max(highest[group], call.times.most)
+        high = sum(highest)
         here_shared = unbounded or high > 1
         shared = shared or here_shared
         if (here_shared and -TRAINING in assignment) or (here_shared and TRAINING not in chosen):
@@ -88,6 +91,40 @@ def count(
     if shared and not shared_in_eval:
         on = On.TRAINING
     return Usage(Times(least or 0, most), on, shared, always and on is On.SOME_PATH)
+
+
+def _exclusive_groups(calls: Sequence[Counted], atoms: Mapping[int, Atom]) -> list[int]:
+    """A group for each call: of those of one group no two run in the same forward, whatever holds.
+
+    Only some atoms are tried both ways; the branches of a long `elif` still exclude each other.
+    """
+    members: list[list[Condition]] = []
+    result: list[int] = []
+    for call in calls:
+        for number, group in enumerate(members):
+            if all(_exclude(call.when, other, atoms) for other in group):
+                group.append(call.when)
+                result.append(number)
+                break
+        else:
+            result.append(len(members))
+            members.append([call.when])
+    return result
+
+
+def _exclude(a: Condition, b: Condition, atoms: Mapping[int, Atom]) -> bool:
+    """Whether two conditions cannot hold together, since their terms contradict each other or need two
+    different atoms of one group."""
+    if excludes(a, b):
+        return True
+    return all(_one_of_a_group(s, t, atoms) or not {-x for x in s}.isdisjoint(t) for s in a for t in b)
+
+
+def _one_of_a_group(s: Term, t: Term, atoms: Mapping[int, Atom]) -> bool:
+    taken = {atoms[x].group: x for x in s if x > 0 and x in atoms and atoms[x].group is not None}
+    return any(
+        taken.get(atoms[x].group, x) != x for x in t if x > 0 and x in atoms and atoms[x].group is not None
+    )
 
 
 def _total(calls: Sequence[Counted]) -> int | None:

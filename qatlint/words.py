@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qatlint.trace import Call, Loop, Module, Times
+from qatlint.trace import Call, Chosen, Loop, Module, Times
 
 
-def times_words(times: Times, loops: Sequence[Loop] = ()) -> str:
-    """`twice`, `3 times`, `up to 4 times`, `once per turn of the loop over ...`; `loops` are around it."""
+def times_words(times: Times, calls: Sequence[Call] = ()) -> str:
+    """`twice`, `3 times`, `up to 4 times`, `once per turn of the loop over ...`; `calls` are what repeats."""
     if times.most is None:
-        loop = _loop_words(loops)
         if not times.least:
-            return f"once per turn of {loop}"
+            return f"once per {_turn_words(calls)}"
         least = {1: "once", 2: "twice"}.get(times.least, f"{times.least} times")
-        return f"at least {least}, and again in each turn of {loop}"
+        return f"at least {least}, and again in each {_turn_words(calls)}"
     if times.least == times.most or times.most == 2:
         return "twice" if times.most == 2 else f"{times.most} times"
     return f"up to {times.most} times"
 
 
-def _loop_words(loops: Sequence[Loop]) -> str:
-    """The innermost loop whose number of turns is not bounded."""
-    for loop in reversed(loops):
-        if loop.times.most is None:
-            if loop.statement == "while":
-                return "a `while` loop"
-            return f"the loop over `{loop.over}`" if loop.over else "a loop"
-    return "a loop"
+def _turn_words(calls: Sequence[Call]) -> str:
+    """A turn of the innermost loop whose number of turns is not bounded."""
+    for call in calls:
+        for loop in reversed(call.loops):
+            if loop.times.most is None:
+                if loop.statement == "while":
+                    return "turn of a `while` loop"
+                turn = f"turn of the loop over `{loop.over}`" if loop.over else "turn of a loop"
+                if call.chosen is not None and call.chosen.over == loop.over:
+                    turn += f" that has {' or '.join(call.chosen.constants)}"
+                return turn
+    return "turn of a loop"
 
 
 def given_words(loops: Sequence[Loop]) -> str:
@@ -36,6 +39,15 @@ def given_words(loops: Sequence[Loop]) -> str:
     if not given:
         return ""
     return f" with the default{'s' if len(given) > 1 else ''} {' and '.join(given)}"
+
+
+def chosen_words(chosen: Sequence[Chosen]) -> str:
+    """`each time `names` has 'ffn' or 'norm'`."""
+    constants: dict[str, dict[str, None]] = {}
+    for one in chosen:
+        constants.setdefault(one.over, {}).update(dict.fromkeys(one.constants))
+    parts = [f"each time `{over}` has {' or '.join(values)}" for over, values in constants.items()]
+    return ", and ".join(parts)
 
 
 def class_words(module: Module) -> str:

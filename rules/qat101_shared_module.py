@@ -73,9 +73,9 @@ from qatlint.condition import excludes
 from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why
 from qatlint.rule import rule
-from qatlint.trace import Call, Kind, Module, On, Trace, Usage
-from qatlint.usage import usage
-from qatlint.words import call_places, class_words, given_words, times_words
+from qatlint.trace import Call, Kind, Module, On, Times, Trace, Usage
+from qatlint.usage import usage, usage_of_calls
+from qatlint.words import call_places, chosen_words, class_words, given_words, times_words
 
 _SKIPPED = (Kind.LOSS,)
 
@@ -116,12 +116,13 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
     if (used.on is On.ALWAYS or used.by_turns) and _has_unshared_twin(trace, path, modules):
         # the configuration may pick the other one
         used = used._replace(on=On.SOME_PATH, by_turns=False)
+    chosen = _only_in_chosen_turns(trace, module)
     plan = plan_clone(trace, module, modules, places, used)
     return Finding(
         code="QAT101",
         name="shared-module",
-        severity=severity(module.kind, module.internals, module.certain),
-        message=_message(trace, path, module, used, place),
+        severity=Severity.NOTE if chosen else severity(module.kind, module.internals, module.certain),
+        message=_message(trace, path, module, used, place, chosen),
         span=place.span,
         owner=_owner(trace, place),
         subject=path,
@@ -135,9 +136,17 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
 
 def _has_unshared_twin(trace: Trace, path: str, shared: list[Module]) -> bool:
     return any(
-        m.path == path and all(excludes(m.when, other.when) for other in shared) and trace.calls_of(m)
-        for m in trace.modules
+        m.path == path and all(excludes(m.when, other.when) for other in shared) for m in trace.modules
     )
+
+
+def _only_in_chosen_turns(trace: Trace, module: Module) -> str:
+    """In words, which turns would have to come twice for it to be shared; "" when it is shared anyway."""
+    calls = [c for c in trace.calls_of(module) if not c.other_element]
+    once = [c._replace(times=Times(0, 1)) if c.chosen else c for c in calls]
+    if usage_of_calls(once, module.when, trace.facts, trace.atoms).shared:
+        return ""
+    return chosen_words([c.chosen for c in calls if c.chosen])
 
 
 def _second(places: list[Call]) -> Call:
@@ -162,7 +171,7 @@ def _owner(trace: Trace, place: Call) -> str:
     return trace.owner
 
 
-def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call) -> str:
+def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call, chosen: str) -> str:
     where = {
         On.ALWAYS: "in one forward",
         On.SOME_PATH: "in one forward" if used.by_turns else "in one forward on some paths only",
@@ -172,8 +181,9 @@ def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call) 
         # The code is a base's, but only this class runs it so often.
         where += f" of `{trace.owner.rpartition(':')[2]}`, which inherits this"
     calls = [c for c in trace.calls_of(module) if not c.other_element]
-    where += given_words([loop for call in calls for loop in call.loops])
-    often = times_words(used.times, place.loops)
+    if used.times.most is not None:
+        where += given_words([loop for call in calls for loop in call.loops])
+    often = chosen or times_words(used.times, calls)
     return f"`{path}` ({class_words(module)}) runs {often} {where}: {why(module.kind)}"
 
 

@@ -18,7 +18,7 @@ from qatlint.static.values import (
     Value,
 )
 from qatlint.static.written import Method, Written, site_of
-from qatlint.trace import Call, Loop, Scope, Span, Times
+from qatlint.trace import Call, Chosen, Loop, Scope, Span, Times
 from qatlint.usage import Counted, count
 
 
@@ -71,6 +71,7 @@ class Counting(Naming):
             callee = one.callee if place is last else getattr(place.node, "func", place.node)
             repeating = self._repeating(one)
             times, some_turns = self._times(one, repeating)
+            turns = self._chosen_turns(one, repeating)
             yield Call(
                 module=key,
                 span=place.file.source.span(place.node),
@@ -82,8 +83,9 @@ class Counting(Naming):
                 loops=tuple(_loop(loop, self._countable(loop)) for loop in self._shown_loops(one)),
                 method=one.method,
                 via=tuple(p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE),
-                repeats=not some_turns and not any(loop.leaves for loop in repeating),
-                some_turns=some_turns,
+                repeats=not some_turns and turns is None and not any(loop.leaves for loop in repeating),
+                some_turns=some_turns or turns is not None,
+                chosen=turns,
                 inside=None if place is last else last.file.source.span(last.node),
                 implied=one.implied,
                 own=last.owner is not self.root and last.owner is one.target.creator,
@@ -162,6 +164,8 @@ class Counting(Naming):
                 # Of all turns but one it is known that they run when one is left out by `!=`.
                 least = max(times.least - 1, 0) if left_out == "one" else 0
                 times = Times(least, None if times.most is None else max(times.most - 1, 0))
+            elif self._turn_constants(raw.guard, loop.number):
+                times = Times(0, times.most)
             result = product(result, times) or result
         return result, some_turns
 
@@ -178,6 +182,25 @@ class Counting(Naming):
         if not answers or "" in answers:
             return ""
         return answers.pop() if len(answers) == 1 else "some"
+
+    def _turn_constants(self, guard: Condition, loop: int) -> list[str]:
+        """The constants of which one must come up in a turn of the loop for the condition to hold."""
+        constants: list[str] = []
+        for term in guard:
+            found = [self.run.chosen[x] for x in sorted(term) if x in self.run.chosen]
+            equal = [chosen.constant for chosen in found if loop in chosen.loops]
+            if not equal:
+                return []
+            constants += equal
+        return list(dict.fromkeys(constants))
+
+    def _chosen_turns(self, raw: RawCall, repeating: list[LoopFrame]) -> Chosen | None:
+        """In which turns it runs, where tests of what the innermost loop runs over choose them."""
+        for loop in reversed(repeating):
+            constants = self._turn_constants(raw.guard, loop.number)
+            if constants:
+                return Chosen(_text(loop.over), tuple(constants))
+        return None
 
     def _selected(self, raw: RawCall) -> tuple[At, ...]:
         """Which element runs, with tests such as `if i == index` taken into account."""

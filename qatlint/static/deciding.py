@@ -8,12 +8,13 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, literal, negate
-from qatlint.static.machine import Frame, Machine, Position, key_of, origin_of
+from qatlint.static.machine import Comparison, Frame, Machine, Position, deps_of, key_of, origin_of
 from qatlint.static.values import (
     Choice,
     Const,
     Index,
     Instance,
+    Item,
     Mapping,
     Pattern,
     Pick,
@@ -154,7 +155,11 @@ class Deciding(Machine):
             return FALSE
         config = origin_of(value) == "config" and origin_of(other) == "config"
         group = ("equal", key) if isinstance(other, Const) else None
-        return literal(self.atom(("equal", key, same), node, group=group, config=config))
+        number = self.atom(("equal", key, same), node, group=group, config=config)
+        varying = deps_of(value)
+        if varying and isinstance(other, Const):
+            self.chosen[number] = Comparison(varying, repr(other.value))
+        return literal(number)
 
     def _ordered(self, left: Value, op: ast.cmpop, right: Value, node: ast.expr) -> Condition:
         if isinstance(left, Index) or isinstance(right, Index):
@@ -176,13 +181,15 @@ class Deciding(Machine):
         self.positions[number] = Position(index.loop, other is not None, other)
         return literal(number)
 
-    def _contains(self, left: Value, right: Value, node: ast.expr) -> Condition:
+    def _contains(self, left: Value, right: Value, node: ast.Compare) -> Condition:
         entries = self.entries(right)
         if entries is not None and not entries.open and all(i.times is None for i in entries.items):
-            if isinstance(left, (Const, Symbol)) and len(entries.items) <= 8:
+            if isinstance(left, (Const, Symbol, Pick)) and len(entries.items) <= 8:
                 result = FALSE
                 for item in entries.items:
-                    result = either(result, self._compare_two(left, ast.Eq(), item.value, _as_compare(node)))
+                    result = either(
+                        result, self._compare_two(left, ast.Eq(), item.value, _equality(node, item))
+                    )
                 return result
         if isinstance(right, Mapping) and isinstance(left, Const) and not right.open and not right.rest:
             try:
@@ -233,7 +240,8 @@ class Deciding(Machine):
         return TRUE
 
 
-def _as_compare(node: ast.expr) -> ast.Compare:
-    if isinstance(node, ast.Compare):
+def _equality(node: ast.Compare, item: Item) -> ast.Compare:
+    """`x == "a"`, as one alternative of `x in ("a", "b")` would be written."""
+    if not isinstance(item.value, Const):
         return node
-    return ast.Compare(node, [ast.Eq()], [node])
+    return ast.Compare(node.left, [ast.Eq()], [ast.Constant(item.value.value)])

@@ -110,6 +110,10 @@ class Execution(Objects):
         """Note one execution of a module, if it is the root's business."""
         if self.phase != "forward" or (isinstance(target, Instance) and target.transient):
             return
+        if self.supposing:
+            if isinstance(target, Instance):
+                self.touched.setdefault(target.number, "run where other arguments are given")
+            return
         if frame.owner is not None and frame.owner is not self.root:
             creator = target.creator
             if creator is not self.root and (creator is None or creator.number not in self.opened):

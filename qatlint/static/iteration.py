@@ -33,7 +33,7 @@ MANY = Times(0, None)
 class Turns:
     """The turns of a loop. `values` when they are known one by one, else `element` stands for all."""
 
-    __slots__ = ("element", "given", "known", "over", "times", "values")
+    __slots__ = ("assumed", "element", "given", "known", "over", "times", "values")
 
     def __init__(
         self,
@@ -43,9 +43,12 @@ class Turns:
         known: bool,
         over: ast.AST,
         given: str = "",
+        assumed: Sequence[tuple[Condition, Value]] | None = None,
     ) -> None:
         self.given = given
         """The default that `times` was taken from."""
+        self.assumed = assumed
+        """The values of that default, one by one."""
         self.values = values
         self.element = element
         self.times = times
@@ -211,7 +214,10 @@ class Iteration(Expressions):
                 counter = Index(loop.number, start) if start is not None else self._any_counter(loop)
                 return _pair(counter, inner.element(loop))
 
-            return Turns(values, numbered, inner.times, inner.known, inner.over, inner.given)
+            assumed = None
+            if inner.assumed is not None and start is not None:
+                assumed = [(w, _pair(Const(i + start), v)) for i, (w, v) in enumerate(inner.assumed)]
+            return Turns(values, numbered, inner.times, inner.known, inner.over, inner.given, assumed)
         if value.kind == "zip":
             return self._over_zip(parts)
         if value.kind == "reversed":
@@ -394,15 +400,17 @@ class Iteration(Expressions):
 
     def _over_unknown(self, value: Value, text: ast.AST) -> Turns:
         known = origin_of(value) == "config"
-        times, given = MANY, ""
+        times, given, assumed = MANY, "", None
         if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)) and value.hint:
             times, given = Times(len(value.hint), len(value.hint)), value.given
+            if not any(isinstance(v, (ast.AST, Value)) for v in value.hint):
+                assumed = [(TRUE, _constant(v)) for v in value.hint]
 
         def element(loop: LoopFrame) -> Value:
             at = At(("loop", loop.number, 0), frozenset({loop.number}), running=True)
             return self.element_of(value, at)
 
-        return Turns(None, element, times, known, text, given)
+        return Turns(None, element, times, known, text, given, assumed)
 
     def element_of(self, value: Value, at: At) -> Value:
         """The element of an unknown container. Elements of one container are one family."""
@@ -600,6 +608,14 @@ def _partial(value: Value, sure: int) -> Value:
         value.options,
         (*value.at[:-1], At(at.key, at.deps, running=True, low=at.low, high=at.high, sure=sure)),
     )
+
+
+def _constant(value: object) -> Value:
+    """A constant of the source as a value."""
+    if isinstance(value, (tuple, list)):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return Seq([Item(_constant(v)) for v in value], kind)
+    return Const(value)
 
 
 def _pair(first: Value, second: Value) -> Seq:

@@ -177,6 +177,14 @@ class Position(NamedTuple):
     """What the counter is compared with, when it is a test for equality."""
 
 
+class Comparison(NamedTuple):
+    """A test that holds in turns of loops that nobody knows: `if name == "ffn"` over unknown names."""
+
+    loops: frozenset[int]
+    constant: str
+    """What the element is compared with, as written."""
+
+
 class RawAtom:
     """An undecided test as it was met; its text is made only when somebody asks for it."""
 
@@ -214,6 +222,11 @@ class Machine:
         self.interned: dict[Hashable, int] = {}
         self.positions: dict[int, Position] = {}
         """Atoms that test a loop counter."""
+        self.chosen: dict[int, Comparison] = {}
+        """Atoms that compare what a loop runs over with a constant."""
+        self.supposing = 0
+        """Above 0 while turns are followed that a default does not have: they reach modules, but are not
+        counted."""
         self.opened: frozenset[int] = frozenset()
         """Children whose forward is followed, since a part of them is executed from outside."""
         self.grafts: list[tuple[int, str, ast.AST, ModuleFile]] = []

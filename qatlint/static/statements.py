@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
-from qatlint.static.iteration import Iteration
+from qatlint.static.iteration import Iteration, Turns
 from qatlint.static.machine import EnteredBlock, Frame, LoopExits
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.values import (
@@ -119,14 +119,14 @@ class Statements(Iteration):
         frame.guard = FALSE
 
     def _raise(self, node: ast.Raise, frame: Frame) -> None:
-        if len(frame.guard) <= 2:
+        if len(frame.guard) <= 2 and not self.supposing:
             self.facts.append(negate(frame.guard))
         frame.raised = either(frame.raised, frame.guard)
         frame.guard = FALSE
 
     def _assert(self, node: ast.Assert, frame: Frame) -> None:
         condition = self.test(node.test, frame)
-        if condition and condition != TRUE and frame.guard == TRUE:
+        if condition and condition != TRUE and frame.guard == TRUE and not self.supposing:
             self.facts.append(condition)
 
     def _if(self, node: ast.If, frame: Frame) -> None:
@@ -190,6 +190,13 @@ class Statements(Iteration):
         frame.loop_exits.append(exits)
         if turns.values is not None and self.may_unroll(len(turns.values), node):
             ended = self._unrolled(node, turns.values, turns.over, frame, exits)
+        elif (
+            turns.assumed is not None
+            and self.phase == "forward"
+            and self.may_unroll(len(turns.assumed), node)
+        ):
+            self._suppose(node, turns, frame)
+            ended = self._unrolled(node, turns.assumed, turns.over, frame, exits, turns.given)
         else:
             ended = self._at_once(node, turns, frame, exits)
         frame.loop_exits.pop()
@@ -209,9 +216,11 @@ class Statements(Iteration):
         over: ast.AST,
         frame: Frame,
         exits: LoopExits,
+        given: str = "",
     ) -> Condition:
         """Interpret the body once per known value; the condition under which the loop ends itself."""
-        loop = LoopFrame(next(self.numbers), node, frame.file, Times(len(values), len(values)), True, over)
+        times = Times(len(values), len(values))
+        loop = LoopFrame(next(self.numbers), node, frame.file, times, True, over, given)
         loop.turns = len(values)
         self.loops.append(loop)
         self.unrolled *= max(len(values), 1)
@@ -233,7 +242,25 @@ class Statements(Iteration):
             self.unrolled //= max(len(values), 1)
         return frame.guard
 
-    def _at_once(self, node: ast.For | ast.AsyncFor, turns: Any, frame: Frame, exits: LoopExits) -> Condition:
+    def _suppose(self, node: ast.For | ast.AsyncFor, turns: Turns, frame: Frame) -> None:
+        """Follow the turns that a default does not have, without counting: the values of a default decide
+        how often something runs, but not what is never used."""
+        env, guard, raised, returns = dict(frame.env), frame.guard, frame.raised, len(frame.returns)
+        frame.loop_exits.append(LoopExits())
+        self.supposing += 1
+        try:
+            self._at_once(node, turns, frame, frame.loop_exits[-1])
+        finally:
+            self.supposing -= 1
+            frame.loop_exits.pop()
+        frame.env.clear()
+        frame.env.update(env)
+        frame.guard, frame.raised = guard, raised
+        del frame.returns[returns:]
+
+    def _at_once(
+        self, node: ast.For | ast.AsyncFor, turns: Turns, frame: Frame, exits: LoopExits
+    ) -> Condition:
         """Interpret the body once, for all turns."""
         loop = self.loop_at_once(node, turns, frame)
         before = frame.guard
