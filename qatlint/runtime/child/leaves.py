@@ -142,8 +142,9 @@ def _definition(cls: type) -> tuple[str, int]:
     """File and line of the class statement."""
     try:
         file = inspect.getsourcefile(cls)
-    except (TypeError, OSError):  # made by C, or by code that was never in a file
-        return "", 0
+    except (TypeError, OSError):  # made by C, in no file, or in a module that nobody registered
+        codes = (getattr(value, "__code__", None) for value in vars(cls).values())
+        file = next((code.co_filename for code in codes if code is not None), None)
     return (file, _class_lines(file).get(cls.__qualname__, 0)) if file else ("", 0)
 
 

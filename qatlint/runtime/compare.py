@@ -1,0 +1,81 @@
+"""What source says beside what ran: how good the reading of source is, on one's own model.
+
+Source gives bounds; forwards that were executed fall inside them or not. That a bound was not reached
+says nothing, since other inputs may reach it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from qatlint.runtime.edges import pattern
+from qatlint.trace import Times, Trace
+from qatlint.usage import usage
+
+
+class Disagreement(Enum):
+    """How the two differ."""
+
+    MORE = "ran more often than source says"
+    FEWER = "ran less often than source says"
+    UNKNOWN = "ran, and source does not know it"
+    ABSENT = "runs as source says, and was not there"
+
+
+class Line(NamedTuple):
+    """One module of one class on both sides; None where one side does not have it."""
+
+    owner: str
+    path: str
+    source: Times | None
+    executed: Times | None
+    disagreement: Disagreement | None
+
+
+def compare(source: Sequence[Trace], executed: Sequence[Trace]) -> list[Line]:
+    """Every module of every class that ran, in order of execution; without classes that were not read."""
+    by_name = {trace.owner: trace for trace in source}
+    by_place = {_place(trace): trace for trace in source}
+    lines: list[Line] = []
+    for trace in executed:
+        read = by_name.get(trace.owner) or by_place.get(_place(trace))
+        if read is not None:
+            lines += _lines(read, trace)
+    return lines
+
+
+def _lines(source: Trace, executed: Trace) -> Iterator[Line]:
+    left, right = _times(source), _times(executed)
+    for path in dict.fromkeys((*right, *left)):
+        said, ran = left.get(path), right.get(path)
+        yield Line(executed.owner, path, said, ran, _disagreement(said, ran))
+
+
+def _disagreement(said: Times | None, ran: Times | None) -> Disagreement | None:
+    if said is None:
+        return Disagreement.UNKNOWN if ran is not None and ran.most else None
+    if ran is None:
+        return Disagreement.ABSENT if said.least else None
+    if said.most is not None and (ran.most or 0) > said.most:
+        return Disagreement.MORE
+    return Disagreement.FEWER if ran.least < said.least else None
+
+
+def _times(trace: Trace) -> dict[str, Times]:
+    """Path -> how often; of several modules under one path, the widest bounds."""
+    found: dict[str, Times] = {}
+    for module in trace.modules:
+        times = usage(trace, module).times
+        for path in dict.fromkeys(pattern(name.path) for name in module.names) or (pattern(module.path),):
+            known = found.get(path, times)
+            most = None if None in (known.most, times.most) else max(known.most or 0, times.most or 0)
+            found[path] = Times(min(known.least, times.least), most)
+    return found
+
+
+def _place(trace: Trace) -> tuple[str, str, int]:
+    """The class statement: the same class may have another module name when its file is run by path."""
+    return trace.owner.rpartition(":")[2], os.path.realpath(trace.span.path), trace.span.line
