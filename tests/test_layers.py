@@ -54,6 +54,7 @@ FENCES: dict[str, set[str]] = {
     "libcst": {"codemods"},
     "torch": {"runtime.child", "runtime.standin"},
     "horizon_plugin_pytorch": {"runtime.child", "runtime.standin"},
+    "safetensors": {"runtime.child"},
     "click": {"cli"},
     "rich": {"cli", "report"},
     "rich_click": {"cli"},

@@ -1,0 +1,135 @@
+"""The jobs of the child process: a request as plain values in, an answer as plain values out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qatlint.runtime.child import checkpoint
+from qatlint.runtime.child.backend import PLUGIN, provide
+from qatlint.runtime.child.behaviour import Behaviour, observe, record, shake, state_of
+from qatlint.runtime.child.keys import load_into
+from qatlint.runtime.child.load import Loaded, Trouble, load
+from qatlint.runtime.child.pieces import difference, pieces, same
+from qatlint.runtime.recording import to_json
+from qatlint.runtime.target import Target
+
+_MOST = 8
+"""Differences told of one kind; more are counted."""
+
+
+def record_job(request: dict[str, Any]) -> dict[str, Any]:
+    """Execute the model once per sample: `{"recordings": [JSON, ...]}`."""
+    loaded = _load(request)
+    return {"recordings": [to_json(record(loaded.model, s, request["seed"])) for s in loaded.samples]}
+
+
+def before_job(request: dict[str, Any]) -> dict[str, Any]:
+    """The first version: record it, run it, and leave its behaviour in the scratch folder."""
+    loaded = _load(request)
+    shake(loaded.model, request["seed"])
+    state = state_of(loaded.model)
+    recording = record(loaded.model, loaded.samples[0], request["seed"])
+    behaviour = observe(loaded.model, loaded.samples, request["seed"], request["modes"])
+    torch.save(
+        {"state": state, "inputs": pieces(loaded.samples), "behaviour": tuple(behaviour)},
+        Path(request["scratch"], "before.pt"),
+    )
+    return {"recording": to_json(recording), "samples": len(loaded.samples)}
+
+
+def after_job(request: dict[str, Any]) -> dict[str, Any]:
+    """The second version, with the weights of the first: what differs, in words."""
+    loaded = _load(request)
+    # Written by `before_job` a moment ago, in a folder of our own.
+    left = torch.load(Path(request["scratch"], "before.pt"), weights_only=False)
+    changed = _differences(left["inputs"], pieces(loaded.samples))
+    if changed:
+        raise Trouble(
+            f"the inputs of the two versions differ: {changed[0]}",
+            "make them from the seed (torch, numpy and random are seeded), or load them from a file",
+        )
+    loading = load_into(loaded.model, left["state"])
+    answer: dict[str, Any] = {"loading": loading._asdict(), "samples": len(loaded.samples)}
+    answer["recording"] = to_json(record(loaded.model, loaded.samples[0], request["seed"]))
+    behaviour = observe(loaded.model, loaded.samples, request["seed"], request["modes"])
+    answer.update(_compare(Behaviour(*left["behaviour"]), behaviour))
+    return answer
+
+
+def doctor_job(request: dict[str, Any]) -> dict[str, Any]:
+    """What there is to run models with."""
+    answer: dict[str, Any] = {"python": platform.python_version(), "plugin": None, "trouble": ""}
+    if provide() == "horizon":
+        try:
+            answer["plugin"] = str(getattr(import_module(PLUGIN), "__version__", "unknown"))
+        except Exception as error:
+            answer["trouble"] = f"{PLUGIN} is there and cannot be imported: {type(error).__name__}: {error}"
+    return answer
+
+
+def checkpoint_job(request: dict[str, Any]) -> dict[str, Any]:
+    """Convert a checkpoint: `{"added": keys, "prefix": what the file puts before its keys}`."""
+    return checkpoint.convert(request["old"], request["new"], request["copies"])
+
+
+JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "record": record_job,
+    "before": before_job,
+    "after": after_job,
+    "doctor": doctor_job,
+    "checkpoint": checkpoint_job,
+}
+
+
+def _load(request: dict[str, Any]) -> Loaded:
+    return load(Target(*request["target"]), Target(*request["inputs"]), request["seed"])
+
+
+def _compare(before: Behaviour, after: Behaviour) -> dict[str, Any]:
+    outputs = {
+        mode: [
+            f"sample {number}: {text}" if len(runs) > 1 else text
+            for number, (a, b) in enumerate(zip(runs, after.outputs[mode], strict=True))
+            for text in _differences(a, b)
+        ]
+        for mode, runs in before.outputs.items()
+    }
+    gradients, rounded = [], []
+    for a, b in zip(before.gradients, after.gradients, strict=True):
+        for name, gradient in a.items():
+            if name not in b or same(gradient, b[name]):
+                continue
+            other = b[name]
+            if isinstance(gradient, Tensor) and isinstance(other, Tensor) and _close(gradient, other):
+                rounded.append(name)
+            else:
+                gradients.append(f"{name}: {difference(gradient, other)}")
+    state = [
+        f"{key}: {difference(value, after.state[key])}"
+        for key, value in before.state.items()
+        if key in after.state and not same(value, after.state[key])
+    ]
+    return {"outputs": outputs, "gradients": gradients, "rounded": rounded, "state": state}
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    """Equal up to the order in which a tied parameter's gradients were added up."""
+    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-5, atol=1e-7, equal_nan=True)
+
+
+def _differences(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> list[str]:
+    if [path for path, _ in before] != [path for path, _ in after]:
+        return [f"the structure changed: {len(before)} values became {len(after)}"]
+    found = [
+        f"{path or 'the result'} {difference(a, b)}"
+        for (path, a), (_, b) in zip(before, after, strict=True)
+        if not same(a, b)
+    ]
+    return found[:_MOST] + ([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])

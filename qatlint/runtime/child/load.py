@@ -1,0 +1,140 @@
+"""Finds what the user named: the model, and the inputs for it. Runs the user's code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from qatlint.runtime.child.served import load_file
+from qatlint.runtime.target import Target
+
+Sample = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments of one forward."""
+
+
+class Trouble(Exception):
+    """What the user named is not what it must be; the text says so, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Stage(Exception):
+    """An error of the user's code (the cause), and what was going on."""
+
+    def __init__(self, doing: str, hint: str = "") -> None:
+        super().__init__(doing)
+        self.doing = doing
+        self.hint = hint
+
+
+@contextmanager
+def stage(doing: str, hint: str = "") -> Iterator[None]:
+    """Say of an error of the user's code what was going on. SystemExit counts as an error here."""
+    try:
+        yield
+    except (Trouble, Stage):
+        raise
+    except (Exception, SystemExit) as error:
+        raise Stage(doing, hint) from error
+
+
+class Loaded(NamedTuple):
+    """A model that was just built, and the samples it is run on."""
+
+    model: nn.Module
+    samples: list[Sample]
+
+
+def load(target: Target, inputs: Target, seed: int) -> Loaded:
+    """Build the model and its inputs, each from the same seed. Raises `Trouble` and `Stage`."""
+    # Both are imported first: what a module draws while it is imported must not reach the weights.
+    build = callable_of(target)
+    make = callable_of(inputs)
+    sow(seed)
+    with stage(f"building the model with `{target.text}`"):
+        model = build if isinstance(build, nn.Module) else build()
+    if not isinstance(model, nn.Module):
+        raise Trouble(
+            f"`{target.text}` gave a {type(model).__name__}, not an nn.Module",
+            "name a function that returns the model, or a class that needs no arguments",
+        )
+    sow(seed + 1)
+    with stage(f"making the inputs with `{inputs.text}`"):
+        made = make()
+    return Loaded(model, samples_of(made, inputs.text))
+
+
+def sow(seed: int) -> None:
+    """Seed every generator that models use."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(seed % (1 << 32))
+
+
+def callable_of(target: Target) -> Any:
+    """The object that a target names. Raises `Trouble` and `Stage`."""
+    with stage(f"importing `{target.module or target.file}`"):
+        module = _module_of_file(target.file) if target.file else importlib.import_module(target.module)
+    found: Any = module
+    for part in target.name.split("."):
+        if not hasattr(found, part):
+            known = ", ".join(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
+            raise Trouble(
+                f"`{target.text}`: there is no `{part}` in it", f"callables there: {known or 'none'}"
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise Trouble(f"`{target.text}` is a {type(found).__name__}, which cannot be called")
+    return found
+
+
+def _module_of_file(path: str) -> ModuleType:
+    """A file in a package is imported as a part of it, so that its relative imports work."""
+    parts = [Path(path).stem]
+    folder = os.path.dirname(path)
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder, last = os.path.split(folder)
+        parts.insert(0, last)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+    if len(parts) > 1:
+        return importlib.import_module(name)
+    known = sys.modules.get(name)
+    if known is None:
+        return load_file(name, path)
+    if getattr(known, "__file__", None) and os.path.realpath(str(known.__file__)) == os.path.realpath(path):
+        return known
+    # The name is that of a module that runs already, such as `types`.
+    return sys.modules.get(f"{name}__") or load_file(f"{name}__", path)
+
+
+def samples_of(made: Any, text: str) -> list[Sample]:
+    """The samples that an inputs callable gave: args, `(args, kwargs)`, or a list of such."""
+    if not isinstance(made, list):
+        return [_sample(made)]
+    if not made:
+        raise Trouble(f"`{text}` gave an empty list", "give at least one sample")
+    return [_sample(entry) for entry in made]
+
+
+def _sample(made: Any) -> Sample:
+    if not isinstance(made, tuple):
+        return (made,), {}
+    if len(made) == 2 and isinstance(made[0], (tuple, list)) and isinstance(made[1], dict):
+        if all(isinstance(key, str) for key in made[1]):
+            return tuple(made[0]), made[1]
+    return made, {}

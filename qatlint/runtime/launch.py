@@ -1,0 +1,203 @@
+"""Start a child process that runs the user's code, within limits, and read what it reports.
+
+    answer = launch("record", {"target": [...], ...}, Limits(seconds=60))
+
+The child answers in a file of its own, so whatever the user's code prints is not in the way; it is kept and
+shown when something goes wrong. The child leads a process group, which is ended with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qatlint.runtime.overlay import NOTHING, Overlay
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+# Our own package is imported first, whatever the user's folders hold; then the path is the user's.
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "from qatlint.runtime.child.main import main\n"
+    "del sys.path[0]; main(sys.argv[2])"
+)
+_TICK = 0.05
+_WEIGH_EVERY = 0.5
+_SAID_LINES = 12
+
+
+class Limits(NamedTuple):
+    """What the child may use."""
+
+    seconds: float = 600.0
+    megabytes: int | None = None
+    """Resident memory of the child and all its children (Linux only); None: no limit."""
+
+
+class Frame(NamedTuple):
+    """A line of the user's code on the way to an error."""
+
+    path: str
+    line: int
+    function: str
+    text: str
+
+
+class ChildFailed(Exception):
+    """The user's code did not get through; everything that is known about it."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", frames: tuple[Frame, ...] = (), said: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.frames = frames
+        self.said = said
+        """The last lines that the code printed."""
+
+
+def launch(
+    job: str,
+    request: Mapping[str, Any],
+    limits: Limits,
+    *,
+    folder: str = "",
+    overlay: Overlay = NOTHING,
+    scratch: str = "",
+) -> dict[str, Any]:
+    """Run `job` of `qatlint.runtime.child` and give its answer. Raises `ChildFailed`.
+
+    `folder` is where the code runs (the current one by default) and is first on its import path; `overlay`
+    stands for files on disk; `scratch` is a folder that outlives the child, for what it leaves to the next.
+    """
+    with tempfile.TemporaryDirectory(prefix="qatlint-") as own:
+        texts = _write_overlay(overlay, Path(own))
+        whole = {
+            "job": job,
+            "folder": folder or os.getcwd(),
+            "overlay": texts,
+            "answer": os.path.join(own, "answer"),
+            "scratch": scratch or own,
+            **request,
+        }
+        asked = Path(own, "request")
+        asked.write_text(json.dumps(whole), encoding="utf-8")
+        said = Path(own, "said")
+        with said.open("wb") as output:
+            ended = _run(str(asked), output.fileno(), whole["folder"], limits)
+        return _answer(Path(whole["answer"]), ended, limits, _last_lines(said))
+
+
+def _write_overlay(overlay: Overlay, folder: Path) -> dict[str, str | None]:
+    """The overlay as files: path -> where its text is, None for a file that is not there."""
+    texts: dict[str, str | None] = {}
+    for number, (path, text) in enumerate(overlay.items()):
+        texts[path] = None
+        if text is not None:
+            written = folder / f"text{number}"
+            written.write_bytes(text)
+            texts[path] = str(written)
+    return texts
+
+
+def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
+    """The exit code of the child, or the limit it went over: `time`, `memory`."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", _START, _ROOT, asked],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        return _watch(child, limits)
+    finally:
+        # Children of the child too: it may have left some behind.
+        _end_group(child)
+
+
+def _watch(child: subprocess.Popen[bytes], limits: Limits) -> int | str:
+    end = time.monotonic() + limits.seconds
+    weigh = time.monotonic() + _WEIGH_EVERY
+    while True:
+        try:
+            return child.wait(_TICK)
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+        if now > end:
+            return "time"
+        if limits.megabytes is not None and now > weigh:
+            weigh = now + _WEIGH_EVERY
+            if _resident(child.pid) > limits.megabytes << 20:
+                return "memory"
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        child.kill()
+    child.wait()
+
+
+def _resident(group: int) -> int:
+    """Bytes of memory that the processes of a group hold."""
+    total = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            # The name of the program, in brackets, may hold anything.
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, IndexError, ValueError):
+            continue  # It has ended meanwhile.
+    return total
+
+
+def _last_lines(said: Path) -> str:
+    text = said.read_bytes()[-20_000:].decode("utf-8", "replace")
+    return "\n".join(text.rstrip().splitlines()[-_SAID_LINES:])
+
+
+def _answer(path: Path, ended: int | str, limits: Limits, said: str) -> dict[str, Any]:
+    if ended == "time":
+        raise ChildFailed(
+            f"the model's code did not end within {limits.seconds:g} s",
+            hint="give it more with --timeout, or smaller inputs",
+            said=said,
+        )
+    if ended == "memory":
+        raise ChildFailed(
+            f"the model's code needed more than {limits.megabytes} MB of memory",
+            hint="give it more with --memory, or smaller inputs",
+            said=said,
+        )
+    try:
+        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ChildFailed(_without_answer(int(ended)), said=said) from None
+    error = answer.get("error")
+    if error is None:
+        return answer
+    frames = tuple(Frame(*frame) for frame in error["frames"])
+    raise ChildFailed(error["message"], hint=error["hint"], frames=frames, said=said)
+
+
+def _without_answer(code: int) -> str:
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"the process that ran the model's code was ended by {name}"
+    return f"the model's code ended its process with exit code {code}: something in it calls os._exit"

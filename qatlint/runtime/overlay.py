@@ -1,0 +1,93 @@
+"""Another version of a project, as the files in which it differs from what is on disk.
+
+Both versions of a model run in the same environment and in the same folder; only these files are read from
+elsewhere. So nothing has to be checked out or installed twice, and data files are those that are there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+Overlay = Mapping[str, "bytes | None"]
+"""Absolute path -> the text that stands for the file; None: the file is not there."""
+
+NOTHING: Overlay = {}
+
+
+class OverlayError(Exception):
+    """The other version cannot be had; the text says why."""
+
+
+def parse(text: str, target_file: str, folder: str) -> Overlay:
+    """What `git:REV`, a folder or a file says of another version. Raises `OverlayError`.
+
+    `target_file` is the file a single file stands for, "" when it is not known.
+    """
+    if text.startswith("git:"):
+        return from_git(text.removeprefix("git:"), folder)
+    path = os.path.normpath(os.path.join(folder, text))
+    if os.path.isdir(path):
+        return from_folder(path, folder)
+    if os.path.isfile(path):
+        if not target_file:
+            raise OverlayError(f"`{text}` is one file, so the target must name the file it stands for")
+        return {target_file: _read(path)}
+    raise OverlayError(f"`{text}` is neither `git:REV`, a folder nor a file")
+
+
+def from_folder(path: str, folder: str) -> Overlay:
+    """Every Python file of `path` stands for the one with the same relative path below `folder`."""
+    found: dict[str, bytes | None] = {}
+    for above, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name not in (".git", "__pycache__")]
+        for name in names:
+            if name.endswith(".py"):
+                source = os.path.join(above, name)
+                found[os.path.join(folder, os.path.relpath(source, path))] = _read(source)
+    if not found:
+        raise OverlayError(f"`{path}` holds no Python file")
+    return found
+
+
+def from_git(revision: str, folder: str) -> Overlay:
+    """The Python files of the repository around `folder` that were different in `revision`."""
+    top = _git(folder, "rev-parse", "--show-toplevel").decode().strip()
+    commit = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", what=revision)
+    name = commit.decode().strip()
+    found: dict[str, bytes | None] = {}
+    changed = _git(top, "diff", "--name-status", "--no-renames", "-z", name, "--", "*.py").split(b"\0")
+    for status, path in zip(changed[::2], changed[1::2], strict=False):
+        found[_below(top, path)] = (
+            None if status == b"A" else _git(top, "cat-file", "blob", f"{name}:{os.fsdecode(path)}")
+        )
+    untracked = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
+    for path in filter(None, untracked.split(b"\0")):
+        found[_below(top, path)] = None
+    return found
+
+
+def _below(top: str, path: bytes) -> str:
+    return os.path.join(top, os.fsdecode(path))
+
+
+def _git(folder: str, *arguments: str, what: str = "") -> bytes:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+    except OSError as error:
+        raise OverlayError(f"git cannot be run: {error.strerror}") from None
+    if done.returncode:
+        if what:
+            raise OverlayError(f"git knows no revision `{what}` here")
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise OverlayError(f"git says: {said[-1] if said else 'nothing'}")
+    return done.stdout
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise OverlayError(f"cannot read `{path}`: {error.strerror}") from None

@@ -1,0 +1,128 @@
+"""The proof: two versions of a model in child processes with the same weights, point by point.
+
+    report = verify(question, Limits())
+
+What was compared is said with what came of it; a point that could not be shown does not hold.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from qatlint.runtime.launch import Limits, launch
+from qatlint.runtime.overlay import NOTHING, Overlay
+from qatlint.runtime.recording import Recording, from_json
+from qatlint.runtime.target import Target
+
+MODES = ("eval", "train")
+
+
+class Question(NamedTuple):
+    """What is to be proved."""
+
+    target: Target
+    inputs: Target
+    before: Overlay
+    after: Overlay = NOTHING
+    folder: str = ""
+    roots: tuple[str, ...] = ()
+    """More folders for the import path."""
+    seed: int = 0
+    modes: tuple[str, ...] = MODES
+    strict: bool = False
+    """The old state dict has to load as it is: no key may be new."""
+
+
+class Point(NamedTuple):
+    """One statement of the proof."""
+
+    name: str
+    """Short and stable, for programs: `outputs`, `weights`, `calls`, `fusion`, `dtypes`."""
+    title: str
+    holds: bool
+    summary: str
+    details: tuple[str, ...] = ()
+
+
+class Report(NamedTuple):
+    """What came of a proof."""
+
+    backend: str
+    """`reference` or `horizon`."""
+    torch: str
+    samples: int
+    points: tuple[Point, ...]
+    copies: Mapping[str, str]
+    """New keys of the state dict -> the old key whose tensor they share."""
+    before: Recording
+    after: Recording
+
+    @property
+    def holds(self) -> bool:
+        """Whether all points do."""
+        return all(point.holds for point in self.points)
+
+
+def verify(question: Question, limits: Limits) -> Report:
+    """Run both versions and judge. Raises `ChildFailed` when one of them cannot be run."""
+    with tempfile.TemporaryDirectory(prefix="qatlint-") as scratch:
+        request = {
+            "target": question.target,
+            "inputs": question.inputs,
+            "roots": question.roots,
+            "seed": question.seed,
+            "modes": question.modes,
+        }
+        settings: Any = {"folder": question.folder, "scratch": scratch}
+        first = launch("before", request, limits, overlay=question.before, **settings)
+        second = launch("after", request, limits, overlay=question.after, **settings)
+    before, after = from_json(first["recording"]), from_json(second["recording"])
+    points = (
+        outputs_point(second, question.modes),
+        weights_point(second["loading"], question.strict),
+    )
+    return Report(
+        second["backend"],
+        second["torch"],
+        second["samples"],
+        points,
+        second["loading"]["copies"],
+        before,
+        after,
+    )
+
+
+def outputs_point(answer: Mapping[str, Any], modes: Sequence[str]) -> Point:
+    """1: results, gradients and the state after training are the same."""
+    wrong = [f"{mode}: {text}" for mode in modes for text in answer["outputs"][mode]]
+    wrong += [f"gradient of {text}" for text in answer["gradients"]]
+    wrong += [f"state after all runs, {text}" for text in answer["state"]]
+    title = "same outputs"
+    if wrong:
+        return Point("outputs", title, False, f"{len(wrong)} differences", tuple(wrong))
+    said = f"bit-identical in {' and '.join(modes)} mode"
+    if "train" in modes:
+        said += ", gradients and state too"
+    rounded = answer["rounded"]
+    details = (f"gradients equal up to the order of their sums: {', '.join(rounded)}",) if rounded else ()
+    return Point("outputs", title, True, said, details)
+
+
+def weights_point(loading: Mapping[str, Any], strict: bool) -> Point:
+    """2: the old state dict loads."""
+    title = "old weights load"
+    if loading["error"]:
+        return Point("weights", title, False, "they do not", tuple(loading["error"].splitlines()))
+    wrong = [f"`{key}` is new and shares its tensor with no old key" for key in loading["missing"]]
+    wrong += [f"`{key}` is in the old weights and not in the model" for key in loading["unexpected"]]
+    copies = loading["copies"]
+    if strict:
+        wrong += [f"`{key}` is new (it shares the tensor of `{old}`)" for key, old in copies.items()]
+    if wrong:
+        return Point("weights", title, False, "not all keys have a place", tuple(wrong))
+    if not copies:
+        return Point("weights", title, True, "strictly")
+    said = f"with {len(copies)} new keys that share the tensors of old ones"
+    return Point("weights", title, True, said, tuple(f"{key} = {old}" for key, old in copies.items()))
