@@ -71,7 +71,7 @@ from collections.abc import Iterator
 from qatlint.clone_plan import plan_clone
 from qatlint.condition import excludes
 from qatlint.finding import Finding, Related, Severity
-from qatlint.horizon.sharing import severity, why
+from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
 from qatlint.trace import Call, Kind, Module, On, Times, Trace, Usage
 from qatlint.usage import usage, usage_of_calls
@@ -184,7 +184,7 @@ def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call, 
     if used.times.most is not None:
         where += given_words([loop for call in calls for loop in call.loops])
     often = chosen or times_words(used.times, calls)
-    return f"`{path}` ({class_words(module)}) runs {often} {where}: {why(module.kind)}"
+    return f"`{path}` ({class_words(module)}) runs {often} {where}: {why_of(module)}"
 
 
 def _related(module: Module, place: Call, places: list[Call], implied: list[Call]) -> Iterator[Related]:

@@ -60,7 +60,7 @@ from collections.abc import Iterator
 
 from qatlint.condition import TRUE, excludes
 from qatlint.finding import Finding, Fix, Related, Safety, SeparateInstances, Severity
-from qatlint.horizon.sharing import severity, why
+from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
 from qatlint.trace import Kind, Module, Name, On, Trace
 from qatlint.usage import usage
@@ -102,12 +102,13 @@ def _repeated(trace: Trace, module: Module) -> Finding:
     several = [n for n in module.names if n.repeated != 1]
     place = several[0] if several else second
     used = usage(trace, module)
-    plan = _separate(trace, module)
+    once = used.times.most == 1
+    plan = "it runs once, so there is nothing to separate" if once else _separate(trace, module)
     return Finding(
         code="QAT102",
         name="shared-instance",
-        severity=severity(module.kind, module.internals, module.certain),
-        message=f"{_what(module, place)}: {why(module.kind)}",
+        severity=Severity.NOTE if once else severity(module.kind, module.internals, module.certain),
+        message=f"{_what(module, place)}: {_once(module) if once else why_of(module)}",
         span=place.span,
         owner=place.owner or trace.owner,
         subject=module.path,
@@ -121,6 +122,13 @@ def _repeated(trace: Trace, module: Module) -> Finding:
         fix=plan if isinstance(plan, Fix) else None,
         no_fix="" if isinstance(plan, Fix) else plan,
     )
+
+
+def _once(module: Module) -> str:
+    """What two names mean for a module that runs at most once."""
+    if module.parameters is False and module.buffers is False:
+        return "it runs once, so scales are not affected, and only the report names it twice"
+    return "it runs once, so scales are not affected, but checkpoints hold its tensors under each name"
 
 
 def _what(module: Module, place: Name) -> str:
@@ -142,7 +150,7 @@ def _one_for_all(trace: Trace, module: Module) -> Finding:
         name="shared-instance",
         severity=severity(module.kind, module.internals, True),
         message=f"`{module.path}` ({class_words(module)}) is made {made}, once for all instances of the "
-        f"class: {why(module.kind)}",
+        f"class: {why_of(module)}",
         span=module.made_at or place.span,
         owner=trace.owner,
         subject=module.path,
@@ -165,6 +173,9 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         return "the names are given in different classes: separate the instances by hand"
     if any("." in n.path.removesuffix(".*") for n in names if not n.path.endswith(".*")):
         return "an entry of another list takes its place: separate the instances by hand"
+    places = {n.span for n in names}
+    if any(n.span in places for m in trace.modules if m.key != module.key for n in m.names):
+        return "on another path of the constructor another module takes its place: separate them by hand"
     if module.scattered:
         return f"{module.scattered}: separate the instances by hand"
     calls = trace.calls_of(module)

@@ -39,7 +39,8 @@ _PLAIN: dict[Kind, str] = {
     Kind.RELU: "ReLU ReLU6",
     Kind.ACTIVATION: "LeakyReLU Hardtanh Threshold RReLU Softshrink Hardshrink",
     Kind.SOFTMAX: "Softmax Softmin LogSoftmax Softmax2d",
-    Kind.DROPOUT: "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout DropPath",
+    Kind.DROPOUT: "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout DropPath "
+    "StochasticDepth",
     Kind.IDENTITY: "Identity",
     Kind.POOLING: (
         "MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveAvgPool1d AdaptiveAvgPool2d "

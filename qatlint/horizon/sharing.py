@@ -8,7 +8,7 @@ before it is left alone), C2 (DeQuantStub is exempt).
 from __future__ import annotations
 
 from qatlint.finding import Severity
-from qatlint.trace import Kind
+from qatlint.trace import Kind, Module
 
 _WHY: dict[Kind, str] = {
     Kind.QUANT_STUB: "a QuantStub has one scale, so tensors of other ranges are clipped or rounded with it",
@@ -43,6 +43,13 @@ _HARMLESS = frozenset({Kind.DEQUANT_STUB, Kind.DROPOUT, Kind.IDENTITY, Kind.POOL
 def why(kind: Kind) -> str:
     """One clause: what goes wrong when a module of this kind is shared."""
     return _WHY[kind]
+
+
+def why_of(module: Module) -> str:
+    """The same for a module, of which more is known than its kind."""
+    if module.kind is Kind.PROJECT and not module.internals and module.parameters is not None:
+        return "its operations keep one scale each for all calls"  # no modules are inside
+    return why(module.kind)
 
 
 def severity(kind: Kind, internals: tuple[Kind, ...], certain: bool) -> Severity:

@@ -219,7 +219,7 @@ class Calls(Execution):
     def _call_function(self, callee: Function, args: Args, node: ast.Call, frame: Frame) -> Value:
         """A plain function: entered while building; in forward only when it is given something that
         can run a module, or can see one."""
-        if self.phase == "forward" and callee.closure is None:
+        if self.phase == "forward" and callee.closure is None and not self.probing:
             values = [i.value for i in args.positional] + list(args.keywords.values())
             if not any(self.may_run(v) for v in values):
                 return self.result(args, frame)

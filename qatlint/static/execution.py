@@ -89,11 +89,17 @@ class Execution(Objects):
                 inner = frame.guard
                 frame.guard = both(inner, when)
                 if frame.guard and isinstance(value, Instance) and value.is_module:
-                    inside = at
+                    inside, around = at, len(self.loops)
                     if item.times is not None and varies(value, Seq([item])):
                         inside = (*at, At(("whole", value.number), running=True))
+                    elif item.times is not None:
+                        # One instance put there again and again: the container runs it as often.
+                        over = item.node or node
+                        turns = (item.times, True, over, item.given)
+                        self.loops.append(LoopFrame(next(self.numbers), node, frame.file, *turns))
                     self.record(value, inside, node, node.func, frame, "forward", implied=True)
                     self._run_inside(value, inside, Args([], {}, True), node, frame)
+                    del self.loops[around:]
                 frame.guard = inner
         frame.guard = outer
 

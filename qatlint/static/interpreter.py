@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import TRUE, literal
+from qatlint.condition import TRUE, Condition, literal
 from qatlint.static.library import Library, is_library_module
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
 from qatlint.static.modulefile import ClassDef
@@ -15,6 +15,7 @@ from qatlint.static.values import (
     External,
     Function,
     Instance,
+    Item,
     Method,
     Partial,
     Symbol,
@@ -78,6 +79,26 @@ class Interpreter(Library):
             if c.target.creator is not None and c.target.creator is not self.root
         }
         return frozenset(executed & makers) - self.opened
+
+    def gives_back(self, target: Instance, when: Condition) -> bool:
+        """Whether the forward of a module, under a condition, returns its argument as it is."""
+        found = self.lookup(target.cls, "forward", None) if target.cls is not None else None
+        if found is None or not isinstance(found[1], _FunctionNode):
+            return False
+        argument = Symbol(("probe", target.number), origin="input")
+        cls, function = found[0], Function(found[1], found[0].file, None, found[0])
+        frame = Frame(cls.file, name="forward", cls=cls, me=target, owner=target, guard=when)
+        phase, touched = self.phase, dict(self.touched)
+        self.phase, self.probing = "forward", True
+        self.supposing += 1
+        try:
+            value = self.enter(function, Args([Item(argument)], {}, False), NOWHERE, frame, target, target)
+        except (OutOfSteps, RecursionError):
+            return False
+        finally:
+            self.phase, self.probing, self.touched = phase, False, touched
+            self.supposing -= 1
+        return self.narrow(value, when) is argument
 
     def _run_forward(self, root: Instance) -> None:
         entry = self.lookup(self.cls, "forward", None)

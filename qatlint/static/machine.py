@@ -227,6 +227,8 @@ class Machine:
         self.supposing = 0
         """Above 0 while turns are followed that a default does not have: they reach modules, but are not
         counted."""
+        self.probing = False
+        """While it is asked what a forward gives back: plain functions are entered too."""
         self.opened: frozenset[int] = frozenset()
         """Children whose forward is followed, since a part of them is executed from outside."""
         self.grafts: list[tuple[int, str, ast.AST, ModuleFile]] = []

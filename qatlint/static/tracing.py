@@ -6,7 +6,7 @@ import ast
 import posixpath
 from collections.abc import Iterator
 
-from qatlint.condition import TRUE, atoms_of
+from qatlint.condition import TRAINING, TRUE, atoms_of, literal
 from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.counting import Counting
@@ -280,6 +280,10 @@ class _Tracer(Counting):
                 facts = facts_of(base.dotted)
                 if facts.kind is not Kind.CONTAINER:
                     return facts, target.cls.full_name, {facts.kind}
+        if not kinds - {Kind.DROPOUT, Kind.IDENTITY} and not parameters and known:
+            for kind, when in ((Kind.IDENTITY, TRUE), (Kind.DROPOUT, literal(TRAINING, False))):
+                if self.run.gives_back(target, when):
+                    return ModuleFacts(kind, parameters, buffers), target.cls.full_name, {kind}
         result = ModuleFacts(Kind.PROJECT, parameters, buffers), target.cls.full_name, kinds
         if parameters:
             # It cannot get worse: other instances of the class need no look.

@@ -173,7 +173,7 @@ def test_a_loop_over_something_handed_in(kind: str) -> None:
 def test_what_a_class_of_the_project_holds(init: str, parameters: bool | None, buffers: bool | None) -> None:
     block = (
         "from elsewhere import other\nclass Block(nn.Module):\n    def __init__(self):\n"
-        f"        super().__init__()\n        {init}\n    def forward(self, x):\n        return x\n"
+        f"        super().__init__()\n        {init}\n    def forward(self, x):\n        return x * 2\n"
     )
     trace = trace_of(model("self.block = Block()", "return self.block(self.block(x))", block))
     module = module_at(trace, "block")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.trace import Module
+from qatlint.finding import Severity
+from qatlint.trace import Module, Times
 from qatlint.usage import usage
 from tests.static.sources import counted, findings, model, module_at, paths, said, times, trace_of
 
@@ -293,3 +294,37 @@ def test_a_class_that_is_a_sequential_with_a_forward() -> None:
     trace = trace_of(text)
     assert times(trace, "act") == (2, 2)
     assert times(trace, "conv") == (1, 1)
+
+
+def test_two_names_of_what_runs_once_are_a_note_without_scales() -> None:
+    text = model(
+        "self.norm = nn.BatchNorm2d(8)\nself.down = nn.Sequential(nn.Conv2d(8, 8, 1), self.norm)",
+        "return self.down(x)",
+    )
+    (found,) = findings(text, "QAT102")
+    assert found.severity is Severity.NOTE
+    assert "it runs once, so scales are not affected, but checkpoints hold its tensors" in found.message
+    assert found.fix is None
+    twice = findings(text.replace("return self.down(x)", "return self.down(self.norm(x))"), "QAT102")
+    assert [f.severity for f in twice] == [Severity.WARNING]
+
+
+def test_a_name_that_several_modules_take_is_not_separated() -> None:
+    text = model(
+        "if kind == 'batch':\n    self.norm = nn.BatchNorm2d(8)\nelse:\n    self.norm = nn.ReLU()\n"
+        "self.down = nn.Sequential(nn.Conv2d(8, 8, 1), self.norm)",
+        "return self.down(self.norm(x))",
+        parameters="kind",
+    )
+    (found,) = findings(text, "QAT102")
+    assert "another module takes its place" in found.no_fix
+
+
+def test_one_instance_put_in_a_container_in_a_loop_runs_as_often() -> None:
+    text = model(
+        "layers = []\nact = nn.ReLU()\nfor _ in range(20):\n    layers += [nn.Linear(8, 8), act]\n"
+        "self.s = nn.Sequential(*layers)",
+        "return self.s(x)",
+    )
+    (found,) = findings(text, "QAT102")
+    assert (found.severity, found.times) == (Severity.WARNING, Times(20, 20))

@@ -161,10 +161,11 @@ def test_an_instance_that_is_made_and_named_in_different_methods_is_said() -> No
 def test_a_second_name_of_what_a_container_runs_is_said() -> None:
     text = model(
         "self.norm = nn.BatchNorm2d(8)\nself.down = nn.Sequential(nn.Conv2d(8, 8, 1), self.norm)",
-        "return self.down(x)",
+        "return self.down(self.down(x))",
     )
     assert offered(text) == {
-        "norm": "only the container that holds it runs it: an instance of its own for `norm` would never run"
+        "down": "",
+        "norm": "only the container that holds it runs it: an instance of its own for `norm` would never run",
     }
 
 
