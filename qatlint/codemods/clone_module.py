@@ -293,7 +293,8 @@ class _Plan:
 
     def _is_certain(self, binding: Binding) -> bool:
         """Whether the binding surely gives a module: neither None nor a plain function."""
-        if not _gives_module(self._source_of(binding)):
+        source = self._source_of(binding)
+        if not _gives_module(self._unpacked(source) or source):
             return False
         # A test is about a branch that sets None, where there is one; else about what is made here.
         return self._may_be_none or not any(
@@ -316,6 +317,19 @@ class _Plan:
         ):
             return definition
         return binding.value
+
+    def _unpacked(self, value: cst.BaseExpression) -> cst.BaseExpression | None:
+        """The call whose result a local name is a part of: `_, norm = build_norm_layer(cfg)`."""
+        if not isinstance(value, cst.Name) or bound_in(self._maker)[value.value] != 1:
+            return None
+        for node in walk(self._maker):
+            if isinstance(node, cst.Assign) and isinstance(node.value, cst.Call):
+                for target in node.targets:
+                    if isinstance(target.target, cst.Tuple | cst.List):
+                        parts = [e.value for e in target.target.elements]
+                        if any(isinstance(p, cst.Name) and p.value == value.value for p in parts):
+                            return node.value
+        return None
 
     def _place(self, binding: Binding, group: _Group) -> cst.BaseStatement | None:
         needs = frozenset(need for _, turns in group.calls for turn in turns for need in turn.needs)

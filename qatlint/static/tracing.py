@@ -186,9 +186,12 @@ class _Tracer(Counting):
 
     def _scattered(self, target: Target, names: list[Name]) -> str:
         """Whether another method names a module than makes it: one place cannot give each its own."""
-        if not isinstance(target, Instance) or not hasattr(target.node, "lineno"):
+        node, file = target.node, target.file
+        if (isinstance(target, Symbol) and not target.made) or node is None or file is None:
             return ""
-        made = site_of(target.file, target.node.lineno)
+        made = site_of(file, getattr(node, "lineno", 0))
+        if made.method is None:
+            return ""
         for name in names:
             try:
                 named = site_of(self.project.file(name.span.path), name.span.line)

@@ -183,6 +183,27 @@ def test_what_a_call_makes_is_copied_without_asking(made: str) -> None:
     assert offered(text) == {"act": ""}
 
 
+def test_a_part_of_what_a_call_gives_is_copied_without_asking() -> None:
+    text = model(
+        "_, norm = build_norm_layer(cfg)\nself.add_module('norm', norm)",
+        "return self.norm(self.norm(x))",
+        parameters="cfg",
+    )
+    assert offered(text) == {"norm": ""}
+
+
+def test_a_built_instance_that_another_method_names_is_said() -> None:
+    text = model(
+        "self.make(cfg)\nself.b = self.a",
+        "return self.b(self.a(x))",
+        parameters="cfg",
+        methods="def make(self, cfg):\n    self.a = MODELS.build(cfg)",
+        before="from mmengine.registry import MODELS",
+    )
+    (said,) = {f.no_fix for f in findings(text, "QAT102")}
+    assert said.startswith("it is made in `Model.make` and named in `Model.__init__`")
+
+
 def test_what_may_be_none_is_tested_where_it_is_called() -> None:
     text = model(
         "if cfg:\n    self.act = build(cfg)\nelse:\n    self.act = None",
