@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parallel": VALUES | REGISTRY | {"engine", "workers"},
     "workers": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},
-    "report": VALUES | {"usage", "words"},
+    "report": VALUES | {"usage", "words", "runtime"},
     "suppress": VALUES | REGISTRY | {"static"},
     "config": VALUES | REGISTRY,
     "files": {"config", "engine", "loader"},

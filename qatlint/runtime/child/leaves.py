@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,8 @@ from qatlint.runtime.recording import ModuleFacts
 from qatlint.trace import Kind
 
 _LEAF_PACKAGES = ("torch.nn", "torch.ao.nn", "torch.ao.quantization", "torch.jit", "horizon_plugin_pytorch")
+_OWN_FIELDS = frozenset(vars(nn.Module()))
+"""What every module has for torch's own use."""
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -40,13 +42,16 @@ def walk(
 
 
 def _unregistered(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for cls in type(module).__mro__:
-        if cls is nn.Module:
-            break
-        yield from ((name, value) for name, value in vars(cls).items() if isinstance(value, nn.Module))
+    yield from _on_class(_class(module))
     for name, value in vars(module).items():
-        if name not in ("_modules", "_parameters", "_buffers"):
+        if name not in _OWN_FIELDS:
             yield from _inside(name, value)
+
+
+def _on_class(cls: type) -> Iterator[tuple[str, nn.Module]]:
+    for base in cls.__mro__:
+        if not _from_library(base):
+            yield from ((name, value) for name, value in vars(base).items() if isinstance(value, nn.Module))
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
@@ -89,6 +94,7 @@ def _computes_itself(cls: type) -> bool:
     return False
 
 
+@cache
 def _from_library(cls: type) -> bool:
     module = cls.__module__
     return any(module == package or module.startswith(f"{package}.") for package in _LEAF_PACKAGES)
@@ -98,7 +104,7 @@ def is_leaf(module: nn.Module) -> bool:
     """Whether it is one op to the toolchain: a class of torch or the plugin that holds no user's module."""
     if not _computes_itself(_class(module)) or "forward" in vars(module):
         return False
-    return all(_from_library(type(m)) or _computes_itself(_class(m)) for m in module.modules())
+    return all(_from_library(_class(m)) or _computes_itself(_class(m)) for m in module.modules())
 
 
 def computing_methods(module: nn.Module) -> tuple[str, ...]:
@@ -171,10 +177,10 @@ def _class_lines(file: str) -> dict[str, int]:
     return found
 
 
-def tensor_names(model: nn.Module) -> dict[int, str]:
-    """Identity of every parameter and buffer -> its first qualified name."""
+def tensor_names(modules: Iterable[tuple[str, nn.Module, bool]]) -> dict[int, str]:
+    """Identity of every parameter and buffer -> its first qualified name; `modules` as `walk` gives them."""
     names: dict[int, str] = {}
-    for prefix, module, _ in walk(model):
+    for prefix, module, _ in modules:
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
             if isinstance(tensor, torch.Tensor):
                 names.setdefault(id(tensor), _join(prefix, name))

@@ -194,7 +194,7 @@ class Recorder:
                 self._know(module, path)
                 if not registered:
                     self._note(f"`{path}` is in no registered attribute: torch does not know it as a module")
-        self._tensor_names = leaves.tensor_names(self.model)
+        self._tensor_names = leaves.tensor_names(found)
 
     def _know(self, module: nn.Module, path: str) -> Known:
         known = self._known[id(module)] = Known(module, path, leaves.is_leaf(module))
