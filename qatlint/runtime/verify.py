@@ -33,6 +33,8 @@ class Question(NamedTuple):
     modes: tuple[str, ...] = MODES
     strict: bool = False
     """The old state dict has to load as it is: no key may be new."""
+    unsafe: bool = False
+    """A shared module is fixable also when its fix is unsafe."""
 
 
 class Point(NamedTuple):

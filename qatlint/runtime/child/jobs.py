@@ -65,13 +65,27 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
 
 def doctor_job(request: dict[str, Any]) -> dict[str, Any]:
     """What there is to run models with."""
-    answer: dict[str, Any] = {"python": platform.python_version(), "plugin": None, "trouble": ""}
+    answer: dict[str, Any] = {
+        "python": platform.python_version(),
+        "plugin": None,
+        "march": None,
+        "trouble": "",
+    }
     if provide() == "horizon":
         try:
-            answer["plugin"] = str(getattr(import_module(PLUGIN), "__version__", "unknown"))
+            plugin = import_module(PLUGIN)
+            answer["plugin"] = str(getattr(plugin, "__version__", "unknown"))
+            answer["march"] = _march()
         except Exception as error:
             answer["trouble"] = f"{PLUGIN} is there and cannot be imported: {type(error).__name__}: {error}"
     return answer
+
+
+def _march() -> str | None:
+    """The chip that the plugin was told about; in a fresh process none, unless its settings say so."""
+    get = getattr(import_module(f"{PLUGIN}.march"), "get_march", None)
+    found = get() if get is not None else None
+    return None if found is None else str(found)
 
 
 def checkpoint_job(request: dict[str, Any]) -> dict[str, Any]:

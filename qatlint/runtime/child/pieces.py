@@ -81,6 +81,7 @@ def difference(a: Any, b: Any) -> str:
             return f"shape {list(a.shape)} became {list(b.shape)}"
         if a.dtype != b.dtype:
             return f"{a.dtype} became {b.dtype}".replace("torch.", "")
+        a, b = a.to_dense(), b.to_dense()
         if a.is_floating_point():
             far, high = (a.double() - b.double()).abs().max().item(), a.double().abs().max().item()
             return f"differs by up to {far:.3g} where it reaches {high:.3g}"

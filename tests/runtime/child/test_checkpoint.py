@@ -1,0 +1,83 @@
+"""Checkpoints get the keys that a fix has added; the original stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from qatlint.runtime.child.checkpoint import convert  # noqa: E402
+from qatlint.runtime.child.load import Trouble  # noqa: E402
+
+COPIES = {"b.weight": "a.weight"}
+
+
+def weights() -> dict[str, Any]:
+    return {"a.weight": torch.arange(3.0), "c.bias": torch.ones(1)}
+
+
+@pytest.mark.parametrize(
+    ("content", "inside"),
+    [
+        (weights(), lambda c: c),
+        ({"epoch": 3, "state_dict": weights()}, lambda c: c["state_dict"]),
+        ({"meta": {}, "ema": {"model": weights()}}, lambda c: c["ema"]["model"]),
+    ],
+    ids=["plain", "state_dict", "nested"],
+)
+def test_the_new_key_is_in_the_dict_that_holds_the_old_one(content: Any, inside: Any, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.pth", tmp_path / "new.pth"
+    torch.save(content, old)
+    before = old.read_bytes()
+    assert convert(str(old), str(new), COPIES) == {"added": ["b.weight"], "prefix": ""}
+    converted = torch.load(new, weights_only=True)
+    assert set(inside(converted)) == {"a.weight", "b.weight", "c.bias"}
+    assert torch.equal(inside(converted)["b.weight"], torch.arange(3.0))
+    assert old.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.pth", "old.pth"]
+
+
+def test_what_trainers_put_before_the_keys_is_kept(tmp_path: Path) -> None:
+    torch.save({f"module.{k}": v for k, v in weights().items()}, tmp_path / "old.pth")
+    done = convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
+    assert done == {"added": ["module.b.weight"], "prefix": "module."}
+
+
+def test_a_second_time_adds_nothing(tmp_path: Path) -> None:
+    torch.save(weights(), tmp_path / "1.pth")
+    convert(str(tmp_path / "1.pth"), str(tmp_path / "2.pth"), COPIES)
+    assert convert(str(tmp_path / "2.pth"), str(tmp_path / "3.pth"), COPIES)["added"] == []
+
+
+def test_safetensors_keep_their_metadata(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors")
+    from safetensors.torch import load_file, save_file
+
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    save_file(weights(), old, metadata={"format": "pt"})
+    convert(str(old), str(new), COPIES)
+    assert torch.equal(load_file(new)["b.weight"], torch.arange(3.0))
+    with safetensors.safe_open(new, framework="pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("/tmp/qatlint-evil"),))
+
+
+@pytest.mark.parametrize("content", [{"a.weight": Evil()}, {"other": torch.ones(1)}, [1, 2], "text"])
+def test_what_cannot_be_converted_leaves_nothing_behind(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "old.pth")
+    with pytest.raises(Trouble):
+        convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.pth"]
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "old.pth").write_bytes(b"not a checkpoint")
+    with pytest.raises(Trouble, match=r"old\.pth cannot be loaded"):
+        convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)

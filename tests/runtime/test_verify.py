@@ -1,0 +1,140 @@
+"""A proof holds for a right fix, and each of its points fails for a wrong one."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from qatlint.runtime.launch import ChildFailed, Limits
+from qatlint.runtime.target import parse
+from qatlint.runtime.verify import Question, Report, outputs_point, verify, weights_point
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+
+MODEL = """\
+import copy
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(4, 4, 1)
+        self.conv2 = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.drop = nn.Dropout(0.5)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        x = self.relu(self.bn(self.conv2(x)))
+        return {"out": [self.drop(x), x.sum(1)], "size": x.shape[-1]}
+
+
+def inputs():
+    return torch.randn(2, 4, 3, 3)
+
+
+def two():
+    return [inputs(), inputs()]
+
+
+def careless():
+    return torch.ones(1, 4, 2, 2) * torch.Generator().seed()
+"""
+SPLIT = MODEL.replace("nn.ReLU()", "nn.ReLU()\n        self.relu_1 = nn.ReLU()").replace(
+    "self.relu(self.bn", "self.relu_1(self.bn"
+)
+
+
+def proof(folder: Path, after: str, *, inputs: str = "m:inputs", strict: bool = False) -> Report:
+    here = str(folder)
+    (folder / "m.py").write_text(after)
+    before = {str(folder / "m.py"): MODEL.encode()}
+    question = Question(parse("m.py:Block", here), parse(inputs, here), before, folder=here, strict=strict)
+    return verify(question, Limits(120))
+
+
+def failing(report: Report) -> dict[str, tuple[str, ...]]:
+    return {point.name: point.details for point in report.points if not point.holds}
+
+
+def test_a_right_fix_is_proved(tmp_path: Path) -> None:
+    report = proof(tmp_path, SPLIT, inputs="m:two", strict=True)
+    assert failing(report) == {}
+    assert report.samples == 2
+    assert report.copies == {}
+
+
+def test_a_moved_op_is_seen_in_the_outputs(tmp_path: Path) -> None:
+    report = proof(
+        tmp_path, SPLIT.replace("self.relu_1(self.bn(self.conv2(x)))", "self.bn(self.conv2(x).relu())")
+    )
+    assert "outputs" in failing(report)
+    assert any("['out'][0] differs by up to" in text for text in failing(report)["outputs"])
+
+
+def test_a_clone_that_is_not_tied_is_seen_in_the_weights(tmp_path: Path) -> None:
+    """Its outputs are wrong as well: it keeps the weights that it was made with."""
+    after = MODEL.replace("self.relu = ", "self.conv1_1 = copy.deepcopy(self.conv1)\n        self.relu = ")
+    report = proof(tmp_path, after.replace("self.relu(self.conv1(x))", "self.relu(self.conv1_1(x))"))
+    assert "outputs" in failing(report)
+    assert failing(report)["weights"] == (
+        "`conv1_1.weight` is new and shares its tensor with no old key",
+        "`conv1_1.bias` is new and shares its tensor with no old key",
+    )
+
+
+def test_a_tied_clone_is_proved_with_a_map_but_not_strictly(tmp_path: Path) -> None:
+    after = MODEL.replace("self.relu = ", "self.conv1_1 = self.conv1\n        self.relu = ")
+    assert dict(proof(tmp_path, after).copies) == {
+        "conv1_1.weight": "conv1.weight",
+        "conv1_1.bias": "conv1.bias",
+    }
+    assert list(failing(proof(tmp_path, after, strict=True))) == ["weights"]
+
+
+def test_a_renamed_key_is_seen(tmp_path: Path) -> None:
+    report = proof(tmp_path, MODEL.replace("self.conv2", "self.conv3"))
+    assert "`conv2.weight` is in the old weights and not in the model" in failing(report)["weights"]
+
+
+def test_a_shape_that_changed_is_seen(tmp_path: Path) -> None:
+    after = MODEL.replace("self.conv1 = nn.Conv2d(4, 4, 1)", "self.conv1 = nn.Conv2d(4, 4, 1, groups=2)")
+    assert any("size mismatch" in text for text in failing(proof(tmp_path, after))["weights"])
+
+
+def test_inputs_that_nothing_seeds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ChildFailed, match="the inputs of the two versions differ"):
+        proof(tmp_path, SPLIT, inputs="m:careless")
+
+
+ANSWER = {"outputs": {"eval": [], "train": []}, "gradients": [], "rounded": [], "state": []}
+LOADING = {"error": "", "missing": [], "unexpected": [], "copies": {}}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"outputs": {"eval": ["x"], "train": []}},
+        {"outputs": {"eval": [], "train": ["x"]}},
+        {"gradients": ["x"]},
+        {"state": ["x"]},
+    ],
+)
+def test_any_difference_breaks_the_first_point(wrong: dict[str, object]) -> None:
+    assert outputs_point(ANSWER, ["eval", "train"]).holds
+    assert not outputs_point({**ANSWER, **wrong}, ["eval", "train"]).holds
+
+
+@pytest.mark.parametrize("wrong", [{"error": "x"}, {"missing": ["x"]}, {"unexpected": ["x"]}])
+def test_any_key_without_a_place_breaks_the_second(wrong: dict[str, object]) -> None:
+    assert weights_point(LOADING, True).holds
+    assert not weights_point({**LOADING, **wrong}, False).holds
+
+
+def test_what_is_not_compared_is_not_claimed() -> None:
+    assert "train" not in outputs_point({**ANSWER, "outputs": {"eval": []}}, ["eval"]).summary
