@@ -1,4 +1,4 @@
-"""`qatlint trace`: what the tool understood of a class."""
+"""`qatlint trace`: what the tool understood of a class, or what a model did when it ran."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qatlint import engine
 from qatlint.cli import base
 from qatlint.files import DiskLoader
 from qatlint.static.source import Unreadable
+from qatlint.trace import Trace
 
 
 @base.command(
@@ -19,12 +20,35 @@ from qatlint.static.source import Unreadable
 )
 @click.argument("target", metavar="FILE[:CLASS]")
 @click.option("--src", multiple=True, help="A folder in which absolute imports are looked for.")
+@click.option("--run", is_flag=True, help="Execute the model that TARGET (FILE:CALLABLE) makes. Needs torch.")
+@click.option("--inputs", metavar="TARGET", help="What makes its inputs: FILE:CALLABLE or pkg.mod:CALLABLE.")
+@click.option("--compare", is_flag=True, help="With --run: what source says beside what ran.")
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds it may take.")
+@click.option("--memory", type=int, metavar="MB", help="Memory it may take.")
+@click.option("--seed", type=int, default=0, show_default=True)
 @base.COLOUR
-def command(target: str, src: tuple[str, ...], colour: str) -> int:
+def command(
+    target: str,
+    src: tuple[str, ...],
+    run: bool,
+    inputs: str | None,
+    compare: bool,
+    timeout: float,
+    memory: int | None,
+    seed: int,
+    colour: str,
+) -> int:
     """Print what one forward of a class executes, and where.
 
-    The source is read, never imported. Without CLASS, all module classes of the file are shown.
+    The source is read, never imported; without CLASS, all module classes of the file are shown. With --run
+    the model is made and executed in a child process instead, and what it did is shown in the same way.
     """
+    if run:
+        if inputs is None:
+            raise click.UsageError("--run needs --inputs: a callable that returns the arguments of the model")
+        return _executed(target, inputs, src, compare, (timeout, memory, seed), colour)
+    if compare or inputs is not None:
+        raise click.UsageError("--compare and --inputs go with --run")
     path, class_name = _split(target)
     try:
         traces = engine.traces(path, class_name, DiskLoader(), src)
@@ -52,3 +76,56 @@ def _split(target: str) -> tuple[str, str]:
         return target, ""
     path, colon, class_name = target.rpartition(":")
     return (path, class_name) if colon else (target, "")
+
+
+def _executed(
+    target: str,
+    inputs: str,
+    src: tuple[str, ...],
+    compare: bool,
+    limits: tuple[float, int | None, int],
+    colour: str,
+) -> int:
+    """Run the model and show what it did, or that beside its source."""
+    from qatlint.report import failed, side_by_side, trace_tree
+    from qatlint.runtime import executed, recording
+    from qatlint.runtime.compare import compare as beside
+    from qatlint.runtime.launch import ChildFailed, Limits, launch
+    from qatlint.runtime.target import TargetError, parse
+
+    seconds, megabytes, seed = limits
+    folder = os.getcwd()
+    try:
+        request = {
+            "target": parse(target, folder),
+            "inputs": parse(inputs, folder),
+            "roots": [os.path.abspath(root) for root in src],
+            "seed": seed,
+        }
+        answer = launch("record", request, Limits(seconds, megabytes))
+    except TargetError as error:
+        base.warn(str(error))
+        return 2
+    except ChildFailed as error:
+        style = base.style_for(colour, sys.stderr)
+        base.out(f"qatlint: {failed.render(error, style)}", err=True, colour=style.colour)
+        return 2
+    traces = executed.traces([recording.from_json(text) for text in answer["recordings"]])
+    style = base.style_for(colour, sys.stdout)
+    if compare:
+        text = side_by_side.render(beside(_read({t.span.path for t in traces}, src), traces), style)
+    else:
+        text = trace_tree.render(traces, style)
+    base.out(f"backend: {answer['backend']} (torch {answer['torch']})\n{text}", colour=style.colour)
+    return 0
+
+
+def _read(paths: set[str], src: tuple[str, ...]) -> list[Trace]:
+    """The Traces of all classes in these files; what cannot be read is said and left out."""
+    found: list[Trace] = []
+    for path in sorted(paths):
+        try:
+            found += engine.traces(path, "", DiskLoader(), src)
+        except (Unreadable, OSError) as error:
+            base.warn(f"{path}: {error}")
+    return found
