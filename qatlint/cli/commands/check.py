@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from qatlint.cli import base
+from qatlint.cli import base, proving
 from qatlint.cli.output import print_diff, print_findings
 from qatlint.config import Finder, Overrides
 from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
@@ -30,6 +30,7 @@ class Wanted(NamedTuple):
     statistics: bool
     exit_zero: bool
     colour: str
+    claim: proving.Claim | None
 
 
 @base.command(
@@ -44,6 +45,13 @@ class Wanted(NamedTuple):
     is_flag=True,
     help="Show what would be fixed, change nothing; exit code 1 if there is something.",
 )
+@click.option(
+    "--verify",
+    metavar="TARGET",
+    help="With --fix: run this model before and after (see `qatlint verify`), and write only if it is the "
+    "same. This runs your code.",
+)
+@click.option("--inputs", metavar="CALLABLE", help="With --verify: what makes the inputs of the model.")
 @click.option(
     "--select",
     multiple=True,
@@ -86,6 +94,8 @@ def command(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
+    verify: str | None,
+    inputs: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     min_severity: str | None,
@@ -100,7 +110,7 @@ def command(
     """Lint files and folders, and fix them with --fix.
 
     PATHS are files and folders, the current folder when none is given, or `-` for standard input.
-    What is linted is read, never imported or run.
+    What is linted is read, never imported or run, unless --verify asks for it.
     """
     if config is not None and isolated:
         raise click.UsageError("--config and --isolated exclude each other")
@@ -114,13 +124,14 @@ def command(
         raise click.UsageError("--diff and --statistics exclude each other")
     if diff and output_format == "json":
         raise click.UsageError("--diff shows a diff: it cannot be had as JSON")
+    claim = proving.claim_of(verify, inputs, fix, diff, paths == (STDIN,))
     overrides = Overrides(
         select=_split(select),
         ignore=_split(ignore),
         min_severity=Severity[min_severity.upper()] if min_severity else None,
     )
     finder = Finder(overrides, explicit=config, isolated=isolated)
-    wanted = Wanted(fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour)
+    wanted = Wanted(fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour, claim)
     if paths == (STDIN,):
         return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
     return _check_files(paths or (".",), finder, wanted)
@@ -153,6 +164,11 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return TROUBLE if trouble else FINDINGS if texts and not wanted.exit_zero else CLEAN
+    if wanted.claim is not None and texts:
+        outcome = proving.prove(wanted.claim, texts, unsafe=wanted.unsafe, colour=wanted.colour)
+        if outcome != proving.HOLDS:
+            _report(linter, linter.check(found.files, loader), loader, wanted, fixed=0)
+            return TROUBLE if trouble else outcome
     for path, data in texts.items():
         try:
             write_atomic(path, before.get(path, b""), data)
