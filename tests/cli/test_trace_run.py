@@ -79,11 +79,12 @@ def test_an_error_of_the_users_code_is_told_with_its_frame() -> None:
     result = call("net.py:Net", "--run", "--inputs", "net.py:broken")
     assert result.return_value == 2
     text = result.stderr
-    assert "ValueError: mine" in text and "net.py:25  in broken" in text and "Traceback" not in text
+    assert "ValueError: mine" in text and "net.py:25 in broken" in text and "Traceback" not in text
 
 
 @pytest.mark.usefixtures("net")
 def test_wrong_usage_and_wrong_targets() -> None:
-    assert call("nothing.py:Net", "--run", "--inputs", "net.py:inputs").return_value == 2
+    missing = call("nothing.py:Net", "--run", "--inputs", "net.py:inputs").exception
+    assert "`nothing.py` in `nothing.py:Net` is not a file" in str(missing)
     for words in (["net.py:Net", "--run"], ["net.py:Net", "--compare"], ["net.py:Net", "--inputs", "a:b"]):
         assert "--inputs" in str(call(*words).exception)

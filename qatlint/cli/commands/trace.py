@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import click
 
 from qatlint import engine
-from qatlint.cli import base
+from qatlint.cli import base, running
 from qatlint.files import DiskLoader
+from qatlint.runtime.launch import ChildFailed, Limits, launch
 from qatlint.static.source import Unreadable
 from qatlint.trace import Trace
 
@@ -19,23 +21,19 @@ from qatlint.trace import Trace
     epilog="A `*` in a path is a list position, `×` is the number of executions in one forward.",
 )
 @click.argument("target", metavar="FILE[:CLASS]")
-@click.option("--src", multiple=True, help="A folder in which absolute imports are looked for.")
 @click.option("--run", is_flag=True, help="Execute the model that TARGET (FILE:CALLABLE) makes. Needs torch.")
-@click.option("--inputs", metavar="TARGET", help="What makes its inputs: FILE:CALLABLE or pkg.mod:CALLABLE.")
 @click.option("--compare", is_flag=True, help="With --run: what source says beside what ran.")
-@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds it may take.")
-@click.option("--memory", type=int, metavar="MB", help="Memory it may take.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@running.options
 @base.COLOUR
 def command(
     target: str,
-    src: tuple[str, ...],
     run: bool,
-    inputs: str | None,
     compare: bool,
+    inputs: str | None,
+    src: tuple[str, ...],
+    seed: int,
     timeout: float,
     memory: int | None,
-    seed: int,
     colour: str,
 ) -> int:
     """Print what one forward of a class executes, and where.
@@ -44,9 +42,8 @@ def command(
     the model is made and executed in a child process instead, and what it did is shown in the same way.
     """
     if run:
-        if inputs is None:
-            raise click.UsageError("--run needs --inputs: a callable that returns the arguments of the model")
-        return _executed(target, inputs, src, compare, (timeout, memory, seed), colour)
+        made = running.request_of(running.target_of(target), running.inputs_of(inputs), src, seed)
+        return _executed(made, running.limits_of(timeout, memory), compare, src, colour)
     if compare or inputs is not None:
         raise click.UsageError("--compare and --inputs go with --run")
     path, class_name = _split(target)
@@ -79,37 +76,17 @@ def _split(target: str) -> tuple[str, str]:
 
 
 def _executed(
-    target: str,
-    inputs: str,
-    src: tuple[str, ...],
-    compare: bool,
-    limits: tuple[float, int | None, int],
-    colour: str,
+    request: dict[str, Any], limits: Limits, compare: bool, src: tuple[str, ...], colour: str
 ) -> int:
     """Run the model and show what it did, or that beside its source."""
-    from qatlint.report import failed, side_by_side, trace_tree
+    from qatlint.report import side_by_side, trace_tree
     from qatlint.runtime import executed, recording
     from qatlint.runtime.compare import compare as beside
-    from qatlint.runtime.launch import ChildFailed, Limits, launch
-    from qatlint.runtime.target import TargetError, parse
 
-    seconds, megabytes, seed = limits
-    folder = os.getcwd()
     try:
-        request = {
-            "target": parse(target, folder),
-            "inputs": parse(inputs, folder),
-            "roots": [os.path.abspath(root) for root in src],
-            "seed": seed,
-        }
-        answer = launch("record", request, Limits(seconds, megabytes))
-    except TargetError as error:
-        base.warn(str(error))
-        return 2
+        answer = launch("record", request, limits)
     except ChildFailed as error:
-        style = base.style_for(colour, sys.stderr)
-        base.out(f"qatlint: {failed.render(error, style)}", err=True, colour=style.colour)
-        return 2
+        return running.show_failure(error)
     traces = executed.traces([recording.from_json(text) for text in answer["recordings"]])
     style = base.style_for(colour, sys.stdout)
     if compare:
