@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import TRAINING, TRUE, both, either, literal
+from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, literal, negate
 from qatlint.static.machine import NOWHERE, Frame, key_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
@@ -464,7 +464,29 @@ class Attributes(Statements):
                     return item.value
             if certain and not entries.open:
                 return self.unknown()  # out of range: never reached in a run that works
+            if not entries.open and all(i.times is None for i in ahead):
+                counted = self._entry_counted(ahead, steps)
+                if counted is not None:
+                    return counted
         return self.picked(entries, at)
+
+    def _entry_counted(self, items: list[Item], steps: int) -> Value | None:
+        """The entry at a position of a list in which some entries stand on some paths only."""
+        options: list[tuple[Condition, Value]] = []
+        before: dict[int, Condition] = {0: TRUE}
+        for item in items:
+            after: dict[int, Condition] = {}
+            for count, when in before.items():
+                here = both(when, item.when)
+                if here and count == steps:
+                    options.append((here, item.value))
+                elif here:
+                    after[count + 1] = either(after.get(count + 1, FALSE), here)
+                absent = both(when, negate(item.when))
+                if absent:
+                    after[count] = either(after.get(count, FALSE), absent)
+            before = after
+        return self.choose(options) if options else None
 
     def _mapping_element(self, mapping: Mapping, value: Value, index: Value) -> Value:
         if isinstance(index, Const):

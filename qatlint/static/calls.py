@@ -267,7 +267,9 @@ class Calls(Execution):
         if self.phase == "forward" and NOT_FORWARD.search(name):
             return self.result(args, frame)
         key = (id(body), id(receiver) if receiver is not None else 0)
-        if key in self.active or len(self.active) >= DEPTH_LIMIT:
+        # A forward that calls itself (`self(x, flip=True)`) is followed once more; deeper calls are cut.
+        depth = 2 if self.phase == "forward" else 1
+        if self.active.count(key) >= depth or len(self.active) >= DEPTH_LIMIT:
             return self.result(args, frame)
         if self.steps > SOFT_LIMIT and len(self.active) > 3:
             if self.phase == "init":

@@ -146,7 +146,7 @@ class Counting(Naming):
         """Loops that repeat this call on the same instance."""
         varied: frozenset[int] = frozenset()
         for at in self._selected(raw):
-            varied |= at.deps
+            varied |= at.deps if at.turns is None else at.deps - {at.turns.loop}
         return [
             loop
             for loop in raw.loops
@@ -156,8 +156,11 @@ class Counting(Naming):
     def _times(self, raw: RawCall, repeating: list[LoopFrame]) -> tuple[Times, bool]:
         """How often one instance runs here, and whether a test of a counter leaves out some turns."""
         result, some_turns = Times(1, 1), False
+        picked = {at.turns.loop: at.turns for at in self._selected(raw) if at.turns is not None}
         for loop in repeating:
             times = loop.times
+            if loop.number in picked:
+                times = picked[loop.number].of(times)
             left_out = self._left_out(raw.guard, loop.number)
             if left_out:
                 some_turns = True
@@ -230,6 +233,11 @@ class Counting(Naming):
         positions = self.run.positions
         return bool(guard) and all(any(_holds_once(positions.get(x), loop) for x in term) for term in guard)
 
+    def _apart(self, group: list[RawCall]) -> bool:
+        """Whether some of the calls pick elements at different known positions."""
+        exact = [at for at in map(self._selected, group) if any(a.exact is not None for a in at)]
+        return any(not _overlap(a, b) for i, a in enumerate(exact) for b in exact[:i])
+
     def _same_element(self, raw: list[RawCall]) -> list[RawCall]:
         """Of the calls of a family, those that hit the element that runs most often."""
         if len(raw) < 2 or not any(r.at for r in raw):
@@ -244,6 +252,9 @@ class Counting(Naming):
                 continue
             seen.add(identity)
             group = [r for r in raw if _overlap(at, self._selected(r))]
+            if not all(a.exact is not None for a in at) and self._apart(group):
+                # One element cannot be at several positions: each of these is tried on its own.
+                group = [r for r in group if not any(a.exact is not None for a in self._selected(r))]
             counted = []
             for r in group:
                 times, _ = self._times(r, self._repeating(r))

@@ -119,6 +119,8 @@ class Deciding(Machine):
     def _is_none(self, value: Value, node: ast.expr) -> Condition:
         if isinstance(value, Const):
             return TRUE if value.value is None else FALSE
+        if isinstance(value, Symbol) and value.first is not None and value.first.value is None:
+            return self._first_turn(value.first.loop, node)
         if isinstance(value, Symbol) and not value.made:
             number = self.atom(("none", value.key), node, config=value.origin == "config")
             return literal(number)
@@ -175,6 +177,11 @@ class Deciding(Machine):
             return self.fresh(node, config)
         return literal(self.atom((type(op).__name__, a, b), node, config=config))
 
+    def _first_turn(self, loop: int, node: ast.expr) -> Condition:
+        """The same test as `i == 0` of the loop's counter."""
+        first = Const(0)
+        return self._position(("equal", loop, 0, key_of(first)), Index(loop), node, first)
+
     def _position(self, key: Hashable, index: Index, node: ast.expr, other: Value | None = None) -> Condition:
         """A test on a loop counter: equal to `other`, so it holds in one turn, or in most of them."""
         number = self.atom(key, node)
@@ -213,6 +220,9 @@ class Deciding(Machine):
         if isinstance(value, Symbol):
             if value.made:
                 return TRUE
+            if value.first is not None:
+                first = self._first_turn(value.first.loop, node)
+                return first if value.first.value else negate(first)
             config = value.origin == "config"
             if value.optional:
                 return negate(literal(self.atom(("none", value.key), node, config=config)))

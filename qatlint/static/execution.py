@@ -72,7 +72,8 @@ class Execution(Objects):
                 for item in target.items.items:
                     self._run_entry(item, at, node, frame)
             return
-        if not target.foreign and not opened and not any(self.may_run(v) for v in values):
+        ours = target.foreign or opened or target is self.root
+        if not ours and not any(self.may_run(v) for v in values):
             return
         if not isinstance(own_forward[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
             return
@@ -126,7 +127,7 @@ class Execution(Objects):
                 return
         deps: frozenset[int] = deps_of(target) if isinstance(target, Symbol) else frozenset()
         for one in at:
-            deps |= one.deps
+            deps |= one.deps if one.turns is None else one.deps - {one.turns.loop}
         loops = tuple(loop for loop in self.loops if loop.turns or loop.number not in deps)
         scope = self.blocks[-1] if self.blocks else None
         self.calls.append(

@@ -29,6 +29,7 @@ from qatlint.static.values import (
     ModuleValue,
     Pattern,
     Pick,
+    PickedTurns,
     Seq,
     Slice,
     Symbol,
@@ -212,6 +213,7 @@ class Expressions(Deciding):
                     return Index(left.loop, left.offset + shift, left.high)
                 result = self._keyed(type(op).__name__, left, right, text=left.text)
                 result.less = left.less - shift
+                result.start = left.start + shift if left.start is not None else None
                 if isinstance(left.hint, int):
                     result.hint, result.given = left.hint + shift, left.given
                 return result
@@ -229,6 +231,9 @@ class Expressions(Deciding):
             if repeated is not None:
                 return repeated
         result = self._keyed(type(op).__name__, left, right)
+        if isinstance(left, Index) and isinstance(op, (ast.FloorDiv, ast.Mod)) and isinstance(right, Const):
+            if type(right.value) is int and right.value > 1:
+                result.turns = PickedTurns(left.loop, right.value, isinstance(op, ast.Mod))
         self._hint_of_result(result, op, left, right)
         return result
 
@@ -493,7 +498,14 @@ class Expressions(Deciding):
         if isinstance(index, Pattern):
             return At(("pattern", index.head, index.at.key, index.tail), index.at.deps)
         key = key_of(index)
-        return At(("symbol", key if key is not None else next(self.numbers)), deps_of(index))
+        selected = ("symbol", key if key is not None else next(self.numbers))
+        if isinstance(index, Symbol) and index.turns is not None:
+            turns = index.turns
+            least = next((loop.times.least for loop in self.loops if loop.number == turns.loop), 0)
+            return At(selected, index.deps, running=True, sure=turns.positions(least), turns=turns)
+        if isinstance(index, Symbol) and index.start is not None:
+            return At(selected, index.deps, running=True, low=max(index.start, 0))
+        return At(selected, deps_of(index))
 
 
 _Handler = Callable[[Expressions, Any, Frame], Value]

@@ -186,19 +186,24 @@ class Iteration(Expressions):
             values = None
             if len(numbers) <= UNROLL_LIMIT:
                 values = [(TRUE, Const(n)) for n in numbers]
-            return Turns(values, lambda loop: self._counter(loop, start, step, stop), times, True, text)
+            return Turns(values, lambda loop: self._counter(loop, value), times, True, text)
         times, given = MANY, ""
         if isinstance(stop, Symbol) and type(stop.hint) is int and start is not None and step == 1:
             length = stop.hint - start
             if length > 0:  # a default of 0 says that usually another number is given
                 times, given = Times(length, length), stop.given
-        return Turns(None, lambda loop: self._counter(loop, start, step, stop), times, known, text, given)
+        return Turns(None, lambda loop: self._counter(loop, value), times, known, text, given)
 
-    def _counter(self, loop: LoopFrame, start: int | None, step: int | None, stop: Value) -> Value:
-        if start is not None and step == 1:
+    def _counter(self, loop: LoopFrame, numbers: Range) -> Value:
+        if numbers.deps:
+            return Symbol(
+                self.intern(("counter", loop.number)), deps=numbers.deps | {loop.number}, origin="config"
+            )
+        if numbers.start is not None and numbers.step == 1:
+            stop = numbers.stop
             high = stop.less if isinstance(stop, Symbol) and stop.less > 0 else 0
-            return Index(loop.number, start, high)
-        if step is not None and start is not None:
+            return Index(loop.number, numbers.start, high)
+        if numbers.step is not None and numbers.start is not None:
             return Symbol(self.intern(("counter", loop.number)), deps=frozenset({loop.number}))
         return Index(loop.number, 0)
 

@@ -10,7 +10,7 @@ from typing import Any
 from qatlint.condition import FALSE, TRUE, both, either, literal, negate
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
-from qatlint.static.machine import Frame, key_of, origin_of
+from qatlint.static.machine import Frame, deps_of, key_of, origin_of
 from qatlint.static.modulefile import Unknown
 from qatlint.static.repeatable import CHANGING
 from qatlint.static.values import (
@@ -334,12 +334,15 @@ class Library(Calls):
 
     def _range(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         values = [i.value for i in args.positional]
-        if not 1 <= len(values) <= 3 or args.open:
+        if args.open:
+            # `range(*spans[i])`: which numbers these are varies with what the arguments vary with.
+            return Range(None, self.unknown(*values), None, "range", frozenset().union(*map(deps_of, values)))
+        if not 1 <= len(values) <= 3:
             return self.unknown(*values)
         start: Value = Const(0) if len(values) == 1 else values[0]
         stop = values[0] if len(values) == 1 else values[1]
         step: Value = values[2] if len(values) == 3 else Const(1)
-        return Range(_int(start), stop, _int(step), "range")
+        return Range(_int(start), stop, _int(step), "range", deps_of(start))
 
     def _enumerate(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         values = [i.value for i in args.positional]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from qatlint.loader import Loader
+from qatlint.static.carried import Carried
 from qatlint.static.layout import LIBRARIES, Layout
 from qatlint.static.modulefile import (
     ClassDef,
@@ -46,7 +47,7 @@ class Project:
         """The files findings are asked for: where subclasses are looked for."""
         self.shared_values: dict[tuple[str, str], Any] = {}
         """For the interpreter: values of module-level names that mean the same to every class."""
-        self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, bool]]] = {}
+        self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, Carried]]] = {}
         """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
         self.used: dict[str, set[str]] = {}
         """File -> files its imports led to."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
+from qatlint.static.carried import carried
 from qatlint.static.iteration import Iteration, Turns
-from qatlint.static.machine import EnteredBlock, Frame, LoopExits
+from qatlint.static.machine import EnteredBlock, Frame, LoopExits, deps_of, origin_of, worst
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.values import (
     NONE,
@@ -22,6 +23,7 @@ from qatlint.static.values import (
     ClassValue,
     Const,
     External,
+    FirstTurn,
     Function,
     Index,
     Instance,
@@ -310,20 +312,24 @@ class Statements(Iteration):
         """
         known = self.project.loop_names.get(id(body))
         if known is None or known[0] is not body:
-            known = self.project.loop_names[id(body)] = (body, _changed(body))
-        for name, counter in known[1].items():
+            known = self.project.loop_names[id(body)] = (body, carried(body))
+        for name, change in known[1].items():
             value = frame.env.get(name)
             if value is None:
                 continue
-            if counter and isinstance(value, Const) and type(value.value) is int:
+            if change.counter and isinstance(value, Const) and type(value.value) is int:
                 frame.env[name] = Index(loop.number, value.value)
-            elif isinstance(value, (Const, Index)):
+            elif isinstance(value, Const) and change.differs_from(value.value):
+                key = ("loop", loop.number, name)
+                first = FirstTurn(loop.number, value.value)
+                frame.env[name] = Symbol(key, deps=frozenset({loop.number}), text=name, first=first)
+            elif isinstance(value, (Const, Index)) or (isinstance(value, Symbol) and not value.made):
                 frame.env[name] = Symbol(
-                    ("loop", loop.number, name), deps=frozenset({loop.number}), origin="unknown", text=name
-                )
-            elif isinstance(value, Symbol) and value.origin == "input":
-                frame.env[name] = Symbol(
-                    ("loop", loop.number, name), deps=frozenset({loop.number}), origin="input", text=name
+                    ("loop", loop.number, name),
+                    deps=frozenset({loop.number}) | deps_of(value),
+                    origin=worst(origin_of(value), "unknown"),
+                    text=name,
+                    start=_start(value) if change.moved else None,
                 )
 
     def _with(self, node: ast.With | ast.AsyncWith, frame: Frame) -> None:
@@ -443,6 +449,13 @@ class Statements(Iteration):
         frame.guard = either(end, both(before, rest))
 
 
+def _start(value: Value) -> int | None:
+    """The number from which a counter goes on."""
+    if isinstance(value, Const) and type(value.value) is int:
+        return value.value
+    return value.start if isinstance(value, Symbol) else None
+
+
 def _captures(pattern: ast.AST) -> list[str]:
     return [n.name for n in ast.walk(pattern) if isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name]
 
@@ -455,28 +468,6 @@ def _loaded(target: ast.expr) -> ast.expr:
         return ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
     assert isinstance(target, ast.Subscript)
     return ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
-
-
-def _changed(body: list[ast.stmt]) -> dict[str, bool]:
-    """Names a loop body assigns; True for a counter: `n += 1` once, at the body's own level."""
-    result: dict[str, bool] = {}
-    top = {id(s) for s in body}
-    stack: list[ast.AST] = list(body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            continue
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            name = node.target.id
-            one = isinstance(node.value, ast.Constant) and node.value.value == 1
-            counter = one and isinstance(node.op, ast.Add) and id(node) in top
-            result[name] = counter and name not in result
-            stack.append(node.value)
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            result[node.id] = False
-        stack.extend(ast.iter_child_nodes(node))
-    return result
 
 
 _Handler = Callable[[Statements, Any, Frame], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qatlint.condition import TRUE, Condition
 from qatlint.trace import Times
@@ -69,10 +69,36 @@ class LoopFrame:
         """Turns when unrolled; 0 when one pass stands for all turns."""
 
 
+class PickedTurns(NamedTuple):
+    """`i // by` picks each element in `by` turns running, `i % by` in every `by`-th turn."""
+
+    loop: int
+    by: int
+    cyclic: bool
+
+    def positions(self, turns: int) -> int:
+        """How many positions, from the first on, so many turns pick."""
+        return min(turns, self.by) if self.cyclic else -(-turns // self.by)
+
+    def of(self, times: Times) -> Times:
+        """How often one element is picked, when the loop goes round so often."""
+        if self.cyclic:
+            most = None if times.most is None else -(-times.most // self.by)
+            return Times(-(-times.least // self.by), most)
+        return Times(min(times.least, self.by), self.by if times.most is None else min(times.most, self.by))
+
+
+class FirstTurn(NamedTuple):
+    """The value (None, True or False) of a variable in the first turn of a loop."""
+
+    loop: int
+    value: bool | None
+
+
 class At:
     """Which element of a family is meant: an exact position, a running loop counter, or a symbol."""
 
-    __slots__ = ("deps", "exact", "high", "key", "low", "running", "sure")
+    __slots__ = ("deps", "exact", "high", "key", "low", "running", "sure", "turns")
 
     def __init__(
         self,
@@ -83,8 +109,11 @@ class At:
         low: int = 0,
         high: int = 0,
         sure: int | None = None,
+        turns: PickedTurns | None = None,
     ) -> None:
         self.key = key
+        self.turns = turns
+        """In how many turns of a loop each element is picked, when in more than one."""
         self.sure = sure
         """How many positions are surely visited, where `zip` may end early; None: all."""
         self.deps = deps
@@ -110,6 +139,7 @@ class Symbol(Value):
         "creator",
         "deps",
         "file",
+        "first",
         "given",
         "hint",
         "key",
@@ -119,7 +149,9 @@ class Symbol(Value):
         "node",
         "optional",
         "origin",
+        "start",
         "text",
+        "turns",
     )
 
     def __init__(
@@ -139,8 +171,14 @@ class Symbol(Value):
         less: int = 0,
         creator: Instance | None = None,
         given: str = "",
+        first: FirstTurn | None = None,
+        start: int | None = None,
     ) -> None:
         self.key = key
+        self.start = start
+        """For a counter that nested loops move: its lowest value."""
+        self.first = first
+        """What it is in the first turn of the loop that carries it, and never again."""
         self.given = given
         """The default that `hint` comes from, as written: `num_layers=6`."""
         self.creator = creator
@@ -153,6 +191,8 @@ class Symbol(Value):
         """Loops whose turns change it."""
         self.origin = origin
         """`config`: fixed when the model is built. `input`: comes from forward's arguments."""
+        self.turns: PickedTurns | None = None
+        """For `i // 2` and `i % 2` of a loop counter: how many turns have the same value."""
         self.hint = hint
         """The default of the parameter it stands for, when that is a number."""
         self.text = text
@@ -244,9 +284,18 @@ class Mapping(Value):
 class Range(Value):
     """`range(start, stop)` with unknown ends; `start` is None when unknown."""
 
-    __slots__ = ("start", "step", "stop", "text")
+    __slots__ = ("deps", "start", "step", "stop", "text")
 
-    def __init__(self, start: int | None, stop: Value, step: int | None, text: str) -> None:
+    def __init__(
+        self,
+        start: int | None,
+        stop: Value,
+        step: int | None,
+        text: str,
+        deps: frozenset[int] = frozenset(),
+    ) -> None:
+        self.deps = deps
+        """Loops whose turns change where it starts."""
         self.start = start
         self.stop = stop
         self.step = step

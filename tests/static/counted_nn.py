@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ class Module:
 
     def __init__(self, *args: Any) -> None:
         self.count = 0
+        self.scopes: set[str | None] = set()
         self.line = _running_line()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Module:
@@ -24,10 +26,12 @@ class Module:
             if isinstance(value, (Module, list)):
                 setattr(twin, name, copy.deepcopy(value, memo))
         twin.line = _running_line()
+        twin.scopes = set()
         return twin
 
     def __call__(self, *args: Any) -> Any:
         self.count += 1
+        self.scopes.add(_entered[-1] if _entered else None)
         return self.forward(*args)
 
     def forward(self, *args: Any) -> Any:
@@ -35,6 +39,23 @@ class Module:
 
     def add_module(self, name: str, module: Module) -> None:
         setattr(self, name, module)
+
+
+_entered: list[str] = []
+"""Names of the dynamic blocks that are open."""
+
+
+class Tracer:
+    """The blocks of the plugin, as far as they are entered and left."""
+
+    @staticmethod
+    @contextmanager
+    def dynamic_block(module: Module, name: str) -> Iterator[None]:
+        _entered.append(name)
+        try:
+            yield
+        finally:
+            _entered.pop()
 
 
 FILE = "<generated>"

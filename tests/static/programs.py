@@ -20,7 +20,8 @@ from tests.static import counted_nn
 
 FLAGS = ("f0", "f1")
 KEYS = ('"a"', '"b"')
-HEADER = "from copy import deepcopy\n\nfrom torch import nn\n\n"
+_IMPORTS = ("from torch import nn", "from horizon_plugin_pytorch.fx.jit_scheme import Tracer")
+HEADER = "\n".join(("from copy import deepcopy", "", *_IMPORTS, "", ""))
 _LEAVES = ("nn.ReLU()", "nn.Sigmoid()", "nn.Conv2d(8, 8, 1)", "nn.Dropout()")
 
 
@@ -51,6 +52,8 @@ class Writer:
         self.helper_names: list[str] = []
         self.long = False
         """Whether a loop of many turns is open: it is read once for all turns, early exits or not."""
+        self.recursive = False
+        """Whether forward calls itself: once, or the number of executions would explode."""
 
     def pick(self, *options: Any) -> Any:
         return self.draw(st.sampled_from(options))
@@ -223,7 +226,7 @@ class Writer:
         shapes = ["call", "call", "nested", "alias_call", "conditional"]
         if depth:
             shapes += ["if_", "if_", "range_", "over", "over_two", "counter", "comprehension", "helper",
-                       "given", "local", "while_", "try_"]  # fmt: skip
+                       "given", "local", "while_", "try_", "dynamic", "carried"]  # fmt: skip
             if self.names.numbered:
                 shapes.append("by_name")
             if self.names.stages:
@@ -231,7 +234,9 @@ class Writer:
             if self.names.dicts:
                 shapes += ["key", "items"]
             if self.names.lists:
-                shapes += ["length", "two_by_number"]
+                shapes += ["length", "two_by_number", "divided", "moved"]
+            if depth > 1 and not index and not self.recursive:
+                shapes.append("again")
             if depth < 2 and not self.long:
                 shapes.append("early")
             if not index and depth > 1:
@@ -366,6 +371,41 @@ class Writer:
     def do_try_(self, depth: int) -> list[str]:
         return ["try:", *indented(self.block(0)), "finally:", *indented(self.do_call(depth))]
 
+    def do_dynamic(self, depth: int) -> list[str]:
+        name = self.pick('"a"', '"b"')
+        return [f"with Tracer.dynamic_block(self, {name}):", *indented(self.block(depth - 1))]
+
+    def do_again(self, depth: int) -> list[str]:
+        self.recursive = True
+        return ["if not flag:", f"    x = {self.pick('self', 'self.forward')}(x, True)"]
+
+    def do_divided(self, depth: int) -> list[str]:
+        count = self.pick("6", "14")
+        by = self.pick("// 2", "// 5", "// 7", "% 2", "% 3")
+        return [f"for i in range({count}):", f"    x = self.{self.pick(*self.names.lists)}[i {by}](x)"]
+
+    def do_moved(self, depth: int) -> list[str]:
+        outer, inner = self.pick(("1", "14"), ("2", "2"), ("14", "1"))
+        name = self.pick(*self.names.lists)
+        return ["k = 0", f"for _ in range({outer}):", f"    for _ in range({inner}):",
+                f"        x = self.{name}[k](x)", "        k += 1"]  # fmt: skip
+
+    def do_carried(self, depth: int) -> list[str]:
+        before, after, test = self.pick(
+            ("None", "x", "is None"),
+            ("None", "x", "is not None"),
+            ("True", "False", ""),
+            ("False", "True", ""),
+        )
+        head = f"for _ in range({self.pick(3, 14)}):"
+        return [
+            f"c = {before}",
+            head,
+            f"    if c {test}:",
+            *indented(indented(self.do_call(depth))),
+            f"    c = {after}",
+        ]
+
     def do_by_name(self, depth: int) -> list[str]:
         name = self.pick(*self.names.numbered)
         return [
@@ -450,14 +490,20 @@ Identity = tuple[str, int]
 """(name of the class, line where it is made); children are told apart by their class alone."""
 
 
-def executions(text: str) -> Iterator[tuple[bool, dict[Identity, list[int]]]]:
+Scopes = dict[Identity, set[str | None]]
+"""Names of the dynamic blocks in which modules were executed; None for none."""
+
+
+def executions(text: str) -> Iterator[tuple[bool, dict[Identity, list[int]], Scopes]]:
     """Run a program under every combination of flags that does not raise: (training, counts of the
-    instances by identity, in order of creation)."""
-    # The import is replaced, not removed: lines keep their numbers.
-    code: CodeType = compile(text.replace("from torch import nn", ""), counted_nn.FILE, "exec")
+    instances by identity, in order of creation, blocks in which they ran)."""
+    # The imports are replaced, not removed: lines keep their numbers.
+    for line in _IMPORTS:
+        text = text.replace(line, "")
+    code: CodeType = compile(text, counted_nn.FILE, "exec")
     for values in itertools.product((False, True), repeat=len(FLAGS) + 2):
         *flags, training, flag = values
-        space: dict[str, Any] = {"nn": counted_nn.nn, "__name__": "generated"}
+        space: dict[str, Any] = {"nn": counted_nn.nn, "Tracer": counted_nn.Tracer, "__name__": "generated"}
         exec(code, space)
         try:
             root = space["Model"](*flags)
@@ -465,11 +511,18 @@ def executions(text: str) -> Iterator[tuple[bool, dict[Identity, list[int]]]]:
             root(0, flag)
         except IndexError:
             continue
-        yield training, counts(root)
+        held = held_by(root)
+        counts: dict[Identity, list[int]] = {}
+        scopes: Scopes = {}
+        for module in held:
+            key = identity(type(module).__name__, module.line)
+            counts.setdefault(key, []).append(module.count)
+            scopes.setdefault(key, set()).update(module.scopes)
+        yield training, counts, scopes
 
 
-def counts(root: Any) -> dict[Identity, list[int]]:
-    """How often each module that the root holds was executed."""
+def held_by(root: Any) -> list[Any]:
+    """The modules that the root holds, in order of creation; lists are looked into."""
     found: dict[int, Any] = {}
 
     def look(value: Any) -> None:
@@ -481,11 +534,8 @@ def counts(root: Any) -> dict[Identity, list[int]]:
 
     for value in vars(root).values():
         look(value)
-    result: dict[Identity, list[int]] = {}
-    for module in found.values():
-        if type(module) not in (counted_nn.ModuleList, counted_nn.ModuleDict):
-            result.setdefault(identity(type(module).__name__, module.line), []).append(module.count)
-    return result
+    lists = (counted_nn.ModuleList, counted_nn.ModuleDict)
+    return [module for module in found.values() if type(module) not in lists]
 
 
 def identity(name: str, line: int) -> Identity:

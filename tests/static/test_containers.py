@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qatlint.trace import Kind
+from qatlint.usage import usage
 from tests.static.sources import (
     HEAD,
     check_counts,
@@ -309,3 +310,23 @@ def test_a_family_of_grafts_over_two_lists() -> None:
         )
     }
     assert ("QAT102", "a.*.conv") in said(findings_in(files, "QAT102"))
+
+
+@pytest.mark.parametrize(
+    ("forward", "attend", "rest"),
+    [
+        ("x = self.l[0](x)\nif self.f:\n    x = self.l[1](x)\nreturn self.l[-1](x)", "1", "1"),
+        ("x = self.l[1](x)\nreturn self.l[-1](x)", "1", "1-2"),
+        ("x = self.l[2](x)\nreturn self.l[-2](x)", "1", "1"),
+    ],
+)
+def test_positions_in_a_list_with_an_entry_under_a_flag(forward: str, attend: str, rest: str) -> None:
+    text = model(
+        "self.f = f\nself.l = nn.ModuleList()\nself.l.append(nn.Sigmoid())\nif f:\n"
+        "    self.l.append(nn.Tanh())\nself.l.append(nn.ReLU())",
+        forward,
+        parameters="f",
+    )
+    trace = trace_of(text)
+    found = {m.class_name: str(usage(trace, m).times) for m in trace.modules}
+    assert (found["torch.nn.Tanh"], found["torch.nn.ReLU"]) == (attend, rest)

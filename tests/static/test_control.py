@@ -85,7 +85,7 @@ CASES = {
     "nested function not called": ("def f(y):\n    return self.relu(y)", "0"),
     "nested class": ("class A:\n    pass\nx = self.relu(x)", "1"),
     "local import": ("import math as m\nfrom torch import cat as c\nx = self.relu(c(x, m.pi))", "1"),
-    "recursion": ("if flag:\n    x = self.forward(x, xs)\nx = self.relu(x)", "1"),
+    "recursion": ("if flag:\n    x = self.forward(x, xs)\nx = self.relu(x)", "1-2"),
     "del of a local": ("m = self.relu\nx = m(x)\ndel m", "1"),
     "generator": ("yield self.relu(x)\nyield self.relu(x)", "2"),
     "await": ("x = self.relu(x)\nreturn x", "1"),

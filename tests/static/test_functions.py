@@ -67,7 +67,12 @@ CASES = {
     "module as a keyword": ("return self.given(act=self.relu, x=self.given(x=x, act=self.relu))", "2"),
     "modules in a list": ("return self.each([self.relu, self.other, self.relu], x)", "2"),
     "a returned module": ("y, m = self.pair(x)\nreturn m(y)", "1"),
-    "recursion": ("return self.recurse(x)", "1"),
+    "recursion": ("return self.recurse(x)", "2"),
+    "recursion that ends": ("if not flag:\n    x = self(x, xs, flag=True)\nreturn self.relu(x)", "1-2"),
+    "recursion on two inputs": (
+        "if not flag:\n    x = self(x, xs, flag=True)\n    return self.other(self(x, xs, flag=True))\nreturn self.relu(x)",
+        "1-2",
+    ),
     "star arguments": ("return self.spread(x, x, x)", "3"),
     "a default flag": ("return self.flagged(x)", "1"),
     "a flag given": ("return self.flagged(x, twice=True)", "2"),

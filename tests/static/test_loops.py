@@ -222,3 +222,78 @@ def test_what_the_number_of_turns_is_taken_from(
     assert found.on.value == on
     assert found.times is not None
     assert (found.times.least > 1) == (on == "always")
+
+
+LISTS_OF_20 = "self.a = nn.ModuleList([nn.ReLU() for _ in range(20)])\nself.relu = nn.ReLU()"
+
+
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        ("for i in range(20):\n    x = self.a[i // 2](x)", "2"),
+        ("for i in range(20):\n    x = self.a[i % 3](x)", "7"),
+        ("for i in range(20):\n    x = self.a[i // 2](self.a[i // 2](x))", "4"),
+        ("for i in range(20):\n    x = self.a[i // 30](x)", "20"),
+        ("for i in range(2):\n    x = self.a[i // 2](x)", "2"),
+        ("for i, y in enumerate(xs):\n    x = self.a[i // 2](y)", "0-2"),
+        ("for i, y in enumerate(xs):\n    x = self.a[i % 2](y)", "many"),
+        ("for i in range(20):\n    m = self.a[i // 2]\n    x = m(x)", "2"),
+    ],
+)
+def test_entries_picked_by_a_division(forward: str, expected: str) -> None:
+    check_counts(model(LISTS_OF_20, forward), {"a.*": expected})
+
+
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        ("k = 0\nfor y in xs:\n    for z in y:\n        x = self.a[k](z)\n        k += 1", "1"),
+        ("k = 0\nfor y in xs:\n    for i in range(15):\n        x = self.a[k](x)\n        k += 1", "1"),
+        ("for i in range(15):\n    for j in range(*self.spans[i]):\n        x = self.a[j](x)", "1"),
+        ("for i in range(15):\n    for j in range(i * 4, i * 4 + 4):\n        x = self.a[j](x)", "1"),
+        ("for i in range(15):\n    for j in range(4):\n        x = self.a[j](x)", "15"),
+    ],
+)
+def test_positions_that_an_outer_loop_moves(forward: str, expected: str) -> None:
+    text = model(f"{LISTS_OF_20}\nself.spans = spans", forward, parameters="spans")
+    check_counts(text, {"a.*": expected})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "test", "expected"),
+    [
+        ("None", "y", "c is None", "1"),
+        ("None", "y", "c is not None", "14"),
+        ("None", "y", "c", "14"),
+        ("True", "False", "c", "1"),
+        ("True", "False", "not c", "14"),
+        ("False", "True", "c", "14"),
+        ("None", "None", "c is None", "0-15"),
+        ("True", "flag", "c", "0-15"),
+        ("0", "y", "c is None", "0-15"),
+    ],
+)
+def test_a_guard_that_the_loop_carries(before: str, after: str, test: str, expected: str) -> None:
+    forward = f"c = {before}\nfor i in range(15):\n    y = x\n    if {test}:\n        x = self.relu(x)\n    c = {after}"
+    check_counts(model("self.relu = nn.ReLU()", forward), {"relu": expected})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if x.a:\n        c = y",  # some turns leave it as it was
+        "if x.a:\n        continue\n    c = y",
+        "c = y\n    if x.a:\n        c = None",
+    ],
+)
+def test_a_guard_that_some_turns_leave_alone_is_not_of_the_first_turn(body: str) -> None:
+    forward = f"c = None\nfor y in xs:\n    if c is None:\n        x = self.relu(y)\n    {body}"
+    check_counts(model("self.relu = nn.ReLU()", forward), {"relu": "many"})
+
+
+def test_a_guard_agrees_with_the_counter() -> None:
+    forward = (
+        "c = None\nfor i in range(15):\n    if c is None:\n        x = self.relu(x)\n    if i > 0:\n"
+        "        x = x + 1\n    if i != 0:\n        x = self.relu(x)\n    c = x"
+    )
+    check_counts(model("self.relu = nn.ReLU()", forward), {"relu": "15"})

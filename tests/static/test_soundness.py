@@ -9,28 +9,37 @@ from hypothesis import HealthCheck, given, settings
 
 from qatlint.trace import Module, On, Times, Trace, Usage
 from qatlint.usage import usage
-from tests.static.programs import Identity, executions, identity, programs
+from tests.static.programs import Identity, Scopes, executions, identity, programs
 from tests.static.sources import PATH, trace_in
 
 Claim = Callable[[Trace, Module], Usage]
 
 
-def claims(text: str, claim: Claim) -> dict[Identity, list[Usage]]:
-    """What is claimed, by the class and the line that makes the module."""
+def claims(text: str, claim: Claim) -> tuple[dict[Identity, list[Usage]], Scopes]:
+    """What is claimed of counts and of scopes, by the class and the line that makes the module."""
     trace = trace_in({PATH: text}, PATH, "Model")
-    result: dict[Identity, list[Usage]] = {}
+    usages: dict[Identity, list[Usage]] = {}
+    scopes: Scopes = {}
     for module in trace.modules:
         line = (module.made_at or module.definition).line
         name = module.class_name.rpartition(":")[2].rpartition(".")[2]
-        result.setdefault(identity(name, line), []).append(claim(trace, module))
-    return result
+        key = identity(name, line)
+        usages.setdefault(key, []).append(claim(trace, module))
+        around = {c.scope.name if c.scope is not None else None for c in trace.calls_of(module)}
+        scopes.setdefault(key, set()).update(around)
+    return usages, scopes
 
 
 def contradictions(text: str, claim: Claim = usage) -> list[str]:
     """Claims about the program that an execution contradicts."""
-    claimed = claims(text, claim)
+    claimed, around = claims(text, claim)
     wrong = []
-    for training, found in executions(text):
+    for training, found, scopes in executions(text):
+        wrong += [
+            f"{key}: executed in the block {name}, claimed {around[key]}"
+            for key, names in scopes.items()
+            for name in names - around.get(key, names)
+        ]
         for key, counts in found.items():
             usages = claimed.get(key)
             if usages is None:
@@ -138,5 +147,5 @@ class Model(nn.Module):
         return self.a(x)
 """
     assert not contradictions(text)
-    monkeypatch.setattr("tests.static.test_soundness.claims", lambda text, claim: {})
+    monkeypatch.setattr("tests.static.test_soundness.claims", lambda text, claim: ({}, {}))
     assert set(contradictions(text)) == {"('ReLU', 6): executed [1], and not in the trace"}

@@ -1,0 +1,57 @@
+"""Variables that a loop carries from turn to turn: what its body assigns, read from the syntax."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple, TypeGuard
+
+
+class Carried(NamedTuple):
+    """How the body of a loop changes a variable."""
+
+    counter: bool = False
+    """`n += 1` once, at the body's own level."""
+    moved: bool = False
+    """`n += 1` once, at any level: it goes through the numbers in order."""
+    later: ast.expr | None = None
+    """The one expression that every turn assigns to it: from the second turn on it is that."""
+
+    def differs_from(self, before: object) -> bool:
+        """Whether a test tells the first turn, where the variable still is `before`, from all others:
+        `if prev is None`, `if first`."""
+        if self.later is None:
+            return False
+        if not isinstance(self.later, ast.Constant):
+            return before is None
+        if before is None:
+            return self.later.value is not None
+        return isinstance(before, bool) and self.later.value is (not before)
+
+
+def carried(body: list[ast.stmt]) -> dict[str, Carried]:
+    """Names that the body of a loop assigns."""
+    result: dict[str, Carried] = {}
+    top = {id(s) for s in body}
+    skips = any(isinstance(n, ast.Continue) for s in body for n in ast.walk(s))
+    assigned = {} if skips else {id(s.targets[0]): s.value for s in body if _is_plain(s)}
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            continue
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+            one = isinstance(node.value, ast.Constant) and node.value.value == 1
+            moved = one and isinstance(node.op, ast.Add) and name not in result
+            result[name] = Carried(moved and id(node) in top, moved)
+            stack.append(node.value)
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            once = node.id not in result
+            result[node.id] = Carried(later=assigned.get(id(node)) if once else None)
+        stack.extend(ast.iter_child_nodes(node))
+    return result
+
+
+def _is_plain(node: ast.stmt) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
