@@ -3,7 +3,7 @@
 One table for every spelling (`torch.nn.ReLU`, `torch.ao.nn.quantized.FloatFunctional`,
 `horizon_plugin_pytorch.nn.quantized.FloatFunctional`): the last part of the dotted name decides, since
 the plugin's classes mirror torch's. Sources: horizon_facts E (sharing), I1 and I2 (what prepare
-replaces, what passes the scale through).
+replaces, what passes the scale through). What the classes compute is said in `qatlint.horizon.ops`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _PLAIN: dict[Kind, str] = {
     Kind.DEQUANT_STUB: "DeQuantStub",
     Kind.FLOAT_FUNCTIONAL: (
         "FloatFunctional FXFloatFunctional QFunctional Add Sub Mul Ceil Floor Cat Stack Sum Mean Matmul "
-        "MatMul Cumsum CumSum Where Remainder Scatter EinSum Einsum Norm Normalize Maximum Minimum"
+        "MatMul Cumsum CumSum Where Remainder Scatter EinSum Einsum Norm Normalize Maximum Minimum FMod "
+        "MaskedScatter SetItem ScatterAdd ScatterReduce SliceScatter LinalgNorm"
     ),
     Kind.LUT_ACTIVATION: (
         "Sigmoid Tanh GELU SiLU Swish Mish ELU CELU SELU Softplus Softsign LogSigmoid Hardsigmoid "
-        "Hardswish Tanhshrink SegmentLUT GLU Div Reciprocal Pow Sqrt Exp Log Sin Cos Tan Asin Acos Atan Sinh "
-        "Cosh Erf"
+        "Hardswish Tanhshrink SegmentLUT GLU Div Reciprocal Pow Sqrt Exp Log HardLog Sin Cos Tan Asin Acos "
+        "Atan Atan2 Sinh Cosh Asinh Acosh Atanh Erf"
     ),
     Kind.RELU: "ReLU ReLU6",
     Kind.ACTIVATION: "LeakyReLU Hardtanh Threshold RReLU Softshrink Hardshrink",
@@ -45,22 +46,23 @@ _PLAIN: dict[Kind, str] = {
     Kind.POOLING: (
         "MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveAvgPool1d AdaptiveAvgPool2d "
         "AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d LPPool1d LPPool2d "
-        "MaxUnpool1d MaxUnpool2d MaxUnpool3d FractionalMaxPool2d"
+        "MaxUnpool1d MaxUnpool2d MaxUnpool3d FractionalMaxPool2d GridSample RoIAlign MultiScaleRoIAlign"
     ),
     Kind.RESHAPE: (
         "Flatten Unflatten PixelShuffle PixelUnshuffle ChannelShuffle Fold Unfold ZeroPad1d ZeroPad2d "
         "ZeroPad3d ConstantPad1d ConstantPad2d ConstantPad3d ReflectionPad1d ReflectionPad2d "
-        "ReplicationPad1d ReplicationPad2d ReplicationPad3d Upsample UpsamplingNearest2d "
+        "ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d Upsample UpsamplingNearest2d "
         "UpsamplingBilinear2d Interpolate"
     ),
-    Kind.OTHER: "LocalResponseNorm CosineSimilarity PairwiseDistance CrossMapLRN2d",
+    Kind.OTHER: "BevPoolV2 LocalResponseNorm CosineSimilarity PairwiseDistance CrossMapLRN2d",
 }
 
 _WEIGHTED: dict[Kind, str] = {
     Kind.GEMM: (
         "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Linear Bilinear LazyLinear "
-        "LazyConv1d LazyConv2d LazyConv3d DeformConv2d DeformConv2dPack ModulatedDeformConv2d "
-        "ModulatedDeformConv2dPack ConvModule DepthwiseSeparableConvModule"
+        "LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d "
+        "DeformConv2d DeformConv2dPack ModulatedDeformConv2d ModulatedDeformConv2dPack "
+        "ConvModule DepthwiseSeparableConvModule"
     ),
     Kind.NORM: "LayerNorm GroupNorm RMSNorm",
     Kind.ACTIVATION: "PReLU",
@@ -102,6 +104,7 @@ def _table() -> dict[str, ModuleFacts]:
         table[name] = ModuleFacts(Kind.CONTAINER, None, None)
     for name in _LOSSES.split():
         table[name] = ModuleFacts(Kind.LOSS, False, False)
+    table["ChannelScale2d"] = ModuleFacts(Kind.BATCH_NORM, True, None)
     for name in "ConvModule DepthwiseSeparableConvModule".split():
         table[name] = ModuleFacts(Kind.GEMM, True, None)
     return table
