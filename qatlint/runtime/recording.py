@@ -21,6 +21,9 @@ class Place(NamedTuple):
     end_column: int
     function: str
     """Qualified name of the function that holds the call, where Python knows it."""
+    instruction: int = 0
+    """Position of the call in the code of the function, which tells calls on one line apart where columns
+    are not known."""
 
 
 class TensorFacts(NamedTuple):

@@ -70,18 +70,3 @@ def stays_in_place(function: Callable[..., Any]) -> bool:
     return (
         (name.endswith("_") and not name.startswith("__")) or name.startswith("__i") or name == "__setitem__"
     )
-
-
-def generated_name(target: str) -> str:
-    """The op name that prepare gives a generated module: `add` for `add_`, `__add__` and `__radd__`.
-
-    Functions are compared by `__name__` without outer underscores (horizon_facts A3).
-    """
-    name = target.rpartition(".")[2]
-    bare = name.strip("_")
-    if name.startswith("__") and bare[:1] in ("r", "i") and bare[1:] in _REFLECTED:
-        return bare[1:]
-    return bare
-
-
-_REFLECTED = frozenset("add sub mul matmul div truediv floordiv mod pow and or xor lshift rshift".split())

@@ -85,7 +85,7 @@ def _place(code: CodeType, lasti: int, line: int | None) -> Place:
                 start, end = first, last
                 column = _characters(code.co_filename, first, left)
                 end_column = _characters(code.co_filename, last, right)
-    return Place(path, start, column, end, end_column, function)
+    return Place(path, start, column, end, end_column, function, lasti)
 
 
 def _characters(filename: str, line: int, utf8_column: int) -> int:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from qatlint.horizon.ops import op_name
 from qatlint.runtime.child import blocks, functions, graph, leaves, tensors
 from qatlint.runtime.child.places import Places
 from qatlint.runtime.child.steps import Ref, Step
@@ -350,7 +351,7 @@ class Recorder:
             target = functions.dotted_name(function)
             top = self._running[-1]
             block = top.blocks[-1]
-            name = functions.generated_name(target)
+            name = op_name(target)
             position = block.counts[name] = block.counts.get(name, -1) + 1
             out = self._write(
                 given,

@@ -1,0 +1,160 @@
+"""What every op of the quantised region is given: quantised tensors, or float ones that nobody quantised.
+
+A float tensor inside sends the op to the CPU and cuts the compiled model in two [V]. Which integer type a
+quantised tensor has is decided by the qconfig and not known here, so it is written `quantized`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from qatlint.horizon.ops import Boundary
+from qatlint.runtime.changes import Changes, changes, pairs
+from qatlint.runtime.flow import Flow, State
+from qatlint.runtime.recording import TensorFacts
+
+
+class Row(NamedTuple):
+    """One op of the region, as the toolchain's table of layers has it."""
+
+    op: int
+    label: str
+    class_name: str
+    """Dotted class of the module, or name of the function."""
+    inputs: tuple[str, ...]
+    """`quantized`, `unknown` or the dtype as torch writes it, one per tensor."""
+    outputs: tuple[str, ...]
+
+
+class Kind(Enum):
+    """Where a float tensor comes from."""
+
+    INPUT = "input of the model"
+    CONSTANT = "constant"
+    """A parameter, a buffer, a literal, an embedding, a tensor that forward makes."""
+    DEQUANTIZED = "result of a DeQuantStub"
+
+
+class Origin(NamedTuple):
+    """The op that a float tensor begins with."""
+
+    op: int
+    kind: Kind
+
+
+class FloatInput(NamedTuple):
+    """A float tensor that meets a quantised one."""
+
+    op: int
+    """Who is given both."""
+    position: int
+    """Among its tensor inputs."""
+    origins: tuple[Origin, ...]
+
+    @property
+    def is_input(self) -> bool:
+        """Whether an input of the model reaches the op without a QuantStub: always a mistake. Newer
+        versions of the toolchain quantise constants by themselves."""
+        return any(origin.kind is not Kind.CONSTANT for origin in self.origins)
+
+
+def rows(flow: Flow) -> tuple[Row, ...]:
+    """Every op that is given a quantised tensor, and every stub, in order of execution."""
+    found = []
+    for op in flow.ops:
+        meaning = flow.meanings[op.number]
+        stub = meaning is not None and meaning.boundary is not Boundary.NONE
+        if not stub and (op.kind == "output" or State.QUANTIZED not in flow.given(op.number)):
+            continue
+        inputs = tuple(map(_cell, flow.given(op.number), op.input_facts))
+        outputs = tuple(_cell(flow.states[op.number], facts) for facts in op.output_facts)
+        found.append(Row(op.number, flow.labels[op.number], op.target, inputs, outputs))
+    return tuple(found)
+
+
+def _cell(state: State, facts: TensorFacts) -> str:
+    if state in (State.QUANTIZED, State.UNKNOWN):
+        return str(state.value)
+    return f"torch.{facts.dtype}"
+
+
+def statistics(found: Sequence[Row]) -> dict[str, Counter[str]]:
+    """Class -> how many of its executions were given each dtype, each dtype once per execution [V]."""
+    table: dict[str, Counter[str]] = {}
+    for row in found:
+        table.setdefault(row.class_name, Counter()).update(set(row.inputs))
+    return table
+
+
+def float_inputs(flow: Flow) -> tuple[FloatInput, ...]:
+    """Every float tensor that meets a quantised one, with where it comes from."""
+    found = []
+    for op in flow.ops:
+        given = flow.given(op.number)
+        meaning = flow.meanings[op.number]
+        if op.kind == "output" or State.QUANTIZED not in given:
+            continue
+        if meaning is not None and meaning.boundary is not Boundary.NONE:
+            continue
+        for position, state in enumerate(given):
+            if state is State.FLOAT:
+                origins = tuple(_origins(flow, op.inputs[position]))
+                found.append(FloatInput(op.number, position, origins))
+    return tuple(found)
+
+
+def _origins(flow: Flow, number: int) -> Iterator[Origin]:
+    """The ends of the float part of the graph above a tensor, in order of execution."""
+    seen, open_ = {number}, [number]
+    while open_:
+        for producer, state in zip(flow.ops[open_[-1]].inputs, flow.given(open_.pop()), strict=True):
+            if state is State.FLOAT and producer not in seen:
+                seen.add(producer)
+                open_.append(producer)
+    for found in sorted(seen):
+        kind = _kind(flow, found)
+        if kind is not None:
+            yield Origin(found, kind)
+
+
+def _kind(flow: Flow, number: int) -> Kind | None:
+    """What begins at an op; None where it only hands on."""
+    op, meaning = flow.ops[number], flow.meanings[number]
+    if meaning is not None and meaning.boundary is Boundary.DEQUANT:
+        return Kind.DEQUANTIZED
+    if op.kind == "input":
+        return Kind.INPUT
+    return None if State.FLOAT in flow.given(number) else Kind.CONSTANT
+
+
+def redundant_stubs(flow: Flow) -> tuple[int, ...]:
+    """QuantStubs that are given what is quantised already."""
+    return tuple(
+        number
+        for number, meaning in enumerate(flow.meanings)
+        if meaning is not None
+        and meaning.boundary is Boundary.QUANT
+        and State.QUANTIZED in flow.given(number)
+    )
+
+
+def compare(
+    before: Flow, old: Sequence[FloatInput], after: Flow, new: Sequence[FloatInput]
+) -> Changes[tuple[Flow, FloatInput]]:
+    """The float tensors inside the region of two versions side by side."""
+    return changes(
+        pairs([(before, f) for f in old], [(after, f) for f in new], _key),
+        lambda pair: 2 if pair[1].is_input else 1,
+    )
+
+
+def _key(pair: tuple[Flow, FloatInput]) -> Hashable:
+    """What was asked to compute, by whom, and from what: numbers and names of modules may change."""
+    flow, found = pair
+    op = flow.ops[found.op]
+    owner = flow.recording.executions[op.execution].class_name
+    sources = tuple((flow.ops[o.op].kind, flow.ops[o.op].target) for o in found.origins)
+    return owner, op.target, op.method, op.output_facts, found.position, sources
