@@ -45,6 +45,9 @@ class Feed(NamedTuple):
     """Other users of what the GEMM op gives."""
 
 
+_QUANTIZED = {State.QUANTIZED, State.UNKNOWN}
+
+
 def feeds(flow: Flow, fused: Sequence[Fusion]) -> tuple[Feed, ...]:
     """Every execution of a DeQuantStub, in order."""
     roots = {f.members[f.fused - 1]: f for f in fused if f.fused}
@@ -57,7 +60,7 @@ def feeds(flow: Flow, fused: Sequence[Fusion]) -> tuple[Feed, ...]:
 
 def _feed(flow: Flow, roots: dict[int, Fusion], dequant: int) -> Feed:
     first = _through_identities(flow, flow.ops[dequant].inputs[0])
-    if State.QUANTIZED not in flow.given(dequant):
+    if not _QUANTIZED & set(flow.given(dequant)):
         return Feed(dequant, first, Precision.FLOAT)
     between: list[int] = []
     number: int | None = first
@@ -92,9 +95,9 @@ def _gemm(meaning: Meaning | None, fusion: Fusion | None) -> Gemm:
 
 
 def _worked_on(flow: Flow, number: int) -> int | None:
-    """Who made the first quantised tensor that an op is given."""
+    """Who made the first tensor that is or may be quantised of those that an op is given."""
     for producer, state in zip(flow.ops[number].inputs, flow.given(number), strict=True):
-        if state is State.QUANTIZED:
+        if state in _QUANTIZED:
             return _through_identities(flow, producer)
     return None
 

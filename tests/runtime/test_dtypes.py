@@ -1,0 +1,108 @@
+"""What the ops of the region are given, and where float tensors inside come from."""
+
+from __future__ import annotations
+
+from qatlint.runtime.dtypes import Kind, compare, float_inputs, redundant_stubs, rows, statistics
+from tests.runtime.forward import BOOLEAN, Forward
+
+
+def found(f: Forward) -> list[tuple[str, int, list[tuple[str, Kind]]]]:
+    flow = f.flow
+    return [
+        (flow.labels[i.op], i.position, [(flow.labels[o.op], o.kind) for o in i.origins])
+        for i in float_inputs(flow)
+    ]
+
+
+def test_an_input_without_a_stub_is_found_where_it_meets_the_region() -> None:
+    f = Forward()
+    q, y = f.quant(f.input("x")), f.input("y")
+    f.function("torch.cat", q, f.module("Conv2d", "conv", f.function("mul", y)))
+    assert found(f) == [("_generated_cat_0[cat]", 1, [("y", Kind.INPUT)])]
+    assert [i.is_input for i in float_inputs(f.flow)] == [True]
+
+
+def test_constants_of_every_kind() -> None:
+    f = Forward()
+    q = f.quant(f.input())
+    table = f.module("Embedding", "table", f.constant("index", "int64"))
+    made = f.function("torch.arange")
+    f.function("add", q, f.function("add", f.function("view", f.constant("pos")), made))
+    f.method("mul", "ff", table, q)
+    assert found(f) == [
+        ("_generated_add_0[add]", 1, [("arange", Kind.CONSTANT), ("pos", Kind.CONSTANT)]),
+        ("ff[mul]", 0, [("table", Kind.CONSTANT)]),
+    ]
+    assert not any(i.is_input for i in float_inputs(f.flow))
+
+
+def test_a_tensor_that_left_the_region_too_early() -> None:
+    f = Forward()
+    q = f.quant(f.input())
+    f.function("add", q, f.function("sigmoid", f.dequant(q)))
+    assert found(f) == [("_generated_add_0[add]", 1, [("dequant", Kind.DEQUANTIZED)])]
+
+
+def test_what_needs_no_stub() -> None:
+    f = Forward()
+    q = f.quant(f.input())
+    f.function("masked_fill", q, f.input("mask", BOOLEAN))
+    f.function("gather", q, f.input("index", "int64"))
+    f.function("add", q)
+    f.output(f.dequant(q), q, f.function("mul", f.input("z"), f.constant("c")))
+    assert found(f) == []
+
+
+def test_the_table_of_layers() -> None:
+    f = Forward()
+    x = f.quant(f.input())
+    x = f.method("add", "ff", x, f.constant("pos"))
+    x = f.function("my.own", x)
+    f.output(f.dequant(f.module("Linear", "linear", x)))
+    table = rows(f.flow)
+    assert [(row.label, row.inputs, row.outputs) for row in table] == [
+        ("quant", ("torch.float32",), ("quantized",)),
+        ("ff[add]", ("quantized", "torch.float32"), ("quantized",)),
+        ("own", ("quantized",), ("unknown",)),
+        ("dequant", ("unknown",), ("torch.float32",)),
+    ]
+    counted = statistics(table)
+    assert counted["torch.ao.quantization.stubs.QuantStub"] == {"torch.float32": 1}
+    assert list(counted.values())[1] == {"quantized": 1, "torch.float32": 1}
+
+
+def test_statistics_count_a_dtype_once_per_execution() -> None:
+    f = Forward()
+    x = f.quant(f.input())
+    for _ in range(3):
+        f.method("add", "ff", x, x)
+    assert list(statistics(rows(f.flow)).values())[-1] == {"quantized": 3}
+
+
+def test_a_stub_of_a_stub_is_redundant() -> None:
+    f = Forward()
+    q = f.quant(f.input())
+    again = f.quant(f.module("Conv2d", "conv", q), "again")
+    f.quant(f.dequant(again), "anew")
+    assert redundant_stubs(f.flow) == (again,)
+
+
+def test_versions_side_by_side() -> None:
+    def model(*, stub: bool, more: bool = False) -> Forward:
+        f = Forward()
+        q, y = f.quant(f.input("x")), f.input("y")
+        f.function("add", q, f.quant(y, "quant_y") if stub else y)
+        f.function("mul", q, f.constant("pos"))
+        if more:
+            f.function("sub", q, f.constant("neg"))
+        return f
+
+    bad, good, worse = model(stub=False).flow, model(stub=True).flow, model(stub=True, more=True).flow
+    changed = compare(bad, float_inputs(bad), good, float_inputs(good))
+    assert (len(changed.better), len(changed.worse), len(changed.left)) == (1, 0, 1)
+    (better,) = changed.better
+    assert better.after is None
+    assert better.before is not None
+    assert better.before[1].is_input
+    changed = compare(good, float_inputs(good), worse, float_inputs(worse))
+    assert (len(changed.better), len(changed.worse), len(changed.left)) == (0, 1, 1)
