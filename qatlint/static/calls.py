@@ -184,6 +184,10 @@ class Calls(Execution):
             frame.guard = outer
             at = callee.at
             if several and last is not None:
+                if last.turns is not None and isinstance(position, int):
+                    here = last.turns._replace(position=position)
+                    exact = At(last.key, last.deps, position, running=True, turns=here)
+                    at = (*callee.at[:-1], exact)
                 if not last.running and not last.deps and position is not None:
                     number = self.atom(
                         ("picked", last.key, position), None, group=("picked", last.key), config=True

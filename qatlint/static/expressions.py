@@ -232,7 +232,7 @@ class Expressions(Deciding):
                 return repeated
         result = self._keyed(type(op).__name__, left, right)
         if isinstance(left, Index) and isinstance(op, (ast.FloorDiv, ast.Mod)) and isinstance(right, Const):
-            if type(right.value) is int and right.value > 1:
+            if type(right.value) is int and right.value > 1 and not left.offset:
                 result.turns = PickedTurns(left.loop, right.value, isinstance(op, ast.Mod))
         self._hint_of_result(result, op, left, right)
         return result

@@ -75,17 +75,24 @@ class PickedTurns(NamedTuple):
     loop: int
     by: int
     cyclic: bool
+    position: int | None = None
+    """Of which element it is asked, where that is known."""
 
     def positions(self, turns: int) -> int:
         """How many positions, from the first on, so many turns pick."""
         return min(turns, self.by) if self.cyclic else -(-turns // self.by)
 
     def of(self, times: Times) -> Times:
-        """How often one element is picked, when the loop goes round so often."""
+        """How often the element is picked, when the loop goes round so often; the first of them, where
+        nobody knows which one."""
+        most = None if self.cyclic else self.by
+        return Times(self._turns(times.least), most if times.most is None else self._turns(times.most))
+
+    def _turns(self, count: int) -> int:
+        position = self.position or 0
         if self.cyclic:
-            most = None if times.most is None else -(-times.most // self.by)
-            return Times(-(-times.least // self.by), most)
-        return Times(min(times.least, self.by), self.by if times.most is None else min(times.most, self.by))
+            return len(range(position, count, self.by)) if position < self.by else 0
+        return max(min(count - position * self.by, self.by), 0)
 
 
 class FirstTurn(NamedTuple):
