@@ -25,6 +25,7 @@ from qatlint.static.values import (
     Imported,
     Instance,
     Item,
+    LoopFrame,
     Mapping,
     Method,
     Partial,
@@ -180,14 +181,16 @@ class Calls(Execution):
         last = callee.at[-1] if callee.at else None
         value: Value | None = None
         several = len(callee.options) > 1
+        around = self.loops
         for position, option in callee.options:
             frame.guard = outer
             at = callee.at
             if several and last is not None:
-                if last.turns is not None and isinstance(position, int):
-                    here = last.turns._replace(position=position)
-                    exact = At(last.key, last.deps, position, running=True, turns=here)
-                    at = (*callee.at[:-1], exact)
+                if last.running and isinstance(position, int):
+                    self.loops = self._loops_at(last, position)
+                    if last.turns is not None:
+                        deps = last.deps - {last.turns.loop}
+                        at = (*callee.at[:-1], At(last.key, deps, position, running=True))
                 if not last.running and not last.deps and position is not None:
                     number = self.atom(
                         ("picked", last.key, position), None, group=("picked", last.key), config=True
@@ -196,8 +199,18 @@ class Calls(Execution):
             if not frame.guard:
                 continue
             value = self.call_at(option, at, args, node, frame)
+            self.loops = around
         frame.guard = outer
         return value if value is not None else self.result(args, frame)
+
+    def _loops_at(self, at: At, position: int) -> list[LoopFrame]:
+        """The loops as the entry at a position sees them: it is picked in one turn, or in some."""
+        if at.turns is None:
+            return [loop for loop in self.loops if loop.number not in at.deps]
+        picked = at.turns._replace(position=position)
+        return [
+            loop.part(picked.of(loop.times)) if loop.number == at.turns.loop else loop for loop in self.loops
+        ]
 
     def call_at(self, option: Value, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame) -> Value:
         """Call the element of a family."""

@@ -195,17 +195,13 @@ class Iteration(Expressions):
         return Turns(None, lambda loop: self._counter(loop, value), times, known, text, given)
 
     def _counter(self, loop: LoopFrame, numbers: Range) -> Value:
-        if numbers.deps:
-            return Symbol(
-                self.intern(("counter", loop.number)), deps=numbers.deps | {loop.number}, origin="config"
-            )
-        if numbers.start is not None and numbers.step == 1:
+        if numbers.start is not None and numbers.step == 1 and not numbers.deps:
             stop = numbers.stop
             high = stop.less if isinstance(stop, Symbol) and stop.less > 0 else 0
             return Index(loop.number, numbers.start, high)
-        if numbers.step is not None and numbers.start is not None:
-            return Symbol(self.intern(("counter", loop.number)), deps=frozenset({loop.number}))
-        return Index(loop.number, 0)
+        # Which numbers these are is not known: nothing says that others are met among them.
+        deps = numbers.deps | {loop.number}
+        return Symbol(self.intern(("counter", loop.number)), deps=deps, origin="config")
 
     def _over_wrapped(self, value: Wrapped, node: ast.expr, frame: Frame) -> Turns:
         parts = [self.iterate(p, node, frame) for p in value.parts]

@@ -276,11 +276,10 @@ class Statements(Iteration):
         ended = either(frame.guard, exits.continued)
         if not ended:
             # Every path leaves the loop in its first turn.
-            loop.times = Times(min(loop.times.least, 1), 1)
+            loop.once()
             return before
         if ended != before:
-            loop.times = Times(min(loop.times.least, 1), loop.times.most)
-            loop.leaves = True
+            loop.cut_short()
         return ended
 
     def _while(self, node: ast.While, frame: Frame) -> None:

@@ -43,7 +43,7 @@ FALSE_VALUE = Const(False)
 class LoopFrame:
     """A loop being interpreted once for all its turns, or one turn of an unrolled loop."""
 
-    __slots__ = ("file", "given", "known", "leaves", "node", "number", "over", "times", "turns")
+    __slots__ = ("file", "given", "known", "leaves", "node", "number", "over", "parts", "times", "turns")
 
     def __init__(
         self,
@@ -67,6 +67,25 @@ class LoopFrame:
         """Some path leaves it before its last turn."""
         self.turns = 0
         """Turns when unrolled; 0 when one pass stands for all turns."""
+        self.parts: list[LoopFrame] = []
+
+    def part(self, times: Times) -> LoopFrame:
+        """The same loop, of which only so many turns matter to what is run."""
+        made = LoopFrame(self.number, self.node, self.file, times, self.known, self.over, self.given)
+        self.parts.append(made)
+        return made
+
+    def once(self) -> None:
+        """Every path leaves it in its first turn."""
+        self.times = Times(min(self.times.least, 1), 1)
+        for part in self.parts:
+            part.times = Times(0, 1)
+
+    def cut_short(self) -> None:
+        """Some path leaves it before its last turn."""
+        for loop in (self, *self.parts):
+            loop.times = Times(min(loop.times.least, 1), loop.times.most)
+            loop.leaves = True
 
 
 class PickedTurns(NamedTuple):

@@ -297,3 +297,41 @@ def test_a_guard_agrees_with_the_counter() -> None:
         "        x = x + 1\n    if i != 0:\n        x = self.relu(x)\n    c = x"
     )
     check_counts(model("self.relu = nn.ReLU()", forward), {"relu": "15"})
+
+
+def test_what_an_entry_runs_is_repeated_as_often_as_the_entry_is_picked() -> None:
+    text = """
+    class Child(nn.Module):
+        def __init__(self, act):
+            super().__init__()
+            self.act = act
+        def forward(self, x):
+            return self.act(x)
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.act = nn.ReLU()
+            self.l = nn.ModuleList([Child(self.act), nn.ReLU(), nn.ReLU(), nn.ReLU(), nn.Sigmoid()])
+        def forward(self, x):
+            for i in range(16):
+                x = self.l[i // 5](x)
+            return x
+    """
+    trace = trace_of(text, "Model")
+    assert counted(trace, "act") == "5"
+    assert counted(trace, "l.*") == "5 5 5 1 0"
+
+
+def test_a_part_of_a_list_that_begins_after_another() -> None:
+    """The levels that a detector adds to those of its backbone: other entries of the same list."""
+    forward = (
+        "out = []\nfor i, y in enumerate(xs):\n    out.append(self.a[i](y))\nn = len(out)\n"
+        "out.append(self.a[n](x))\nfor i in range(n + 1, self.levels):\n    out.append(self.a[i](x))"
+    )
+    text = model(
+        "self.levels = levels\nself.a = nn.ModuleList([nn.ReLU() for _ in range(levels)])",
+        forward,
+        parameters="levels",
+    )
+    check_counts(text, {"a.*": "1"})
