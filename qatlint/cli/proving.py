@@ -40,22 +40,24 @@ def prove(claim: Claim, texts: Mapping[str, bytes], *, unsafe: bool, colour: str
     Safe fixes have to keep the weights as they are, so they are held to that unless `unsafe`.
     """
     from qatlint.cli import running
+    from qatlint.cli.knowing import linter
     from qatlint.report import proof
     from qatlint.runtime.launch import ChildFailed
     from qatlint.runtime.overlay import NOTHING
     from qatlint.runtime.verify import Question, verify
 
+    after = {os.path.abspath(path): text for path, text in texts.items()}
     question = Question(
         running.target_of(claim.target),
         running.inputs_of(claim.inputs),
         before=NOTHING,
-        after={os.path.abspath(path): text for path, text in texts.items()},
+        after=after,
         folder=os.getcwd(),
         strict=not unsafe,
         unsafe=unsafe,
     )
     try:
-        report = verify(question, running.limits_of(running.TIMEOUT, None))
+        report = verify(question, running.limits_of(running.TIMEOUT, None), linter(after, ()))
     except ChildFailed as error:
         running.show_failure(error)
         base.warn("nothing was written, since nothing could be proved")

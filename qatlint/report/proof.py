@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from qatlint.report.style import Style
 from qatlint.report.width import wrap
-from qatlint.runtime.verify import Point, Report
+from qatlint.runtime.point import Point
+from qatlint.runtime.verify import Report
 
 _BACKENDS = {
     "reference": "reference (the toolchain's rules as documented, on the executed graph; "

@@ -1,6 +1,6 @@
 """The proof: two versions of a model in child processes with the same weights, point by point.
 
-    report = verify(question, Limits())
+    report = verify(question, Limits(), lint)
 
 What was compared is said with what came of it; a point that could not be shown does not hold.
 """
@@ -8,15 +8,20 @@ What was compared is said with what came of it; a point that could not be shown 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from qatlint.runtime.judgement import Judge, Known, sources
 from qatlint.runtime.launch import Limits, launch
 from qatlint.runtime.overlay import NOTHING, Overlay
+from qatlint.runtime.point import Point
 from qatlint.runtime.recording import Recording, from_json
 from qatlint.runtime.target import Target
 
 MODES = ("eval", "train")
+
+Lint = Callable[[Sequence[str]], Sequence[Known]]
+"""What linting finds in these files of the newer version."""
 
 
 class Question(NamedTuple):
@@ -35,17 +40,6 @@ class Question(NamedTuple):
     """The old state dict has to load as it is: no key may be new."""
     unsafe: bool = False
     """A shared module is fixable also when its fix is unsafe."""
-
-
-class Point(NamedTuple):
-    """One statement of the proof."""
-
-    name: str
-    """Short and stable, for programs: `outputs`, `weights`, `calls`, `fusion`, `dtypes`."""
-    title: str
-    holds: bool
-    summary: str
-    details: tuple[str, ...] = ()
 
 
 class Report(NamedTuple):
@@ -67,8 +61,11 @@ class Report(NamedTuple):
         return all(point.holds for point in self.points)
 
 
-def verify(question: Question, limits: Limits) -> Report:
-    """Run both versions and judge. Raises `ChildFailed` when one of them cannot be run."""
+def verify(question: Question, limits: Limits, lint: Lint) -> Report:
+    """Run both versions and judge, with what `lint` finds in the newer one.
+
+    Raises `ChildFailed` when one of them cannot be run.
+    """
     with tempfile.TemporaryDirectory(prefix="qatlint-") as scratch:
         request = {
             "target": question.target,
@@ -81,9 +78,11 @@ def verify(question: Question, limits: Limits) -> Report:
         first = launch("before", request, limits, overlay=question.before, **settings)
         second = launch("after", request, limits, overlay=question.after, **settings)
     before, after = from_json(first["recording"]), from_json(second["recording"])
+    judge = Judge(before, after, lint(sources(after)), question.unsafe)
     points = (
         outputs_point(second, question.modes),
         weights_point(second["loading"], question.strict),
+        *judge.points(),
     )
     return Report(
         second["backend"],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qatlint.cli.knowing import linter
 from qatlint.runtime.launch import ChildFailed, Limits
 from qatlint.runtime.target import parse
 from qatlint.runtime.verify import Question, Report, outputs_point, verify, weights_point
@@ -50,12 +51,22 @@ SPLIT = MODEL.replace("nn.ReLU()", "nn.ReLU()\n        self.relu_1 = nn.ReLU()")
 )
 
 
-def proof(folder: Path, after: str, *, inputs: str = "m:inputs", strict: bool = False) -> Report:
+def proof(
+    folder: Path,
+    after: str,
+    *,
+    before: str = MODEL,
+    inputs: str = "m:inputs",
+    strict: bool = False,
+    unsafe: bool = False,
+) -> Report:
     here = str(folder)
     (folder / "m.py").write_text(after)
-    before = {str(folder / "m.py"): MODEL.encode()}
-    question = Question(parse("m.py:Block", here), parse(inputs, here), before, folder=here, strict=strict)
-    return verify(question, Limits(120))
+    old = {str(folder / "m.py"): before.encode()}
+    question = Question(
+        parse("m.py:Block", here), parse(inputs, here), old, folder=here, strict=strict, unsafe=unsafe
+    )
+    return verify(question, Limits(120), linter({}, ()))
 
 
 def failing(report: Report) -> dict[str, tuple[str, ...]]:
@@ -94,7 +105,7 @@ def test_a_tied_clone_is_proved_with_a_map_but_not_strictly(tmp_path: Path) -> N
         "conv1_1.weight": "conv1.weight",
         "conv1_1.bias": "conv1.bias",
     }
-    assert list(failing(proof(tmp_path, after, strict=True))) == ["weights"]
+    assert "weights" in failing(proof(tmp_path, after, strict=True))
 
 
 def test_a_renamed_key_is_seen(tmp_path: Path) -> None:
@@ -105,6 +116,75 @@ def test_a_renamed_key_is_seen(tmp_path: Path) -> None:
 def test_a_shape_that_changed_is_seen(tmp_path: Path) -> None:
     after = MODEL.replace("self.conv1 = nn.Conv2d(4, 4, 1)", "self.conv1 = nn.Conv2d(4, 4, 1, groups=2)")
     assert any("size mismatch" in text for text in failing(proof(tmp_path, after))["weights"])
+
+
+def test_a_split_that_is_taken_back_breaks_calls_and_fusion(tmp_path: Path) -> None:
+    failed = failing(proof(tmp_path, MODEL, before=SPLIT))
+    assert list(failed) == ["calls", "fusion"]
+    line = MODEL.splitlines().index("        x = self.relu(self.bn(self.conv2(x)))") + 1
+    assert failed["calls"][0] == f"relu runs 2 times: QAT101 at {tmp_path}/m.py:{line} has a safe fix"
+    assert sum(text.startswith("lost: not fused") for text in failed["fusion"]) == 2
+    assert "conv2 + bn + relu" in " ".join(failed["fusion"])
+
+
+def test_what_is_suppressed_is_accepted(tmp_path: Path) -> None:
+    after = MODEL.replace(
+        "self.bn(self.conv2(x)))", "self.bn(self.conv2(x)))  # qatlint: ignore[QAT101] known"
+    )
+    assert "calls" not in failing(proof(tmp_path, after))
+
+
+SHARED_WEIGHTS = MODEL.replace("self.bn(self.conv2(x))", "self.bn(self.conv1(x))").replace(
+    "self.relu(self.bn", "torch.sigmoid(self.bn"
+)
+
+
+def test_weights_that_are_shared_count_only_with_unsafe_fixes(tmp_path: Path) -> None:
+    kept = proof(tmp_path, SHARED_WEIGHTS, before=SHARED_WEIGHTS)
+    assert failing(kept) == {}
+    assert any("conv1 runs 2 times" in d and "unsafe fix" in d for p in kept.points for d in p.details)
+    assert "calls" in failing(proof(tmp_path, SHARED_WEIGHTS, before=SHARED_WEIGHTS, unsafe=True))
+
+
+STUBS = """\
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.quant_x = QuantStub()
+        self.quant_y = QuantStub()
+        self.dequant = DeQuantStub()
+
+    def forward(self, x, y):
+        z = self.conv(self.quant_x(x) * self.quant_y(y))
+        return self.dequant(z)
+
+
+def inputs():
+    return torch.randn(1, 4, 2, 2), torch.randn(1, 4, 2, 2)
+"""
+
+
+def test_a_stub_that_is_gone_is_seen_in_the_dtypes(tmp_path: Path) -> None:
+    assert failing(proof(tmp_path, STUBS, before=STUBS)) == {}
+    failed = failing(proof(tmp_path, STUBS.replace("self.quant_y(y)", "y"), before=STUBS))
+    assert list(failed) == ["dtypes"]
+    assert failed["dtypes"][0].startswith(
+        "new: _generated_mul_0[mul] is given a float tensor, from input of the model `y`"
+    )
+
+
+def test_an_op_between_the_convolution_and_the_dequant_is_seen(tmp_path: Path) -> None:
+    after = STUBS.replace("self.dequant(z)", "self.dequant(z.reshape(z.shape))")
+    failed = failing(proof(tmp_path, after, before=STUBS))
+    assert list(failed) == ["dtypes"]
+    assert "another op stands between" in failed["dtypes"][0]
 
 
 def test_inputs_that_nothing_seeds_are_refused(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def command(
     TARGET is `pkg.mod:callable` or `path/to/file.py:callable`; the callable returns the model, or is its
     class. This runs your code, in processes of its own.
     """
+    from qatlint.cli.knowing import linter
     from qatlint.report import proof
     from qatlint.runtime import overlay
     from qatlint.runtime.launch import ChildFailed
@@ -96,7 +97,7 @@ def command(
         unsafe=unsafe_fixes,
     )
     try:
-        report = verify(question, running.limits_of(timeout, memory))
+        report = verify(question, running.limits_of(timeout, memory), linter({}, question.roots))
     except ChildFailed as error:
         return running.show_failure(error)
     if report.copies:
