@@ -82,13 +82,15 @@ def check(trace: Trace) -> Iterator[Finding]:
         only = module.used.startswith("only ")
         if module.used and not only:
             continue
+        empty = module.parameters is False and module.buffers is False
+        lost = "" if empty else ", and checkpoints miss its keys"
         where = f"; it is used {module.used}, which forward does not reach" if only else ""
         yield Finding(
             code="QAT103",
             name="unused-module",
             severity=Severity.NOTE if only else Severity.WARNING,
             message=f"`{module.path}` ({class_words(module)}) is never executed by forward{where}: it gets "
-            "no quantisation parameters, and checkpoints miss its keys",
+            f"no quantisation parameters{lost}",
             span=module.definition,
             owner=trace.owner,
             subject=module.path,

@@ -39,9 +39,10 @@ from qatlint.static.values import (
 )
 from qatlint.trace import Kind
 
-# Training code: not part of the forward that is deployed (idioms.md: 14.6 % of naive hits).
+# Training code, and evaluation that runs the model again on changed copies of its input (test-time
+# augmentation): not part of the forward that is deployed (idioms.md: 14.6 % of naive hits).
 NOT_FORWARD = re.compile(
-    r"(^|_)(loss|losses|criterion|criterions|targets?|assign|assigner|metrics?|accuracy|sampler|matcher)(_|$)|"
+    r"(^|_)(loss|losses|criterion|criterions|targets?|assign|assigner|metrics?|accuracy|sampler|matcher|aug|tta)(_|$)|"
     r"^loss|_loss$|^(get_bboxes|init_weights|_init_weights|reset_parameters)$"
 )
 

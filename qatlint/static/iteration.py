@@ -395,9 +395,19 @@ class Iteration(Expressions):
             return Choice(tuple((w, self.nest(v, outer)) for w, v in value.options))
         if isinstance(value, Seq) and value.kind == "tuple":
             return Seq([Item(self.nest(i.value, outer), i.when) for i in value.items], "tuple")
+        if isinstance(value, Mapping):
+            inside = Mapping()
+            inside.open = value.open
+            inside.entries = {k: self._nested_item(i, outer) for k, i in value.entries.items()}
+            inside.rest = [(k, self._nested_item(i, outer)) for k, i in value.rest]
+            return inside
         if loops_of(value):
             return Pick(((None, value),), outer)
         return value
+
+    def _nested_item(self, item: Item, outer: tuple[At, ...]) -> Item:
+        value = self.nest(item.value, outer)
+        return Item(value, item.when, item.times, item.loops, item.node, item.file, item.given)
 
     def _over_unknown(self, value: Value, text: ast.AST) -> Turns:
         known = origin_of(value) == "config"

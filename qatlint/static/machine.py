@@ -480,6 +480,15 @@ def origin_of(value: Value) -> str:
     return "config"
 
 
+def is_result(value: Value) -> bool:
+    """Whether it is a value that forward computed, of which nothing is known."""
+    if isinstance(value, (Choice, Pick)):
+        return all(is_result(option) for _, option in value.options)
+    if type(value) is not Symbol or value.origin == "config" or value.made:
+        return False
+    return not isinstance(value.key, tuple) or value.key[0] not in ("param", "probe")
+
+
 def key_of(value: Value) -> Hashable:
     """A key that is equal for values that are certainly the same; None when there is none."""
     if isinstance(value, Symbol):

@@ -14,7 +14,7 @@ from typing import Any
 from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
 from qatlint.static.carried import carried
 from qatlint.static.iteration import Iteration, Turns
-from qatlint.static.machine import EnteredBlock, Frame, LoopExits, deps_of, origin_of, worst
+from qatlint.static.machine import EnteredBlock, Frame, LoopExits, deps_of, is_result, origin_of, worst
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.values import (
     NONE,
@@ -181,6 +181,10 @@ class Statements(Iteration):
                 continue
             if previous is None:
                 result[name] = value
+            elif self.phase == "forward" and is_result(value) and is_result(previous):
+                # Two results of which nothing is known: which of the two it is matters to no test.
+                deps = deps_of(value) | deps_of(previous)
+                result[name] = Symbol(("fresh", next(self.numbers)), deps=deps, origin="input")
             else:
                 result[name] = self.choose([(condition, value), (negate(condition), previous)])
         return result

@@ -7,6 +7,70 @@ import pytest
 from tests.static.sources import findings
 
 SILENT = {
+    "one container handed to a child, each entry once": """
+        class Chain(nn.Module):
+            def __init__(self, *args):
+                super().__init__()
+                for i, module in enumerate(args):
+                    self.add_module(str(i), module)
+
+            def forward(self, x):
+                for k, module in self._modules.items():
+                    if isinstance(module, nn.Conv2d):
+                        x = module(x)
+                    elif isinstance(x, dict):
+                        if x.shape[0] != 0:
+                            x = module(x)
+                    else:
+                        x = module(x)
+                return x
+
+        class Encoder(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                self.out = self.make(8)
+                for i in range(n):
+                    self.add_module(f"merge{i}", self.make(4))
+
+            def make(self, c):
+                return Chain(build(c), build(c), nn.ReLU())
+
+            def forward(self, xs):
+                for i in range(3, 0, -1):
+                    xs = getattr(self, f"merge{i}")(xs)
+                return self.out(xs)
+        """,
+    "levels beyond those of the backbone": """
+        class Detector(nn.Module):
+            def __init__(self, levels):
+                super().__init__()
+                self.levels = levels
+                self.proj = nn.ModuleList([nn.Conv2d(8, 8, 1) for _ in range(levels)])
+
+            def forward(self, xs):
+                out = []
+                for i, x in enumerate(xs):
+                    out.append(self.proj[i](x))
+                if self.levels > len(out):
+                    n = len(out)
+                    for i in range(n, self.levels):
+                        out.append(self.proj[i](xs[-1]))
+                return out
+        """,
+    "augmentation at test time": """
+        class Detector(nn.Module):
+            def __init__(self, backbone):
+                super().__init__()
+                self.backbone = backbone
+
+            def forward(self, x, xs, train=False):
+                if not train:
+                    return self.aug_test(xs) if len(xs) > 1 else self.backbone(xs[0])
+                return self.backbone(x)
+
+            def aug_test(self, xs):
+                return [self.backbone(x) for x in xs]
+        """,
     "deep copy of a list of unknown length": """
         class Head(nn.Module):
             def __init__(self, n):

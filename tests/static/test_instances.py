@@ -328,3 +328,9 @@ def test_one_instance_put_in_a_container_in_a_loop_runs_as_often() -> None:
     )
     (found,) = findings(text, "QAT102")
     assert (found.severity, found.times) == (Severity.WARNING, Times(20, 20))
+
+
+@pytest.mark.parametrize(("made", "keys"), [("nn.ReLU()", False), ("nn.Conv2d(8, 8, 1)", True)])
+def test_only_what_holds_tensors_misses_keys_when_it_is_unused(made: str, keys: bool) -> None:
+    (found,) = findings(model(f"self.rest = {made}", "return x"), "QAT103")
+    assert ("checkpoints miss its keys" in found.message) is keys
