@@ -42,6 +42,8 @@ class Count(NamedTuple):
     edges: tuple[Edge, ...] = ()
     """Why it runs more than once, the lowest first."""
     generated: bool = False
+    names: tuple[str, ...] = ()
+    """All its names, the path first."""
 
     @property
     def kind(self) -> Kind:
@@ -65,11 +67,11 @@ def counts(flow: Flow) -> tuple[Count, ...]:
                 made[unit.path] = op.target
     edges = _Edges(flow)
     leaves = [
-        Count(m.path, m.class_name.replace(":", "."), runs[m.path], edges.of_leaf(m.path))
+        Count(m.path, m.class_name.replace(":", "."), runs[m.path], edges.of_leaf(m.path), False, m.names)
         for m in flow.recording.modules
         if m.leaf
     ]
-    generated = [Count(path, made[path], runs[path], edges.of_unit(path), True) for path in made]
+    generated = [Count(path, made[path], runs[path], edges.of_unit(path), True, (path,)) for path in made]
     return (*leaves, *generated)
 
 
@@ -137,10 +139,26 @@ class _Edges:
 
 
 def compare(old: Sequence[Count], new: Sequence[Count]) -> Changes[Count]:
-    """The counts of two versions side by side, by path: instances that a fix added stand alone."""
-    before, after = ({count.path: count for count in found} for found in (old, new))
-    paths = dict.fromkeys((*before, *after))
-    return changes(
-        (Pair(before.get(path), after.get(path)) for path in paths),
-        lambda count: count.times if count.shared else 0,
-    )
+    """The counts of two versions side by side, by path.
+
+    An instance that is new is held beside the one that it was split from: the one that had this name as
+    well, or else one of its class that ran again for the same reasons. A new one that has none of both and
+    runs several times is worse than nothing.
+    """
+    before = {name: count for count in old for name in count.names}
+    paths = {count.path for count in new}
+    found = [Pair(before.get(count.path) or _split_from(count, old), count) for count in new]
+    found += [Pair(count, None) for count in old if count.path not in paths]
+    return changes(iter(found), lambda count: count.times if count.shared else 0)
+
+
+def _split_from(count: Count, old: Sequence[Count]) -> Count | None:
+    reasons = {(edge.owner, edge.child): edge.times for edge in count.edges}
+    sources = [
+        other
+        for other in old
+        if reasons
+        and other.class_name == count.class_name
+        and reasons.items() <= {(e.owner, e.child): e.times for e in other.edges}.items()
+    ]
+    return max(sources, key=lambda other: other.times, default=None)

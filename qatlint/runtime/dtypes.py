@@ -155,6 +155,6 @@ def _key(pair: tuple[Flow, FloatInput]) -> Hashable:
     """What was asked to compute, by whom, and from what: numbers and names of modules may change."""
     flow, found = pair
     op = flow.ops[found.op]
-    owner = flow.recording.executions[op.execution].class_name
+    owner = flow.recording.executions[op.execution].class_name.rpartition(":")[2]
     sources = tuple((flow.ops[o.op].kind, flow.ops[o.op].target) for o in found.origins)
     return owner, op.target, op.method, op.output_facts, found.position, sources

@@ -326,6 +326,7 @@ class _Judge:
                 others = self._counts[name] - uses[name]
                 if others:
                     attempt.reason, attempt.trouble = Reason.SHARED, Trouble.CHANGES
+                    attempt.confidence = Confidence.DEDUCED
                     attempt.why = (
                         f"{self._module(attempt, position)} also runs outside of this sequence: prepare "
                         "fuses it, and its other calls compute something else from then on"

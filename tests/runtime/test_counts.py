@@ -119,3 +119,35 @@ def test_versions_side_by_side() -> None:
     assert [p.after and p.after.path for p in changed.fine] == ["relu_1"]
     changed = compare(model("relu", "act"), model("relu", "relu"))
     assert [p.after and p.after.path for p in changed.worse] == ["relu"]
+
+
+def test_a_new_instance_stands_beside_the_one_it_was_split_from() -> None:
+    def model(*names: str, turns: int = 3) -> list[Count]:
+        f = Forward()
+        x = f.input()
+        for _ in range(turns):
+            with f.run("update"):
+                for name in names:
+                    x = f.module("Sigmoid", name, x)
+        return list(counts(f.flow))
+
+    changed = compare(model("act", "act"), model("act", "act_1"))
+    pairs = [
+        (p.before.path, p.before.times, p.after.path, p.after.times)
+        for p in changed.better
+        if p.before and p.after
+    ]
+    assert pairs == [("update.act", 6, "update.act", 3), ("update.act", 6, "update.act_1", 3)]
+    assert (changed.worse, changed.left) == ((), ())
+    changed = compare(model("act", turns=1), model("act", "act_1"))
+    assert [p.after and p.after.path for p in changed.worse] == ["update.act", "update.act_1"]
+
+
+def test_an_instance_with_two_names_becomes_two() -> None:
+    shared = Count("a", "torch.nn.ReLU", 4, names=("a", "b"))
+    split = [Count("a", "torch.nn.ReLU", 2, names=("a",)), Count("b", "torch.nn.ReLU", 2, names=("b",))]
+    changed = compare([shared], split)
+    assert [(p.before is shared, p.after and p.after.path) for p in changed.better] == [
+        (True, "a"),
+        (True, "b"),
+    ]

@@ -282,6 +282,7 @@ def test_a_member_that_also_runs_elsewhere_is_lost_there(shared: str) -> None:
     x = f.module("MaxPool2d", "pool", write(f, x, y, "Conv2d", shared))
     fusion = only(end(f, write(f, x, y, shared)))
     assert (fusion.fused, fusion.reason, fusion.trouble) == (2, Reason.SHARED, Trouble.CHANGES)
+    assert fusion.confidence is Confidence.DEDUCED
 
 
 def test_a_block_that_runs_again_uses_the_same_modules_again() -> None:

@@ -1,0 +1,127 @@
+"""The fixtures of the sharing rules, executed: shared and unfused before, one call each and fused after."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qatlint.runtime import counts, dequants, dtypes, fuse
+from qatlint.runtime.changes import Changes
+from qatlint.runtime.flow import Flow
+from qatlint.runtime.fuse import Reason, Trouble
+from qatlint.runtime.recording import from_json
+from tests.execution.parent import VARIABLE, torch_python
+from tests.fixture_units import LEVELS, Unit, stored_output, units
+
+pytestmark = pytest.mark.skipif(
+    torch_python() is None, reason=f"needs torch; point {VARIABLE} at a Python that has it"
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXED = [unit for unit in units() if any(stored_output(unit.entry, level).exists() for level in LEVELS)]
+
+
+@pytest.fixture(scope="module")
+def flows() -> dict[Path, Flow]:
+    """Every fixture that has a stored fix, and the fixed versions, recorded in one process."""
+    files = [unit.entry for unit in FIXED]
+    files += [
+        path for unit in FIXED for level in LEVELS if (path := stored_output(unit.entry, level)).exists()
+    ]
+    python = torch_python() or sys.executable
+    done = subprocess.run(
+        [python, "-m", "tests.runtime.child.record_files"],
+        input=json.dumps([str(file) for file in files]),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {Path(file): Flow(from_json(text)) for file, text in json.loads(done.stdout).items()}
+
+
+def versions(unit: Unit, flows: dict[Path, Flow]) -> tuple[Flow, list[Flow]]:
+    """The fixture, and its fixed versions: the safe one, then the unsafe one."""
+    fixed = [flows[path] for level in LEVELS if (path := stored_output(unit.entry, level)) in flows]
+    return flows[unit.entry], fixed
+
+
+def changed(before: Flow, after: Flow) -> tuple[Changes[Any], ...]:
+    """All four comparisons."""
+    old, new = fuse.fusions(before), fuse.fusions(after)
+    return (
+        fuse.compare(before, old, after, new),
+        counts.compare(counts.counts(before), counts.counts(after)),
+        dtypes.compare(before, dtypes.float_inputs(before), after, dtypes.float_inputs(after)),
+        dequants.compare(before, dequants.feeds(before, old), after, dequants.feeds(after, new)),
+    )
+
+
+@pytest.mark.parametrize("unit", FIXED, ids=lambda unit: unit.name)
+def test_a_fix_makes_nothing_worse_and_leaves_no_shared_member(unit: Unit, flows: dict[Path, Flow]) -> None:
+    before, fixed = versions(unit, flows)
+    for after in fixed:
+        fused, called, floats, outputs = changed(before, after)
+        assert (fused.worse, called.worse, floats.worse, outputs.worse) == ((), (), (), ())
+        assert called.better
+    left = [fusion for fusion in fuse.fusions(fixed[-1]) if fusion.reason is Reason.SHARED]
+    assert left == []
+
+
+def judged(flow: Flow) -> Counter[str]:
+    """How many sequences are fused as a whole, and why the others are not."""
+    found: Counter[str] = Counter()
+    for fusion in fuse.fusions(flow):
+        if fusion.trouble is not Trouble.NONE:
+            found[fusion.trouble.name] += 1
+        elif fusion.reason is None:
+            found["whole"] += fusion.whole
+        elif fusion.reason is not Reason.ORDER:
+            found[fusion.reason.name] += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("resnet_block.py", {"whole": 6, "SHARED": 17}, {"whole": 23}),
+        ("float_functional.py", {"whole": 2, "STOPS": 5, "CHANGES": 1}, {"whole": 8}),
+        ("harmless_modules.py", {"whole": 1, "SHARED": 2, "CHANGES": 1}, {"whole": 4}),
+        ("gru_refinement.py", {"LOOP": 5}, {"LOOP": 5}),
+        ("scopes.py", {"whole": 2, "SCOPES": 1}, {"whole": 2, "SCOPES": 1}),
+    ],
+)
+def test_what_the_fixes_do_to_fusion(
+    name: str, before: dict[str, int], after: dict[str, int], flows: dict[Path, Flow]
+) -> None:
+    (unit,) = (unit for unit in FIXED if unit.name == f"qat101_shared_module/{name}")
+    original, fixed = versions(unit, flows)
+    assert judged(original) == before
+    assert judged(fixed[-1]) == after
+
+
+def test_modules_run_once_after_the_fix(flows: dict[Path, Flow]) -> None:
+    (unit,) = (unit for unit in FIXED if unit.name == "qat101_shared_module/float_functional.py")
+    original, (after,) = versions(unit, flows)
+    shared = [count for count in counts.counts(original) if count.shared]
+    assert len(shared) == 5
+    assert all(count.edges and count.edges[0].places for count in shared)
+    assert [count for count in counts.counts(after) if count.shared] == []
+
+
+def test_the_decoder_keeps_the_precision_of_its_output(flows: dict[Path, Flow]) -> None:
+    (unit,) = (unit for unit in FIXED if unit.name == "qat101_shared_module/sine_position_decoder.py")
+    original, fixed = versions(unit, flows)
+    for flow in (original, *fixed):
+        (feed,) = dequants.feeds(flow, fuse.fusions(flow))
+        assert feed.precision is dequants.Precision.HIGH
