@@ -13,7 +13,8 @@ from qatlint.runtime.verify import Report
 _BACKENDS = {
     "reference": "reference (the toolchain's rules as documented, on the executed graph; "
     "horizon_plugin_pytorch is not installed here)",
-    "horizon": "reference (the toolchain's rules as documented, on the executed graph)",
+    "horizon": "reference (the toolchain's rules as documented, on the executed graph) and horizon (the "
+    "plugin's own prepare)",
 }
 _DETAILS = 12
 """Details shown of one point; more are counted."""

@@ -9,7 +9,7 @@ class Point(NamedTuple):
     """Whether it holds, in words."""
 
     name: str
-    """Short and stable, for programs: `outputs`, `weights`, `calls`, `fusion`, `dtypes`."""
+    """Short and stable, for programs: `outputs`, `weights`, `calls`, `fusion`, `dtypes`, `toolchain`."""
     title: str
     holds: bool
     summary: str

@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from qatlint.horizon.report import read
 from qatlint.runtime.judgement import Judge, Known, sources
 from qatlint.runtime.launch import Limits, launch
 from qatlint.runtime.overlay import NOTHING, Overlay
 from qatlint.runtime.point import Point
 from qatlint.runtime.recording import Recording, from_json
 from qatlint.runtime.target import Target
+from qatlint.runtime.toolchain import Prepared, toolchain_point
 
 MODES = ("eval", "train")
 
@@ -38,6 +40,8 @@ class Question(NamedTuple):
     modes: tuple[str, ...] = MODES
     strict: bool = False
     """The old state dict has to load as it is: no key may be new."""
+    march: str = "nash-e"
+    """The chip that the plugin is told, where it is installed."""
     unsafe: bool = False
     """A shared module is fixable also when its fix is unsafe."""
 
@@ -77,12 +81,17 @@ def verify(question: Question, limits: Limits, lint: Lint) -> Report:
         settings: Any = {"folder": question.folder, "scratch": scratch}
         first = launch("before", request, limits, overlay=question.before, **settings)
         second = launch("after", request, limits, overlay=question.after, **settings)
+        toolchain: tuple[Point, ...] = ()
+        if second["backend"] == "horizon":
+            both = (question.before, question.after)
+            toolchain = (toolchain_point(*(_prepared(question, request, limits, settings, o) for o in both)),)
     before, after = from_json(first["recording"]), from_json(second["recording"])
     judge = Judge(before, after, lint(sources(after)), question.unsafe)
     points = (
         outputs_point(second, question.modes),
         weights_point(second["loading"], question.strict),
         *judge.points(),
+        *toolchain,
     )
     return Report(
         second["backend"],
@@ -93,6 +102,15 @@ def verify(question: Question, limits: Limits, lint: Lint) -> Report:
         before,
         after,
     )
+
+
+def _prepared(
+    question: Question, request: dict[str, Any], limits: Limits, settings: dict[str, Any], overlay: Overlay
+) -> Prepared:
+    asked = {**request, "march": question.march}
+    answer = launch("prepare", asked, limits, overlay=overlay, **settings)
+    text = answer["report"]
+    return Prepared(answer["version"], None if text is None else read(text))
 
 
 def outputs_point(answer: Mapping[str, Any], modes: Sequence[str]) -> Point:

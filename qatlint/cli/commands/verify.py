@@ -33,6 +33,13 @@ KEYS_FILE = "qatlint-keys.json"
     show_default=True,
     help="The modes in which outputs are compared.",
 )
+@click.option(
+    "--march",
+    default="nash-e",
+    show_default=True,
+    metavar="CHIP",
+    help="Where the plugin is installed: the chip that its own prepare is run for.",
+)
 @click.option("--strict", is_flag=True, help="The old weights must load as they are, without new keys.")
 @click.option(
     "--unsafe-fixes", is_flag=True, help="A shared module counts as fixable also when its fix is unsafe."
@@ -60,6 +67,7 @@ def command(
     memory: int | None,
     before: str,
     modes: str,
+    march: str,
     strict: bool,
     unsafe_fixes: bool,
     keys: str | None,
@@ -93,6 +101,7 @@ def command(
         roots=tuple(os.path.abspath(folder) for folder in src),
         seed=seed,
         modes=tuple(modes.split(",")),
+        march=march,
         strict=strict,
         unsafe=unsafe_fixes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qatlint.runtime.child import checkpoint
+from qatlint.runtime.child import checkpoint, plugin
 from qatlint.runtime.child.backend import PLUGIN, provide
 from qatlint.runtime.child.behaviour import Behaviour, observe, record, shake, state_of
 from qatlint.runtime.child.keys import load_into
@@ -63,6 +64,14 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def prepare_job(request: dict[str, Any]) -> dict[str, Any]:
+    """The plugin's own prepare: `{"version": of the plugin, "report": text or None}`."""
+    version = plugin.set_march(request["march"])
+    loaded = _load(request)
+    folder = tempfile.mkdtemp(dir=request["scratch"])
+    return {"version": version, "report": plugin.prepare(loaded.model, loaded.samples[0], folder)}
+
+
 def doctor_job(request: dict[str, Any]) -> dict[str, Any]:
     """What there is to run models with."""
     answer: dict[str, Any] = {
@@ -73,8 +82,7 @@ def doctor_job(request: dict[str, Any]) -> dict[str, Any]:
     }
     if provide() == "horizon":
         try:
-            plugin = import_module(PLUGIN)
-            answer["plugin"] = str(getattr(plugin, "__version__", "unknown"))
+            answer["plugin"] = str(getattr(import_module(PLUGIN), "__version__", "unknown"))
             answer["march"] = _march()
         except Exception as error:
             answer["trouble"] = f"{PLUGIN} is there and cannot be imported: {type(error).__name__}: {error}"
@@ -97,6 +105,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "record": record_job,
     "before": before_job,
     "after": after_job,
+    "prepare": prepare_job,
     "doctor": doctor_job,
     "checkpoint": checkpoint_job,
 }

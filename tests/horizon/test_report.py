@@ -1,0 +1,167 @@
+"""`model_check_result.txt` in its two generations, and with what can happen to a file on its way."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qatlint.horizon.report import CallCount, Layer, Member, ModelCheck, Suspicious, Weight, read
+
+NEWER = """\
+Fusable modules are listed below:
+name                     type
+-----------------------  -----------------------------------------------------------
+encoder.proj.0(shared)   <class 'horizon_plugin_pytorch.nn.qat.conv2d.Conv2d'>
+encoder._generated_add_0  <class 'horizon_plugin_pytorch.nn.qat.functional_modules.FloatFunctional'>
+
+name                     type
+-----------------------  -----------------------------------------------------------
+encoder.proj.1           <class 'horizon_plugin_pytorch.nn.qat.conv2d.Conv2d'>
+encoder.bn               <class 'horizon_plugin_pytorch.nn.qat.batchnorm.BatchNorm2d'>
+encoder.relu             <class 'horizon_plugin_pytorch.nn.qat.relu.ReLU'>
+
+Each module called times:
+name                 called times
+-----------------  --------------
+decoder.embed.mul               6
+decoder.idle                    0
+
+input dtype statistics:
++---------------------------------------------------------+-----------------+---------+
+| module type                                             |   torch.float32 |   qint8 |
+|---------------------------------------------------------+-----------------+---------|
+| <class 'horizon_plugin_pytorch.nn.qat.stubs.QuantStub'> |               3 |       1 |
+| total                                                   |               3 |       1 |
++---------------------------------------------------------+-----------------+---------+
+
+output dtype statistics:
++---------------------------------------------------------+---------+
+| module type                                             |   qint8 |
+|---------------------------------------------------------+---------|
+| <class 'horizon_plugin_pytorch.nn.qat.stubs.QuantStub'> |       4 |
++---------------------------------------------------------+---------+
+
+Each layer out qconfig:
++---------------+-------------------------------------------+----------------------------+----------------+-----------+------------------------------------------+
+| Module Name   | Module Type                               | Input dtype                | out dtype      | ch_axis   | observer                                 |
+|---------------+-------------------------------------------+----------------------------+----------------+-----------+------------------------------------------|
+| head.add[add] | <class 'horizon.qat.FloatFunctional'>     | ['qint16', torch.float32]  | ['qint16']     | -1        | MinMaxObserver(averaging_constant=0.01)  |
+| dequant(1)    | <class 'horizon.qat.stubs.DeQuantStub'>   | [torch.float32]            | [torch.float32] | qconfig = None |                                     |
++---------------+-------------------------------------------+----------------------------+----------------+-----------+------------------------------------------+
+
+Weight qconfig:
++-------------+-----------------------------+----------------+-----------+----------------+
+| Module Name | Module Type                 | weight dtype   |   ch_axis | observer       |
+|-------------+-----------------------------+----------------+-----------+----------------|
+| conv        | <class 'horizon.qat.Conv2d'> | qint8         |         0 | MinMaxObserver |
++-------------+-----------------------------+----------------+-----------+----------------+
+
+Please check if these OPs qconfigs are expected..
++---------------+-------------------------------+-----------------------------+
+| Module Name   | Module Type                   | Msg                         |
+|---------------+-------------------------------+-----------------------------|
+| quant_points  | <class 'horizon.qat.QuantStub'> | Fixed scale 0.0030517578 |
++---------------+-------------------------------+-----------------------------+
+what nobody knows: float32*int8
+"""
+
+CHECK = ModelCheck(
+    all_fused=False,
+    sequences=(
+        (
+            Member("encoder.proj.0", "horizon_plugin_pytorch.nn.qat.conv2d.Conv2d", True),
+            Member(
+                "encoder._generated_add_0", "horizon_plugin_pytorch.nn.qat.functional_modules.FloatFunctional"
+            ),
+        ),
+        (
+            Member("encoder.proj.1", "horizon_plugin_pytorch.nn.qat.conv2d.Conv2d"),
+            Member("encoder.bn", "horizon_plugin_pytorch.nn.qat.batchnorm.BatchNorm2d"),
+            Member("encoder.relu", "horizon_plugin_pytorch.nn.qat.relu.ReLU"),
+        ),
+    ),
+    counts=(CallCount("decoder.embed.mul", 6), CallCount("decoder.idle", 0)),
+    inputs=(
+        ("horizon_plugin_pytorch.nn.qat.stubs.QuantStub", (("torch.float32", 3), ("qint8", 1))),
+        ("total", (("torch.float32", 3), ("qint8", 1))),
+    ),
+    outputs=(("horizon_plugin_pytorch.nn.qat.stubs.QuantStub", (("qint8", 4),)),),
+    layers=(
+        Layer(
+            "head.add",
+            "horizon.qat.FloatFunctional",
+            ("qint16", "torch.float32"),
+            ("qint16",),
+            "-1",
+            "MinMaxObserver(averaging_constant=0.01)",
+            "add",
+        ),
+        Layer(
+            "dequant",
+            "horizon.qat.stubs.DeQuantStub",
+            ("torch.float32",),
+            ("torch.float32",),
+            "qconfig = None",
+            "",
+            call=1,
+        ),
+    ),
+    weights=(Weight("conv", "horizon.qat.Conv2d", "qint8", "0", "MinMaxObserver"),),
+    suspicious=(Suspicious("quant_points", "horizon.qat.QuantStub", "Fixed scale 0.0030517578"),),
+    unread=("what nobody knows: float32*int8",),
+)
+
+
+def test_every_part_of_the_newer_format_is_read() -> None:
+    assert read(NEWER) == CHECK
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+        lambda text: "\n".join(" ".join(line.split()) for line in text.split("\n")),
+        lambda text: "\n".join(line for line in text.split("\n") if line.strip()),
+    ],
+    ids=["Windows line ends", "byte order mark", "blanks collapsed", "blank lines lost"],
+)
+def test_the_same_is_read_of_a_file_that_has_been_on_the_web(spoil: object) -> None:
+    assert callable(spoil)
+    assert read(spoil(NEWER)) == CHECK
+
+
+def test_the_older_format_has_two_tables_of_counts_and_a_graph() -> None:
+    text = (
+        "All fusable modules are fused in model!\n\nModules below are not used:\nname    called times\n------  ---\n"
+        "idle    0\n\nModules below are used multi times:\nname    called times\n------  ---\nconv    2\n\n"
+        "Graph:\nopcode       name    target    args    kwargs\n-----------  ------  --------  ------  --------\n"
+        "placeholder  x       x         ()      {}\n"
+    )
+    found = read(text)
+    assert found.all_fused is True
+    assert found.counts == (CallCount("idle", 0), CallCount("conv", 2))
+    assert found.graph[-1].split() == ["placeholder", "x", "x", "()", "{}"]
+    assert found.unread == ()
+
+
+def test_all_once_is_not_nothing_known() -> None:
+    assert read("All modules in the model run exactly once.\n").all_once
+    assert read("") == ModelCheck()
+
+
+def test_a_file_cut_off_anywhere_gives_what_was_whole() -> None:
+    for end in range(len(NEWER)):
+        found = read(NEWER[:end])
+        assert len(found.sequences) <= 2
+        assert set(found.counts[:-1]) <= set(CHECK.counts)
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))
+def test_any_text_is_read(text: str) -> None:
+    assert isinstance(read(text), ModelCheck)
+
+
+def test_every_line_of_something_else_is_kept() -> None:
+    assert read("Traceback\n  File\nError: x\n").unread == ("Traceback", "  File", "Error: x")
