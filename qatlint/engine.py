@@ -175,7 +175,7 @@ def traces(path: str, class_name: str, loader: Loader, source_roots: Sequence[st
     """
     project = open_project([path], loader, source_roots)
     return [
-        trace_class(project, cls)
+        trace_class(project, cls, for_people=True)
         for cls in project.file(path).classes
         if class_name in ("", cls.qualname) and project.is_module(cls)
     ]

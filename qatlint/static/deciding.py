@@ -83,7 +83,7 @@ class Deciding(Machine):
             return self._over_options(right, lambda v: self._compare_two(left, op, v, node))
         opposite = _OPPOSITES.get(type(op))
         if opposite is not None:
-            return negate(self._compare_two(left, opposite, right, node))
+            return negate(self._compare_two(left, opposite, right, _positive(node, opposite)))
         for value, other in ((left, right), (right, left)):
             if isinstance(other, Const) and other.value is None and isinstance(op, (ast.Is, ast.Eq)):
                 return self._is_none(value, node)
@@ -225,7 +225,7 @@ class Deciding(Machine):
                 return first if value.first.value else negate(first)
             config = value.origin == "config"
             if value.optional:
-                return negate(literal(self.atom(("none", value.key), node, config=config)))
+                return negate(literal(self.atom(("none", value.key), _is_none(node), config=config)))
             return literal(self.atom(("truth", value.key), node, config=config))
         entries = value if isinstance(value, Seq) else value.items if isinstance(value, Instance) else None
         if entries is not None:
@@ -248,6 +248,15 @@ class Deciding(Machine):
         if isinstance(value, (Slice, Pattern)):
             return self.fresh(node)
         return TRUE
+
+
+def _positive(node: ast.Compare, op: ast.cmpop) -> ast.Compare:
+    """`x is None` for `x is not None`: an atom is quoted as what it says, and not as its opposite."""
+    return ast.Compare(node.left, [op], node.comparators) if len(node.ops) == 1 else node
+
+
+def _is_none(node: ast.expr) -> ast.Compare:
+    return ast.Compare(node, [ast.Is()], [ast.Constant(None)])
 
 
 def _equality(node: ast.Compare, item: Item) -> ast.Compare:

@@ -27,8 +27,12 @@ from qatlint.trace import Call, Kind, Module, Name, Span, Trace
 from qatlint.usage import Counted, count
 
 
-def trace_class(project: Project, cls: ClassDef) -> Trace:
-    """What one forward of `cls` does. Never raises for anything the user may have written."""
+def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) -> Trace:
+    """What one forward of `cls` does. Never raises for anything the user may have written.
+
+    With `for_people` every condition can be quoted; rules quote those of shared modules only, and text
+    of source is slow to make.
+    """
     interpreter = Interpreter(project, cls)
     interpreter.interpret()
     opened = interpreter.opened_by()
@@ -36,7 +40,7 @@ def trace_class(project: Project, cls: ClassDef) -> Trace:
         interpreter.close()
         interpreter = Interpreter(project, cls, opened)
         interpreter.interpret()
-    trace = _Tracer(project, interpreter).trace()
+    trace = _Tracer(project, interpreter).trace(for_people)
     interpreter.close()
     return trace
 
@@ -47,8 +51,8 @@ class _Tracer(Counting):
         self.weighted: dict[ClassDef, tuple[ModuleFacts, str, set[Kind]]] = {}
         """Classes known to hold parameters."""
 
-    def trace(self) -> Trace:
-        """The Trace of the interpreted class."""
+    def trace(self, for_people: bool) -> Trace:
+        """The Trace of the interpreted class; `for_people` as for `trace_class`."""
         run, root = self.run, self.root
         assert root is not None and root.cls is not None
         cls = root.cls
@@ -70,7 +74,7 @@ class _Tracer(Counting):
                 named.target.settle()
                 if not named.target.is_module:
                     continue
-            if matters:
+            if matters or for_people:
                 explained |= atoms_of([c.when for c in own])
             modules.append(self._module(number, named, raw, matters))
             trace_calls.extend(own)

@@ -91,6 +91,26 @@ def test_conditions_with_several_terms() -> None:
     assert "not" in line and " and " in line
 
 
+@pytest.mark.parametrize(
+    ("test", "shown"),
+    [
+        ("self.kind is not None", "if not (self.kind is None)"),
+        ("self.kind is None", "if self.kind is None"),
+        ("self.kind", "if not (self.kind is None)"),
+        ("self.kind != 'a'", "if not (self.kind == 'a')"),
+        ("not flag", "if not (flag)"),
+    ],
+)
+def test_a_condition_is_quoted_the_right_way_round(test: str, shown: str) -> None:
+    """Also of a module that runs once, of which no rule would say anything."""
+    lines = tree(
+        "self.kind = kind\nself.relu = nn.ReLU()",
+        f"if {test}:\n    x = self.relu(x)\nreturn x",
+        parameters="kind=None",
+    )
+    assert any(line.endswith(shown) for line in lines), lines
+
+
 def test_an_unused_module_that_is_used_otherwise_says_how() -> None:
     lines = tree("self.act = nn.ReLU()", "return x", methods="def export(self, x):\n    return self.act(x)\n")
     assert lines[-1] == "act  ReLU  only in `export`"

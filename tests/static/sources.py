@@ -48,7 +48,7 @@ def trace_in(texts: Mapping[str, str | bytes], path: str, name: str = "", roots:
     """The trace of a class of several files: the one called `name`, else the last of the file."""
     project = project_of({p: clean(t) if isinstance(t, str) else t for p, t in texts.items()}, roots)
     classes = [c for c in project.file(path).classes if name in ("", c.qualname)]
-    return trace_class(project, classes[-1])
+    return trace_class(project, classes[-1], for_people=True)
 
 
 def trace_of(text: str, name: str = "") -> Trace:
