@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from qatlint.condition import TRUE, Condition, both, literal
+from qatlint.condition import TRUE, Condition, both, implies, literal
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES
 from qatlint.static.execution import Execution
@@ -173,9 +173,17 @@ class Calls(Execution):
                 continue
             frame.guard = both(outer, when)
             if frame.guard:
+                self._note_existence(option, when, outer)
                 results.append((when, self.call(option, args, node, frame)))
         frame.guard = outer
         return self.choose(results) if results else self.result(args, frame)
+
+    def _note_existence(self, option: Value, when: Condition, around: Condition) -> None:
+        """Before one of several values is called. Where it is made under the condition that chooses it, its
+        call needs no condition but that of the call: calls are counted only where the module exists, and
+        short conditions stay exact."""
+        made = isinstance(option, Instance) and implies(option.when, when)
+        self.chosen_by_existence = (option, around) if made else None
 
     def _call_pick(self, callee: Pick, args: Args, node: ast.Call, frame: Frame) -> Value:
         outer = frame.guard
@@ -227,6 +235,7 @@ class Calls(Execution):
             for when, inner in self.options(option, TRUE):
                 frame.guard = both(outer, when)
                 if frame.guard and not (isinstance(inner, Const) and inner.value is None):
+                    self._note_existence(inner, when, outer)
                     value = self.call_at(inner, at, args, node, frame)
             frame.guard = outer
             return value

@@ -129,9 +129,13 @@ class Execution(Objects):
         for one in at:
             deps |= one.deps if one.turns is None else one.deps - {one.turns.loop}
         loops = tuple(loop for loop in self.loops if loop.turns or loop.number not in deps)
+        guard, known = frame.guard, self.chosen_by_existence
+        self.chosen_by_existence = None
+        if known is not None and known[0] is target:
+            guard = known[1]
         scope = self.blocks[-1] if self.blocks else None
         self.calls.append(
-            RawCall(target, at, node, callee, frame, loops, method, implied, tuple(self.via), scope)
+            RawCall(target, at, node, callee, frame, guard, loops, method, implied, tuple(self.via), scope)
         )
 
     def _call_symbol(

@@ -231,9 +231,10 @@ class Expressions(Deciding):
             if repeated is not None:
                 return repeated
         result = self._keyed(type(op).__name__, left, right)
-        if isinstance(left, Index) and isinstance(op, (ast.FloorDiv, ast.Mod)) and isinstance(right, Const):
-            if type(right.value) is int and right.value > 1 and not left.offset:
-                result.turns = PickedTurns(left.loop, right.value, isinstance(op, ast.Mod))
+        if isinstance(left, Index) and isinstance(op, (ast.FloorDiv, ast.Div, ast.Mod)) and not left.offset:
+            by = right.value if isinstance(right, Const) else None
+            if (type(by) is int and by > 1) or (by is None and origin_of(right) == "config"):
+                result.turns = PickedTurns(left.loop, by, isinstance(op, ast.Mod))
         self._hint_of_result(result, op, left, right)
         return result
 

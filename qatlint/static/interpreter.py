@@ -165,7 +165,8 @@ class Interpreter(Library):
         if isinstance(default, (ast.Tuple, ast.List)):
             if origin != "config":
                 return symbol
-            symbol.given = f"{argument.arg}={ast.unparse(default)}"
+            written = ast.unparse(default)
+            symbol.given = f"{argument.arg}={written if len(written) < 40 else '...'}"
             try:
                 symbol.hint = tuple(ast.literal_eval(default))
             except ValueError:

@@ -149,6 +149,7 @@ class RawCall:
         node: ast.AST,
         callee: ast.AST,
         frame: Frame,
+        guard: Condition,
         loops: tuple[LoopFrame, ...],
         method: str,
         implied: bool,
@@ -158,7 +159,7 @@ class RawCall:
         self.target = target
         self.at = at
         self.callee = callee
-        self.guard = frame.guard
+        self.guard = guard
         self.chain = (*via, Place(frame.file, node, frame.cls, frame.name, frame.owner))
         """The calls that led here, outermost first; the last is the execution itself."""
         self.loops = loops
@@ -227,6 +228,8 @@ class Machine:
         self.supposing = 0
         """Above 0 while turns are followed that a default does not have: they reach modules, but are not
         counted."""
+        self.chosen_by_existence: tuple[Value, Condition] | None = None
+        """A module that is about to be called, and the condition of the call without that of its choice."""
         self.probing = False
         """While it is asked what a forward gives back: plain functions are entered too."""
         self.opened: frozenset[int] = frozenset()

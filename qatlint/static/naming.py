@@ -59,7 +59,11 @@ class Naming:
         for name, item in list(holder.attrs.items()):
             if name.startswith("<"):
                 name = "*"
-            self._walk(item.value, f"{prefix}{name}", item, both(when, item.when), depth, holder)
+            held = item
+            if "*" in name and isinstance(item.value, Choice):
+                # Given in different loops: what the last of them says of repetition is not true of all.
+                held = Item(item.value, item.when, node=item.node, file=item.file)
+            self._walk(item.value, f"{prefix}{name}", held, both(when, item.when), depth, holder)
         if holder.items is not None or holder.children is not None:
             self._walk_entries(holder, prefix, when, depth)
 

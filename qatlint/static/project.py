@@ -30,7 +30,9 @@ MODULE_BASES = frozenset(
     "Module BaseModule LightningModule ModuleList Sequential ModuleDict BaseModel ScriptModule "
     "PreTrainedModel BaseDetector BaseDenseHead".split()
 )
-_TRAINING_CLASS = re.compile(r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher)\d*$")
+_TRAINING_CLASS = re.compile(
+    r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor)\d*$"
+)
 
 
 class Project:

@@ -92,26 +92,34 @@ class PickedTurns(NamedTuple):
     """`i // by` picks each element in `by` turns running, `i % by` in every `by`-th turn."""
 
     loop: int
-    by: int
+    by: int | None
+    """None: a number that is fixed when the model is built, and not known."""
     cyclic: bool
     position: int | None = None
     """Of which element it is asked, where that is known."""
 
     def positions(self, turns: int) -> int:
-        """How many positions, from the first on, so many turns pick."""
+        """How many positions, from the first on, so many turns surely pick."""
+        if self.by is None:
+            return min(turns, 1)
         return min(turns, self.by) if self.cyclic else -(-turns // self.by)
 
     def of(self, times: Times) -> Times:
         """How often the element is picked, when the loop goes round so often; the first of them, where
         nobody knows which one."""
+        if self.by is None:
+            return Times(0, times.most)
         most = None if self.cyclic else self.by
-        return Times(self._turns(times.least), most if times.most is None else self._turns(times.most))
+        return Times(
+            self._turns(times.least, self.by),
+            most if times.most is None else self._turns(times.most, self.by),
+        )
 
-    def _turns(self, count: int) -> int:
+    def _turns(self, count: int, by: int) -> int:
         position = self.position or 0
         if self.cyclic:
-            return len(range(position, count, self.by)) if position < self.by else 0
-        return max(min(count - position * self.by, self.by), 0)
+            return len(range(position, count, by)) if position < by else 0
+        return max(min(count - position * by, by), 0)
 
 
 class FirstTurn(NamedTuple):

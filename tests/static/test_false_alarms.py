@@ -7,6 +7,19 @@ import pytest
 from tests.static.sources import findings
 
 SILENT = {
+    "in a container under a flag, on its own without": """
+        class Block(nn.Module):
+            def __init__(self, attn, norm):
+                super().__init__()
+                if attn:
+                    inner = nn.Conv2d(8, 8, 1)
+                    self.main = nn.Sequential(nn.GroupNorm(1, 8), inner) if norm else inner
+                else:
+                    self.main = nn.Identity()
+
+            def forward(self, x):
+                return self.main(x)
+        """,
     "one container handed to a child, each entry once": """
         class Chain(nn.Module):
             def __init__(self, *args):

@@ -238,10 +238,14 @@ LISTS_OF_20 = "self.a = nn.ModuleList([nn.ReLU() for _ in range(20)])\nself.relu
         ("for i, y in enumerate(xs):\n    x = self.a[i // 2](y)", "0-2"),
         ("for i, y in enumerate(xs):\n    x = self.a[i % 2](y)", "many"),
         ("for i in range(20):\n    m = self.a[i // 2]\n    x = m(x)", "2"),
+        ("for i in range(20):\n    x = self.a[int(i / 4)](x)", "4"),
+        ("for i in range(20):\n    x = self.a[i // self.n](x)", "0-20"),
+        ("for i, y in enumerate(xs):\n    x = self.a[int(i / (self.n / 3))](y)", "many"),
+        ("for i in range(20):\n    x = self.a[i // flag](x)", "1"),
     ],
 )
 def test_entries_picked_by_a_division(forward: str, expected: str) -> None:
-    check_counts(model(LISTS_OF_20, forward), {"a.*": expected})
+    check_counts(model(f"{LISTS_OF_20}\nself.n = n", forward, parameters="n"), {"a.*": expected})
 
 
 @pytest.mark.parametrize(
