@@ -136,6 +136,8 @@ class Attributes(Statements):
             self.build(value)
         item = value.attrs.get(name)
         if item is not None:
+            if type(item.value) is Const and item.value.value is None and value is self.root:
+                return self._none_or_set_later(item.value, name)
             return self.narrow(item.value, frame.guard)
         if name == "training" and value.is_module:
             return self.training()
@@ -172,6 +174,20 @@ class Attributes(Statements):
             text=name,
             callable_hint="member" if not self._assigned(value, name) else "",
             creator=value,
+        )
+
+    def _none_or_set_later(self, none: Const, name: str) -> Value:
+        """An attribute that the constructor leaves at None: another object may set it afterwards
+        (`self.decoder.bbox_embed = self.bbox_embed`)."""
+        assert self.root is not None
+        if self.phase != "forward" or not self.project.outside_writes(name):
+            return none
+        return Symbol(
+            self.intern(("self", self.root.number, name)),
+            origin="config",
+            text=name,
+            optional=True,
+            creator=self.root,
         )
 
     def _assigned(self, value: Instance, name: str) -> bool:

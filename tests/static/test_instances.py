@@ -334,3 +334,36 @@ def test_one_instance_put_in_a_container_in_a_loop_runs_as_often() -> None:
 def test_only_what_holds_tensors_misses_keys_when_it_is_unused(made: str, keys: bool) -> None:
     (found,) = findings(model(f"self.rest = {made}", "return x"), "QAT103")
     assert ("checkpoints miss its keys" in found.message) is keys
+
+
+LATER = """
+class Decoder(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+        self.head = None
+        self.rest = None
+    def forward(self, x):
+        for i in range(self.n):
+            if self.head is not None:
+                x = self.head(x)
+            if self.rest is not None:
+                x = self.rest(x)
+        return x
+
+class Detector(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.decoder = Decoder(n)
+        self.head = nn.Linear(8, 8)
+        self.decoder.head = self.head
+    def forward(self, x):
+        return self.decoder(x)
+"""
+
+
+def test_what_another_object_sets_later_is_executed() -> None:
+    """`rest` stays None: nothing sets it."""
+    (found,) = [f for f in findings(LATER, "QAT101") if f.owner.endswith(":Decoder")]
+    assert (found.subject, found.on.value) == ("head", "some-path")
+    assert "class unknown" in found.message
