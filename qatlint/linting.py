@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from qatlint import catalogue, parallel, registry
@@ -15,11 +15,16 @@ MARK = b"qatlint:"
 """What every comment for us has in it."""
 
 
+Weigh = Callable[[Finding], Finding]
+"""Gives a finding another severity, by what is known besides the source."""
+
+
 class Linter:
     """Finds what is to be reported in files, each under the settings that hold for it."""
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: Finder, weigh: Weigh | None = None) -> None:
         self._finder = finder
+        self._weigh = weigh
 
     def check(self, paths: Sequence[str], loader: Loader) -> list[Finding]:
         """Findings in `paths`, selected and not suppressed, sorted by place. Raises `ConfigError`."""
@@ -38,7 +43,7 @@ class Linter:
         groups: dict[int, Group] = {}
         for path in paths:
             settings = self._finder.for_file(path)
-            groups.setdefault(id(settings), Group(settings, [])).paths.append(path)
+            groups.setdefault(id(settings), Group(settings, [], self._weigh)).paths.append(path)
         return list(groups.values())
 
 
@@ -47,6 +52,7 @@ class Group(NamedTuple):
 
     settings: Settings
     paths: list[str]
+    weigh: Weigh | None = None
 
     @property
     def rules(self) -> list[Rule]:
@@ -62,6 +68,8 @@ class Group(NamedTuple):
             return settings.codes - off.get(path, frozenset())
 
         found = [finding for finding in found if finding.code in codes_in(finding.span.path)]
+        if self.weigh is not None:
+            found = [self.weigh(finding) for finding in found]
         marked = _with_comments(self.paths, loader)
         if not marked:
             return found

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 VALUES = {"trace", "condition", "finding", "loader"}
 REGISTRY = {"rule", "registry", "catalogue"}
-IO = {"config", "files", "linting", "relinting", "suppress"}
+IO = {"config", "evidence", "files", "linting", "relinting", "suppress"}
 JUDGING = {"usage", "words", "clone_plan"}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": VALUES | {"usage", "words", "runtime"},
     "suppress": VALUES | REGISTRY | {"static"},
     "config": VALUES | REGISTRY,
+    "evidence": VALUES,
     "files": {"config", "engine", "loader"},
     "linting": VALUES | REGISTRY | {"config", "parallel", "engine", "suppress"},
     "relinting": VALUES | {"engine", "linting", "parallel", "static"},

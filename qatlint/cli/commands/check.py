@@ -13,7 +13,7 @@ from qatlint.cli.output import print_diff, print_findings
 from qatlint.config import Finder, Overrides
 from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
 from qatlint.finding import Finding, Severity
-from qatlint.linting import Linter
+from qatlint.linting import Linter, Weigh
 from qatlint.loader import Loader, OverlayLoader
 
 CLEAN, FINDINGS, TROUBLE = 0, 1, 2
@@ -31,6 +31,7 @@ class Wanted(NamedTuple):
     exit_zero: bool
     colour: str
     claim: proving.Claim | None
+    weigh: Weigh | None
 
 
 @base.command(
@@ -59,6 +60,11 @@ class Wanted(NamedTuple):
     help="Only these rules: codes, names, prefixes such as QAT1, ALL; separated by commas.",
 )
 @click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules.")
+@click.option(
+    "--select-from",
+    metavar="FILE",
+    help="What `qatlint ranges --output FILE` measured: sharing that costs weighs more, other sharing less.",
+)
 @click.option(
     "--min-severity",
     type=click.Choice([s.label for s in Severity]),
@@ -98,6 +104,7 @@ def command(
     inputs: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    select_from: str | None,
     min_severity: str | None,
     output_format: str,
     statistics: bool,
@@ -131,10 +138,24 @@ def command(
         min_severity=Severity[min_severity.upper()] if min_severity else None,
     )
     finder = Finder(overrides, explicit=config, isolated=isolated)
-    wanted = Wanted(fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour, claim)
+    wanted = Wanted(
+        fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour, claim, _weigh(select_from)
+    )
     if paths == (STDIN,):
         return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
     return _check_files(paths or (".",), finder, wanted)
+
+
+def _weigh(path: str | None) -> Weigh | None:
+    """What was measured, to weigh findings by; wrong usage when the file holds no such thing."""
+    if path is None:
+        return None
+    from qatlint.evidence import EvidenceError, read
+
+    try:
+        return read(path).weigh
+    except EvidenceError as error:
+        raise click.UsageError(f"--select-from: {error}") from None
 
 
 def _split(values: Sequence[str]) -> tuple[str, ...]:
@@ -153,7 +174,7 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
             base.out("[]")
         return TROUBLE if found.missing else CLEAN
     loader: Loader = DiskLoader()
-    linter = Linter(finder)
+    linter = Linter(finder, wanted.weigh)
     trouble = bool(found.missing)
     if not (wanted.fix or wanted.diff):
         code = _report(linter, linter.check(found.files, loader), loader, wanted, fixed=None)
@@ -182,7 +203,7 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
 def _check_stdin(name: str, finder: Finder, wanted: Wanted) -> int:
     source = sys.stdin.buffer.read()
     loader = OverlayLoader({name: source}, DiskLoader())
-    linter = Linter(finder)
+    linter = Linter(finder, wanted.weigh)
     if not (wanted.fix or wanted.diff):
         return _report(linter, linter.check([name], loader), loader, wanted, fixed=None)
     texts, findings, fixed = _fixed([name], loader, linter, wanted)

@@ -18,6 +18,7 @@ from qatlint.runtime.child.behaviour import Behaviour, observe, record, shake, s
 from qatlint.runtime.child.keys import load_into
 from qatlint.runtime.child.load import Loaded, Trouble, load
 from qatlint.runtime.child.pieces import difference, pieces, same
+from qatlint.runtime.child.ranges import measure
 from qatlint.runtime.recording import to_json
 from qatlint.runtime.target import Target
 
@@ -72,6 +73,12 @@ def prepare_job(request: dict[str, Any]) -> dict[str, Any]:
     return {"version": version, "report": plugin.prepare(loaded.model, loaded.samples[0], folder)}
 
 
+def ranges_job(request: dict[str, Any]) -> dict[str, Any]:
+    """What sharing one scale costs: see `ranges.measure`."""
+    loaded = _load(request)
+    return measure(loaded.model, loaded.samples, request["seed"], request["observer"])
+
+
 def doctor_job(request: dict[str, Any]) -> dict[str, Any]:
     """What there is to run models with."""
     answer: dict[str, Any] = {
@@ -106,6 +113,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "before": before_job,
     "after": after_job,
     "prepare": prepare_job,
+    "ranges": ranges_job,
     "doctor": doctor_job,
     "checkpoint": checkpoint_job,
 }

@@ -1,0 +1,110 @@
+"""`qatlint ranges`: which shared modules hurt, by numbers."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from qatlint.cli import base, running
+from qatlint.runtime.scales import AVERAGE, FORMATS, OBSERVERS
+
+
+@base.command(
+    "ranges",
+    epilog="Exit codes: 0 measured, 2 the model could not be run, or wrong usage.",
+)
+@click.argument("target", metavar="TARGET")
+@running.options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([form.name for form in FORMATS]),
+    default=FORMATS[0].name,
+    show_default=True,
+    help="The format that losses and verdicts are about.",
+)
+@click.option(
+    "--observer",
+    type=click.Choice(OBSERVERS),
+    default=AVERAGE,
+    show_default=True,
+    help="The range a scale is made for: the mean of those it serves, where a moving average settles, or the "
+    "widest.",
+)
+@click.option("--all", "all_calls", is_flag=True, help="Show the calls of modules that may stay, too.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    help="Write the figures as JSON to this file, for `qatlint check --select-from FILE`.",
+)
+@click.option(
+    "--output-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the report is shown.",
+)
+@base.COLOUR
+def command(
+    target: str,
+    inputs: str | None,
+    src: tuple[str, ...],
+    seed: int,
+    timeout: float,
+    memory: int | None,
+    form: str,
+    observer: str,
+    all_calls: bool,
+    output: str | None,
+    output_format: str,
+    colour: str,
+) -> int:
+    """Measure what one scale for all calls of a shared module costs.
+
+    TARGET is `pkg.mod:callable` or `path/to/file.py:callable`; the callable returns the model, or is its
+    class. The model runs in float, twice on every sample, in a process of its own.
+    """
+    from qatlint.report import ranges as text
+    from qatlint.report import ranges_json
+    from qatlint.runtime.launch import ChildFailed
+    from qatlint.runtime.ranges import Question, ranges
+
+    question = Question(
+        running.target_of(target),
+        running.inputs_of(inputs),
+        folder=os.getcwd(),
+        roots=tuple(os.path.abspath(folder) for folder in src),
+        seed=seed,
+        observer=observer,
+        format=form,
+    )
+    if output is not None:
+        _try_to_write(output)
+    try:
+        report = ranges(question, running.limits_of(timeout, memory))
+    except ChildFailed as error:
+        return running.show_failure(error)
+    document = ranges_json.render(report, target)
+    if output is not None:
+        _write(output, document + "\n")
+    if output_format == "json":
+        base.out(document)
+    else:
+        style = base.style_for(colour, sys.stdout)
+        base.out(text.render(report, target, style, all_calls=all_calls), colour=style.colour)
+    return 0
+
+
+def _try_to_write(path: str) -> None:
+    """Fail before the model runs, not after. What is in the file stays there until there is something new."""
+    _write(path, "", "a")
+
+
+def _write(path: str, text: str, mode: str = "w") -> None:
+    try:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise click.FileError(path, error.strerror or str(error)) from None

@@ -1,0 +1,262 @@
+"""Measures what sharing one scale costs, in two passes over the samples that keep no tensors.
+
+The first finds how far the numbers of every call reach and what is shared; from that follow the scales.
+The second adds up the errors that these scales make.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from qatlint.runtime.child.behaviour import state_of
+from qatlint.runtime.child.entering import Entering
+from qatlint.runtime.child.load import Sample
+from qatlint.runtime.child.numbers import Error, extent
+from qatlint.runtime.child.watching import Divisor, watch
+from qatlint.runtime.quantities import Found, quantities
+from qatlint.runtime.recording import Op
+from qatlint.runtime.scales import (
+    FORMATS,
+    Extent,
+    Format,
+    measured_scale,
+    reach,
+)
+from qatlint.runtime.shares import CallKey, Edge, SharedUnit, Shares
+
+
+class _Sample(NamedTuple):
+    """What the first pass keeps of one sample. Keys are numbers of ops."""
+
+    targets: dict[int, str]
+    extents: dict[int, Extent]
+    """Of results; of divisors under the negative number less one."""
+    calls: dict[int, CallKey]
+    found: tuple[Found, ...]
+
+
+def measure(model: nn.Module, samples: Sequence[Sample], seed: int, observer: str) -> dict[str, Any]:
+    """The answer of the job, as plain values. `observer` is one of `scales.OBSERVERS`."""
+    return _Measuring(model, samples, seed, observer).answer()
+
+
+class _Measuring:
+    def __init__(self, model: nn.Module, samples: Sequence[Sample], seed: int, observer: str) -> None:
+        self._model = model
+        self._samples = samples
+        self._seed = seed
+        self._observer = observer
+        self._shares = Shares()
+        self._extents: defaultdict[CallKey, list[Extent]] = defaultdict(list)
+        self._quantities: dict[tuple[object, ...], Entering] = {}
+        self._errors: dict[CallKey, dict[tuple[str, float], Error]] = {}
+        self._reaches: dict[Hashable, float] = {}
+        self._notes: dict[str, None] = {}
+
+    def answer(self) -> dict[str, Any]:
+        first, restore = self._first_model()
+        seen = [self._first(first, number) for number in range(len(self._samples))]
+        for key in (key for unit in self._shared() for key in _keys(unit)):
+            self._errors[key] = self._wanted(key)
+        self._note_what_is_missing()
+        for quantity in self._quantities.values():
+            quantity.prepare()
+        restore()
+        del first, restore
+        for number, sample in enumerate(seen):
+            self._second(number, sample)
+        edges = list(dict.fromkeys(edge for unit in self._shared() for edge in unit.splits))
+        return {
+            "samples": len(self._samples),
+            "notes": list(self._notes),
+            "units": [self._unit(unit, edges) for unit in self._shared()],
+            "edges": [edge._asdict() for edge in edges],
+            "scaleless": [(path, *told) for path, told in self._shares.scaleless.items()],
+            "quantities": [
+                q.answer() for q in self._quantities.values() if any(e.numbers for e in q.extents)
+            ],
+        }
+
+    def _first_model(self) -> tuple[nn.Module, Callable[[], None]]:
+        """A copy for the first pass, since what a model keeps between forwards has to be new again in the
+        second. Where there is none, the model itself, and what gives it its parameters and buffers back."""
+        try:
+            return copy.deepcopy(self._model), lambda: None
+        except Exception:  # of whatever the user's classes hold
+            state = state_of(self._model)
+        return self._model, lambda: _put_back(self._model, state)
+
+    # The first pass.
+
+    def _first(self, model: nn.Module, number: int) -> _Sample:
+        targets: dict[int, str] = {}
+        extents: dict[int, Extent] = {}
+        divisors: dict[int, int] = {}
+
+        def look(op: Op, gave: list[Tensor], divisor: Divisor | None) -> None:
+            targets[op.number] = op.target
+            if gave:
+                extents[op.number] = extent(gave)
+            if divisor is not None:
+                divisors[op.number] = divisor.position
+                extents[-op.number - 1] = extent([divisor.tensor])
+
+        flow = watch(model, self._samples[number], self._seed + number, look)
+        self._notes.update(dict.fromkeys(flow.recording.notes))
+        calls = {op: key for op, key in self._shares.add(flow).items() if op in extents}
+        for op, key in calls.items():
+            self._extents[key].append(extents[op])
+        found = tuple(quantities(flow, divisors))
+        for one in found:
+            self._learn(one, extents)
+        return _Sample(targets, extents, calls, found)
+
+    def _learn(self, found: Found, extents: dict[int, Extent]) -> None:
+        quantity = found.quantity
+        at = found.op if quantity.stub else -found.op - 1
+        if at in extents:
+            measured = self._quantities.setdefault(quantity.key, Entering(quantity))
+            measured.learn(found, extents[at])
+
+    def _shared(self) -> list[SharedUnit]:
+        """Shared units that gave numbers."""
+        return [unit for unit in self._shares.units.values() if any(map(self._numbers, _keys(unit)))]
+
+    def _numbers(self, key: CallKey) -> int:
+        return sum(e.numbers for e in self._extents.get(key, ()))
+
+    def _note_what_is_missing(self) -> None:
+        for key in (key for unit in self._shares.units.values() for key in _keys(unit)):
+            if key in self._extents and not self._numbers(key) and any(e.odd for e in self._extents[key]):
+                said = f"`{key.unit}` gives nothing but NaN and infinities in call {key.call + 1}"
+                self._notes[said] = None
+
+    # The scales.
+
+    def _wanted(self, key: CallKey) -> dict[tuple[str, float], Error]:
+        """What is to be added up for a call: the errors of every scale that it may get."""
+        unit = self._shares.units[key.unit]
+        wanted: dict[tuple[str, float], Error] = {}
+        for form in FORMATS:
+            for scale in (
+                self._alone(key, form),
+                self._together(unit, form),
+                *(self._split(unit, edge, key.call, form) for edge in unit.splits),
+            ):
+                wanted.setdefault((form.name, scale), Error(form, scale))
+        return wanted
+
+    def _alone(self, key: CallKey, form: Format) -> float:
+        return measured_scale(self._reach(key, [key]), form)
+
+    def _together(self, unit: SharedUnit, form: Format) -> float:
+        return measured_scale(self._reach(unit.path, _keys(unit)), form)
+
+    def _split(self, unit: SharedUnit, edge: Edge, call: int, form: Format) -> float:
+        """The scale of the calls that stay together with this one."""
+        turns = unit.splits[edge].turns
+        turn = turns.get(call, 0)
+        staying = (key for key in _keys(unit) if turns.get(key.call, 0) == turn)
+        return measured_scale(self._reach((unit.path, edge, turn), staying), form)
+
+    def _reach(self, group: Hashable, keys: Iterable[CallKey]) -> float:
+        """How far the calls of a group reach; the name of the group is enough to remember it by."""
+        if group not in self._reaches:
+            seen = [extent for key in keys for extent in self._extents.get(key, ())]
+            self._reaches[group] = reach(seen, self._observer)
+        return self._reaches[group]
+
+    # The second pass.
+
+    def _second(self, number: int, sample: _Sample) -> None:
+        wanted: defaultdict[int, list[Entering]] = defaultdict(list)
+        for found in sample.found:
+            if found.quantity.key in self._quantities:
+                wanted[found.op].append(self._quantities[found.quantity.key])
+        steady = True
+        seen: set[int] = set()
+
+        def look(op: Op, gave: list[Tensor], divisor: Divisor | None) -> None:
+            nonlocal steady
+            seen.add(op.number)
+            if sample.targets.get(op.number) != op.target:
+                steady = False
+                return
+            key = sample.calls.get(op.number)
+            if key in self._errors:
+                steady = steady and extent(gave) == sample.extents[op.number]
+                for error in self._errors[key].values():
+                    error.add(gave)
+            for measured in wanted.get(op.number, ()):
+                if measured.quantity.stub:
+                    measured.add(gave)
+                elif divisor is not None:
+                    measured.add([divisor.tensor])
+
+        watch(self._model, self._samples[number], self._seed + number, look)
+        if not steady or seen != set(sample.targets):
+            self._notes[
+                "the model does not do the same again when it is given the same: figures mix two runs"
+            ] = None
+
+    # What it comes to.
+
+    def _unit(self, unit: SharedUnit, edges: Sequence[Edge]) -> dict[str, Any]:
+        return {
+            "path": unit.path,
+            "computes": unit.computes,
+            "generated": unit.generated,
+            "ways": unit.ways,
+            "calls": [self._call(unit, call) for call in range(len(unit.ways))],
+            "splits": [
+                {
+                    "edge": edges.index(edge),
+                    "places": list(split.places),
+                    "errors": [
+                        {
+                            form.name: self._error(
+                                CallKey(unit.path, call), form, self._split(unit, edge, call, form)
+                            )
+                            for form in FORMATS
+                        }
+                        for call in range(len(unit.ways))
+                    ],
+                }
+                for edge, split in unit.splits.items()
+            ],
+        }
+
+    def _call(self, unit: SharedUnit, call: int) -> dict[str, Any]:
+        key = CallKey(unit.path, call)
+        seen = self._extents.get(key, [])
+        return {
+            "samples": len(seen),
+            "numbers": sum(e.numbers for e in seen),
+            "odd": sum(e.odd for e in seen),
+            "low": min((e.low for e in seen if e.numbers), default=0.0),
+            "high": max((e.high for e in seen if e.numbers), default=0.0),
+            "alone": {f.name: self._error(key, f, self._alone(key, f)) for f in FORMATS},
+            "together": {f.name: self._error(key, f, self._together(unit, f)) for f in FORMATS},
+        }
+
+    def _error(self, key: CallKey, form: Format, scale: float) -> tuple[float, int, float, float]:
+        """(scale, clipped numbers, signal, noise)."""
+        error = self._errors[key][form.name, scale]
+        return scale, error.clipped, error.signal, error.noise
+
+
+def _put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if name in state:
+                value.copy_(state[name])
+
+
+def _keys(unit: SharedUnit) -> list[CallKey]:
+    return [CallKey(unit.path, call) for call in range(len(unit.ways))]

@@ -1,0 +1,100 @@
+"""What enters the quantised region: what QuantStubs are given, and constants that something is divided by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from qatlint.horizon.ops import Boundary
+from qatlint.runtime.flow import Flow
+from qatlint.runtime.recording import Op, Place
+from qatlint.runtime.shares import is_quantised
+
+
+class Origin(Enum):
+    """Where numbers come from."""
+
+    INPUT = "input"
+    """An input of the model, as it is or only moved."""
+    COMPUTED = "computed"
+    """Computed from inputs, or kept from an earlier forward."""
+    CONSTANT = "constant"
+    """No input has a part in it."""
+
+
+class Quantity(NamedTuple):
+    """One tensor that is to be quantised."""
+
+    name: str
+    """Path of the QuantStub; without one, the name of the parameter or buffer, or `divisor`."""
+    stub: bool
+    place: Place | None
+    """The (first) call of the stub, or the division."""
+    origin: Origin
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Two quantities with one key are quantised with one scale: all calls of a stub are."""
+        return (self.name,) if self.stub else (self.name, self.place)
+
+
+class Found(NamedTuple):
+    """A quantity and where it is to be measured."""
+
+    quantity: Quantity
+    op: int
+    """The stub, whose result it is, or the division that takes it."""
+    divides: bool
+
+
+def quantities(flow: Flow, divisors: Mapping[int, int]) -> Iterator[Found]:
+    """The quantities of one sample. `divisors` gives the divisions, with the position of the divisor among
+    the inputs of the op."""
+    fed = _fed(flow)
+    stubs = [op for op in flow.ops if _is_stub(flow, op)]
+    roots = {
+        division: _root(flow, flow.ops[division].inputs[position])
+        for division, position in divisors.items()
+        if is_quantised(flow, flow.ops[division])
+    }
+    constant = {division: root for division, root in roots.items() if root not in fed}
+    dividing = set(constant.values())
+    for op in stubs:
+        origin = Origin.CONSTANT if op.number not in fed else _origin(flow, op.inputs[0])
+        yield Found(Quantity(op.module, True, op.place, origin), op.number, op.number in dividing)
+    seen: set[int] = {op.number for op in stubs}
+    for division, root in constant.items():
+        if root not in seen:
+            seen.add(root)
+            source = flow.ops[root]
+            name = source.target if source.kind == "constant" and source.target else "divisor"
+            place = flow.ops[division].place
+            yield Found(Quantity(name, False, place, Origin.CONSTANT), division, True)
+
+
+def _is_stub(flow: Flow, op: Op) -> bool:
+    meaning = flow.meanings[op.number]
+    return meaning is not None and meaning.boundary is Boundary.QUANT and bool(op.inputs)
+
+
+def _fed(flow: Flow) -> set[int]:
+    """Ops that an input has a part in."""
+    fed: set[int] = set()
+    for op in flow.ops:
+        if op.kind == "input" or not fed.isdisjoint(op.inputs):
+            fed.add(op.number)
+    return fed
+
+
+def _root(flow: Flow, number: int) -> int:
+    """What made the numbers that were only moved since."""
+    while True:
+        meaning, inputs = flow.meanings[number], flow.ops[number].inputs
+        if meaning is None or not meaning.layout or not inputs:
+            return number
+        number = inputs[0]
+
+
+def _origin(flow: Flow, number: int) -> Origin:
+    return Origin.INPUT if flow.ops[_root(flow, number)].kind == "input" else Origin.COMPUTED

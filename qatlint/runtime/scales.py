@@ -1,0 +1,92 @@
+"""Integer formats as the toolchain uses them: scales, what they cover, and how good the numbers stay.
+
+All formats are symmetric with zero point 0: a number x becomes `clamp(round(x / scale), low, high) * scale`.
+Two rules make a scale from how far a tensor reaches. They differ by less than half a percent:
+
+* measured (by an observer): `reach / ((high - low) / 2)`, so 127.5 steps in int8. The printed scales of the
+  manual's tuning example follow it to six digits (99.0 -> 0.7764707, 8659.6436 -> 0.2642754 in int16).
+* fixed (written by hand): `reach / -low`, so 128 steps in int8; the manual writes 100 / 32768 for a range of
+  -100 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """An integer format."""
+
+    name: str
+    low: int
+    high: int
+
+
+INT8 = Format("int8", -128, 127)
+INT16 = Format("int16", -32768, 32767)
+FORMATS = (INT8, INT16)
+
+EXACT = 150.0
+"""What stands for an SQNR without any noise, in dB: sums of doubles cannot tell more apart."""
+
+AVERAGE, MINMAX = "average", "minmax"
+OBSERVERS = (AVERAGE, MINMAX)
+"""How an observer makes one range of what it saw. A moving average settles at the mean of the lows and the
+mean of the highs; `minmax` keeps the widest."""
+
+
+class Extent(NamedTuple):
+    """How far the numbers of one tensor reach in one forward."""
+
+    numbers: int
+    """Finite numbers; NaN and infinities are left out of everything."""
+    low: float
+    high: float
+    odd: int = 0
+    """How many were left out."""
+
+
+def reach(extents: Sequence[Extent], observer: str) -> float:
+    """The largest magnitude of the range that an observer makes of these; 0 when there were no numbers."""
+    seen = [extent for extent in extents if extent.numbers]
+    if not seen:
+        return 0.0
+    if observer == MINMAX:
+        return max(max(-extent.low, extent.high, 0.0) for extent in seen)
+    low = math.fsum(min(extent.low, 0.0) for extent in seen) / len(seen)
+    high = math.fsum(max(extent.high, 0.0) for extent in seen) / len(seen)
+    return max(-low, high)
+
+
+def measured_scale(reach: float, form: Format) -> float:
+    """The scale that an observer sets for a range."""
+    return reach / ((form.high - form.low) / 2)
+
+
+def fixed_scale(reach: float, form: Format) -> float:
+    """The scale to write by hand for a range."""
+    return reach / -form.low
+
+
+def sqnr(signal: float, noise: float) -> float | None:
+    """Signal to quantisation noise in dB, of two sums of squares; None when there is no signal, or more than
+    a double can hold."""
+    if signal <= 0 or not math.isfinite(signal) or not math.isfinite(noise):
+        return None
+    return EXACT if noise <= 0 else min(EXACT, 10 * math.log10(signal / noise))
+
+
+def limit_of(reach: float) -> float:
+    """The number that is likely meant as the limit of a range that was seen to go this far.
+
+    Extremes are rarely met by samples: a number with one digit that is at most 2 % further is taken instead.
+    """
+    if reach <= 0 or not math.isfinite(reach):
+        return reach
+    power = 10.0 ** math.floor(math.log10(reach))
+    # The number itself may be one already, up to rounding of the division.
+    digit = math.ceil(reach / power - 1e-9)
+    limit = digit * power if power >= 1 else digit / round(1 / power)
+    return limit if reach <= limit <= reach * 1.02 else reach
