@@ -7,7 +7,8 @@ often the root runs in one forward:
   Identity, and several ReLUs may join one root [V];
 * batch norm and add must run equally often, or nothing is fused [V];
 * if they run less often than `c`, it must be a multiple of theirs; the fused module takes their place, and
-  the root runs on by itself [V]. A shared convolution with a batch norm of its own per call is so fused;
+  the root is taken away with the last of them [V]. So a shared convolution folds a batch norm of its own at
+  each call; a call without one leaves the root where it is, to be computed twice [D];
 * a batch norm or add that would be part of two different sequences stops prepare with an error [V];
 * what is fused away is gone for its other calls too: they silently compute something else [V: the source
   has no check for it; D: that nothing else catches it].
@@ -309,29 +310,59 @@ class _Judge:
             attempt.trouble = Trouble.STOPS
 
     def _runs_on(self, attempt: _Attempt) -> bool:
-        """Whether the root stays where it is, and the fused module takes the place of another member."""
+        """Whether the fused module takes the place of another member, and the root stays until the last."""
         middle = attempt.middle
         return bool(middle) and self._counts[attempt.names[0]] > self._counts[middle[0]]
 
     def _by_other_calls(self) -> None:
-        """What is fused away must run nowhere else."""
+        """What a fused module replaces must run nowhere else, and every call must want the same of it."""
         uses: Counter[Hashable] = Counter()
+        wishes: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
         for attempt in self._attempts:
             if attempt.taken:
                 uses.update(attempt.names[: attempt.taken])
+                wishes[attempt.names[0]].add(self._turns(attempt))
+                wishes[attempt.pattern].add(self._operand(attempt))
         for attempt in self._attempts:
-            for position, name in enumerate(attempt.names[: attempt.taken]):
-                if position == 0 and self._runs_on(attempt):
-                    continue
-                others = self._counts[name] - uses[name]
-                if others:
-                    attempt.reason, attempt.trouble = Reason.SHARED, Trouble.CHANGES
-                    attempt.confidence = Confidence.DEDUCED
-                    attempt.why = (
-                        f"{self._module(attempt, position)} also runs outside of this sequence: prepare "
-                        "fuses it, and its other calls compute something else from then on"
-                    )
-                    break
+            why = self._lost(attempt, uses, wishes)
+            if why:
+                attempt.reason, attempt.trouble, attempt.why = Reason.SHARED, Trouble.CHANGES, why
+                attempt.confidence = Confidence.DEDUCED
+
+    def _lost(
+        self, attempt: _Attempt, uses: Counter[Hashable], wishes: defaultdict[Hashable, set[Hashable]]
+    ) -> str:
+        if not attempt.taken:
+            return ""
+        for position, name in enumerate(attempt.names[: attempt.taken]):
+            if self._counts[name] == uses[name]:
+                continue
+            who = f"{self._module(attempt, position)} also runs outside of this sequence: prepare "
+            if position == 0 and self._runs_on(attempt):
+                return f"{who}leaves it where it is, and the fused module computes it a second time"
+            return f"{who}fuses it, and its other calls compute something else from then on"
+        if len(wishes[attempt.names[0]]) > 1 and self._runs_on(attempt):
+            return (
+                f"{self._module(attempt, 0)} is fused with modules that do not run equally often: it is "
+                "taken away too early, or not at all"
+            )
+        if len(wishes[attempt.pattern]) > 1:
+            return (
+                f"{self._module(attempt, 0)} is the first operand of the add at one call and the second at "
+                "another: the fused module knows one order"
+            )
+        return ""
+
+    def _turns(self, attempt: _Attempt) -> int:
+        return self._counts[attempt.middle[0]] if attempt.middle else 0
+
+    def _operand(self, attempt: _Attempt) -> int:
+        """Which operand of the add is absorbed."""
+        for position in range(1, attempt.taken):
+            if attempt.roles[position] is Role.ADD:
+                add = self._flow.ops[attempt.members[position]]
+                return add.inputs.index(attempt.members[position - 1])
+        return 0
 
     def _fusion(self, attempt: _Attempt) -> Fusion:
         fusion = Fusion(
