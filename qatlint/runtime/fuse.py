@@ -10,8 +10,8 @@ often the root runs in one forward:
   the root is taken away with the last of them [V]. So a shared convolution folds a batch norm of its own at
   each call; a call without one leaves the root where it is, to be computed twice [D];
 * a batch norm or add that would be part of two different sequences stops prepare with an error [V];
-* what is fused away is gone for its other calls too: they silently compute something else [V: the source
-  has no check for it; D: that nothing else catches it].
+* what is fused away is gone for its other calls too: they silently compute something else [V: the one
+  version of the source that was read has no check for it; D: that nothing else catches it].
 
 Inside a dynamic_block each entry is counted by itself, and all entries must do the same [D: the manual's
 fix of its own example is that of several convolutions with one add per entry]. A line that runs several
@@ -51,7 +51,7 @@ class Trouble(Enum):
 
     NONE = ""
     STOPS = "prepare stops with an error"
-    CHANGES = "other calls change their results"
+    CHANGES = "results may change"
 
 
 class Fusion(NamedTuple):

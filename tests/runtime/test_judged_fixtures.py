@@ -68,14 +68,25 @@ def changed(before: Flow, after: Flow) -> tuple[Changes[Any], ...]:
 
 
 @pytest.mark.parametrize("unit", FIXED, ids=lambda unit: unit.name)
-def test_a_fix_makes_nothing_worse_and_leaves_no_shared_member(unit: Unit, flows: dict[Path, Flow]) -> None:
+def test_a_fix_makes_nothing_worse_and_leaves_no_shared_member_without_weights(
+    unit: Unit, flows: dict[Path, Flow]
+) -> None:
     before, fixed = versions(unit, flows)
     for after in fixed:
         fused, called, floats, outputs = changed(before, after)
         assert (fused.worse, called.worse, floats.worse, outputs.worse) == ((), (), (), ())
         assert called.better
-    left = [fusion for fusion in fuse.fusions(fixed[-1]) if fusion.reason is Reason.SHARED]
-    assert left == []
+    after = fixed[-1]
+    for fusion in fuse.fusions(after):
+        if fusion.reason is Reason.SHARED:
+            assert weights_run_again(after, fusion), fusion.why
+
+
+def weights_run_again(flow: Flow, fusion: fuse.Fusion) -> bool:
+    """Whether a member that holds weights runs more than once: not every such call has a fix."""
+    paths = {unit.path for n in fusion.members if (unit := flow.units[n]) is not None}
+    runs = {count.path: count.times for count in counts.counts(flow)}
+    return any(m.path in paths and m.parameters and runs[m.path] > 1 for m in flow.recording.modules)
 
 
 def judged(flow: Flow) -> Counter[str]:
