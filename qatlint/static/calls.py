@@ -11,6 +11,7 @@ from qatlint.condition import TRUE, Condition, both, implies, literal
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES
 from qatlint.static.execution import Execution
+from qatlint.static.iteration import loops_of
 from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, Place
 from qatlint.static.values import (
     NONE,
@@ -200,6 +201,9 @@ class Calls(Execution):
                     if last.turns is not None:
                         deps = last.deps - {last.turns.loop}
                         at = (*callee.at[:-1], At(last.key, deps, position, running=True))
+                if self._perhaps_left_out(last, position, option is callee.options[-1][1], option):
+                    number = self.atom(("reached", last.key, position), None)
+                    frame.guard = both(outer, literal(number))
                 if not last.running and not last.deps and position is not None:
                     number = self.atom(
                         ("picked", last.key, position), None, group=("picked", last.key), config=True
@@ -211,6 +215,15 @@ class Calls(Execution):
             self.loops = around
         frame.guard = outer
         return value if value is not None else self.result(args, frame)
+
+    def _perhaps_left_out(self, at: At, position: int | str | None, last: bool, option: Value) -> bool:
+        """Whether a `zip` may end before it comes to this entry."""
+        if at.sure is None or at.turns is not None:
+            return False
+        if isinstance(position, int):
+            return position >= at.low + at.sure
+        # At the end of a list of which nobody knows how many entries stand before.
+        return position is None and last and not loops_of(option)
 
     def _loops_at(self, at: At, position: int) -> list[LoopFrame]:
         """The loops as the entry at a position sees them: it is picked in one turn, or in some."""

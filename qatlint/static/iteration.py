@@ -265,9 +265,12 @@ class Iteration(Expressions):
 
         equal = len({p.times for p in parts}) == 1 and times.most is not None
 
+        # Where a length is not known, the last entry of the others may be one for the end.
+        sure = times.least if all(p.times.most is not None for p in parts) else max(times.least - 1, 0)
+
         def element(loop: LoopFrame) -> Value:
             found = [p.element(loop) for p in parts]
-            return Seq([Item(v if equal else _partial(v, times.least)) for v in found], "tuple")
+            return Seq([Item(v if equal else _partial(v, sure, times.most)) for v in found], "tuple")
 
         known = any(p.known for p in parts)
         over = best.over if best is not None else ast.Pass()
@@ -610,15 +613,18 @@ def _exclusive(items: list[Item]) -> bool:
     )
 
 
-def _partial(value: Value, sure: int) -> Value:
-    """An element of a container of which the loop surely visits only the first `sure`."""
+def _partial(value: Value, sure: int, most: int | None) -> Value:
+    """An element of a container of which the loop surely visits the first `sure`, and never more than
+    `most`."""
     if not isinstance(value, Pick) or not value.at[-1].running:
         return value
     at = value.at[-1]
-    return Pick(
-        value.options,
-        (*value.at[:-1], At(at.key, at.deps, running=True, low=at.low, high=at.high, sure=sure)),
-    )
+    first = At(at.key, at.deps, running=True, low=at.low, high=at.high, sure=sure)
+    options = value.options
+    if most is not None:
+        end = at.low + most
+        options = tuple((p, v) for p, v in options if not isinstance(p, int) or p < end)
+    return Pick(options or value.options, (*value.at[:-1], first))
 
 
 def _constant(value: object) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qatlint.usage import usage
 from tests.static.sources import check_counts, counted, executed, findings, model, trace_of, used
 
 LISTS = """
@@ -339,3 +340,29 @@ def test_a_part_of_a_list_that_begins_after_another() -> None:
         parameters="levels",
     )
     check_counts(text, {"a.*": "1"})
+
+
+@pytest.mark.parametrize(("depths", "last"), [("(2, 2, 2)", "1"), ("(2, 2, 2, 2)", "2"), ("None", "1-2")])
+def test_zip_leaves_out_what_is_longer(depths: str, last: str) -> None:
+    """A norm for each stage, and one for the end."""
+    text = model(
+        "self.stages = nn.ModuleList([nn.Conv2d(8, 8, 1) for _ in depths])\n"
+        "self.norm = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.ReLU(), nn.Sigmoid()])",
+        "for stage, norm in zip(self.stages, self.norm):\n    x = norm(stage(x))\nreturn self.norm[-1](x)",
+        parameters=f"depths={depths}",
+    )
+    trace = trace_of(text)
+    (sigmoid,) = [m for m in trace.modules if m.class_name.endswith("Sigmoid")]
+    assert str(usage(trace, sigmoid).times) == last
+
+
+def test_zip_may_leave_out_the_entry_for_the_end_of_a_list_of_any_length() -> None:
+    text = model(
+        "self.stages = nn.ModuleList([build(d) for d in dims])\nnorms = [nn.LayerNorm(d) for d in dims]\n"
+        "norms.append(nn.Sigmoid())\nself.norm = nn.ModuleList(norms)",
+        "for stage, norm in zip(self.stages, self.norm):\n    x = norm(stage(x))\nreturn self.norm[-1](x)",
+        parameters="dims=(1, 2, 3)",
+    )
+    trace = trace_of(text)
+    found = {m.class_name.rpartition(".")[2]: str(usage(trace, m).times) for m in trace.modules}
+    assert (found["LayerNorm"], found["Sigmoid"]) == ("1", "1-2")
