@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qatlint.finding import Finding, Safety, Severity
+from qatlint.horizon.ops import Confidence
 from qatlint.horizon.sharing import severity
 from qatlint.runtime import counts, dequants, dtypes, fuse
 from qatlint.runtime.counts import Count
@@ -158,7 +159,8 @@ class Judge:
         reason = f"{fusion.reason.value}: {fusion.why}" if fusion.reason is not None else fusion.why
         trouble = f" ({fusion.trouble.value})" if fusion.trouble is not Trouble.NONE else ""
         part = "" if not fusion.fused else f", only the first {fusion.fused}"
-        return f"not fused: {_chain(flow, fusion)}{part}: {reason}{trouble}"
+        sure = "" if fusion.confidence is Confidence.READ else " [deduced, not documented]"
+        return f"not fused: {_chain(flow, fusion)}{part}: {reason}{trouble}{sure}"
 
     # 5
 

@@ -16,7 +16,10 @@ from qatlint.horizon.modules import facts_of
 from qatlint.runtime.recording import ModuleFacts
 from qatlint.trace import Kind
 
-_LEAF_PACKAGES = ("torch.nn", "torch.ao.nn", "torch.ao.quantization", "torch.jit", "horizon_plugin_pytorch")
+_LEAF_PACKAGES = (
+    *("torch.nn", "torch.ao.nn", "torch.ao.quantization", "torch.jit", "horizon_plugin_pytorch"),
+    *("torchvision.ops.deform_conv", "torchvision.ops.roi_align"),  # classes that prepare swaps as a whole
+)
 _OWN_FIELDS = frozenset(vars(nn.Module()))
 """What every module has for torch's own use."""
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)

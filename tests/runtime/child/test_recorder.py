@@ -521,3 +521,22 @@ def test_the_graph_carries_the_same_facts() -> None:
     call = next(n for n in nodes if n.op == "call_module")
     assert call.meta["file"] == __file__ and call.meta["owner"] == "" and call.meta["dtype"] == ["float32"]
     assert torch.equal(torch.fx.GraphModule(model, recorder.graph)(x), out)
+
+
+@pytest.mark.parametrize(
+    ("home", "kinds"),
+    [
+        ("torchvision.ops.deform_conv", ["module"]),
+        ("torchvision.ops.misc", ["function"] * 2),
+        ("mine", ["function"] * 2),
+    ],
+)
+def test_a_deformable_convolution_of_torchvision_is_one_op(home: str, kinds: list[str]) -> None:
+    class DeformConv2d(nn.Module):
+        __module__ = home
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.relu(x.abs())
+
+    recording, _ = run(Forward(lambda m, x: m.conv(x), conv=DeformConv2d()), X)
+    assert [op.kind for op in ops(recording)] == kinds
