@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -28,11 +28,15 @@ class WorkerLost(Exception):
     """A worker ended in the middle of its work, perhaps because memory ran out."""
 
 
-class Prepared(NamedTuple, Generic[T]):
-    """`function(*arguments)` runs once in each worker and gives what does a task there."""
+class Prepared(Generic[T]):
+    """`function(*arguments)` runs once in each worker and gives what does a task there.
 
-    function: Callable[..., Callable[[int], T]]
-    arguments: tuple[Any, ...]
+    No named tuple: before Python 3.11 these cannot be generic.
+    """
+
+    def __init__(self, function: Callable[..., Callable[[int], T]], arguments: tuple[Any, ...]) -> None:
+        self.function = function
+        self.arguments = arguments
 
 
 def processors() -> int:
