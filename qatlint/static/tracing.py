@@ -66,7 +66,10 @@ class _Tracer(Counting):
         for number, (identity, named) in enumerate(self.named.items(), 1):
             raw = calls.get(identity, [])
             if not raw and isinstance(named.target, Symbol) and not named.target.made:
-                if not isinstance(named.target.hint, Instance):
+                hint = named.target.hint
+                if isinstance(hint, Instance):
+                    hint.settle()
+                if not isinstance(hint, Instance) or not hint.is_module:
                     continue  # a number, a flag, a name: nothing says it is a module
             own = list(self._calls(number, named, raw))
             matters = self._matters(named, own)

@@ -7,6 +7,20 @@ import pytest
 from tests.static.sources import findings
 
 SILENT = {
+    "a default that is no module": """
+        class Spec:
+            def __init__(self, shape):
+                self.shape = shape
+
+        class Net(nn.Module):
+            def __init__(self, spec=Spec(())):
+                super().__init__()
+                self.spec = spec
+                self.fc = nn.Linear(8, 8)
+
+            def forward(self, x):
+                return self.fc(x)
+        """,
     "in a container under a flag, on its own without": """
         class Block(nn.Module):
             def __init__(self, attn, norm):
