@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from qatlint.horizon.ops import Confidence
@@ -452,3 +454,67 @@ def test_a_shortcut_into_an_absorbed_add_is_in_order() -> None:
     conv = f.module("Conv2d", "conv2", relu)
     found = fusions(end(f, f.function("add", relu, conv)).flow)
     assert [fusion.reason for fusion in found] == [None, None]
+
+
+# Versions side by side.
+
+
+def version(relus: tuple[str, str], *, norms: tuple[str, str] = ("bn1", "bn2")) -> Forward:
+    """Two layers with a batch norm and a ReLU each."""
+    f, x, _ = begin()
+    for conv, norm, relu in zip(("conv1", "conv2"), norms, relus, strict=True):
+        x = f.module("ReLU", relu, f.module("BatchNorm2d", norm, f.module("Conv2d", conv, x)))
+    return end(f, x)
+
+
+@pytest.mark.parametrize(
+    ("worse", "better"),
+    [
+        (version(("relu", "relu")), version(("relu", "relu1"))),
+        (version(("relu", "relu1"), norms=("bn", "bn")), version(("relu", "relu"))),
+    ],
+    ids=["partly and wholly", "stops and partly"],
+)
+def test_degrees_of_being_fused(worse: Forward, better: Forward) -> None:
+    one, other = (worse.flow, fusions(worse.flow)), (better.flow, fusions(better.flow))
+    assert (len(compare(*one, *other).better), compare(*one, *other).worse) == (2, ())
+    assert (len(compare(*other, *one).worse), compare(*other, *one).better) == (2, ())
+
+
+def test_fusing_a_part_is_better_than_nothing_and_worse_than_all() -> None:
+    def model(users: int) -> tuple[Forward, tuple[Fusion, ...]]:
+        f, x, _ = begin()
+        conv = f.module("Conv2d", "conv", x)
+        norm = f.module("BatchNorm2d", "bn", conv)
+        relu = f.function("relu", norm)
+        end(f, relu, *[(), (norm,), (conv, norm)][users])
+        return f, fusions(f.flow)
+
+    versions = [model(users) for users in range(3)]
+    assert [found[0].fused for _, found in versions] == [3, 2, 0]
+    for (f, found), (g, fewer) in pairwise(versions):
+        assert len(compare(f.flow, found, g.flow, fewer).worse) == 1
+        assert len(compare(g.flow, fewer, f.flow, found).better) == 1
+
+
+def test_a_sequence_stands_beside_that_of_the_same_root() -> None:
+    def model(*roots: str) -> tuple[Forward, tuple[Fusion, ...]]:
+        f, x, _ = begin()
+        for i, root in enumerate(roots):
+            x = f.function("relu", f.module(root, f"{root}{i}", x), line=5 if root == "Linear" else 0)
+        end(f, x)
+        return f, fusions(f.flow)
+
+    (f, old), (g, new) = model("Conv2d", "Linear", "Linear"), model("Linear", "Linear")
+    found = compare(f.flow, old, g.flow, new)
+    assert [p.after for p in found.fine] == [None]
+    assert len(found.left) == 2
+
+
+def test_a_wrong_order_is_held_beside_a_wrong_order() -> None:
+    f, x, y = begin()
+    end(f, write(f, x, y, "Conv2d", "ReLU", "BatchNorm2d"))
+    found = compare(f.flow, fusions(f.flow), f.flow, fusions(f.flow))
+    assert (len(found.fine), len(found.left), found.better, found.worse) == (1, 1, (), ())
+    swapped = compare(f.flow, fusions(f.flow), f.flow, fusions(f.flow)[::-1])
+    assert [p.before is None or p.after is None for p in (*swapped.worse, *swapped.better)] == [True, True]
