@@ -116,3 +116,49 @@ def test_moving_the_op_behind_the_stub_is_better() -> None:
     assert (len(changed.better), len(changed.worse), len(changed.left)) == (1, 0, 0)
     changed = compare(after.flow, fed(after), before.flow, fed(before))
     assert (len(changed.better), len(changed.worse)) == (0, 1)
+
+
+def output(precision: Precision) -> tuple[Forward, list[Feed]]:
+    """A model with one output of a convolution, as precise as told."""
+    f = Forward()
+    x = f.input() if precision is Precision.FLOAT else f.quant(f.input())
+    x = f.module("ConvTranspose2d" if precision is Precision.VERSION else "Conv2d", "conv", x)
+    others = [f.function("sigmoid", x)] if precision is Precision.USERS else []
+    if precision is Precision.BETWEEN:
+        x = f.function("sigmoid", x)
+    if precision is Precision.NONE:
+        x = f.quant(f.constant("c"), "again")
+    f.output(f.dequant(x), *others)
+    (feed,) = fed(f)
+    assert feed.precision is precision
+    return f, [feed]
+
+
+@pytest.mark.parametrize("good", [Precision.HIGH, Precision.VERSION, Precision.FLOAT])
+@pytest.mark.parametrize("bad", [Precision.BETWEEN, Precision.USERS, Precision.NONE])
+def test_losing_precision_is_worse(good: Precision, bad: Precision) -> None:
+    (f, old), (g, new) = output(good), output(bad)
+    assert len(compare(f.flow, old, g.flow, new).worse) == 1
+    assert len(compare(g.flow, new, f.flow, old).better) == 1
+
+
+def test_high_precision_is_as_it_should_be_and_the_rest_is_left() -> None:
+    for precision in Precision:
+        f, feed = output(precision)
+        changed = compare(f.flow, feed, f.flow, feed)
+        assert (len(changed.fine), len(changed.left)) == ((1, 0) if precision is Precision.HIGH else (0, 1))
+
+
+def test_outputs_stand_beside_those_of_the_same_layer() -> None:
+    def model(*roots: str) -> tuple[Forward, list[Feed]]:
+        f = Forward()
+        q = f.quant(f.input())
+        f.output(*(f.dequant(f.module(root, root.lower(), q)) for root in roots))
+        return f, fed(f)
+
+    (f, old), (g, new) = model("Conv2d", "Linear", "LayerNorm"), model("Linear", "LayerNorm")
+    changed = compare(f.flow, old, g.flow, new)
+    (gone,) = [pair for pair in changed.fine if pair.after is None]
+    assert gone.before is not None
+    assert f.flow.labels[gone.before[1].feeder] == "conv2d"
+    assert (len(changed.fine), len(changed.left), changed.better, changed.worse) == (2, 1, (), ())
