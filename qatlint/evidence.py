@@ -36,7 +36,13 @@ class Evidence(NamedTuple):
 
     format: str
     samples: int
+    files: frozenset[str]
+    """Files with classes of which anything was measured."""
     entries: dict[tuple[str, str, str], _Entry]
+
+    def is_about(self, path: str) -> bool:
+        """Whether anything was measured of classes in a file."""
+        return os.path.realpath(path) in self.files
 
     def weigh(self, finding: Finding) -> Finding:
         """The finding with the severity and the words that were measured; the same one where nothing was.
@@ -90,7 +96,8 @@ def _evidence(raw: dict[str, Any]) -> Evidence:
                     key = (os.path.realpath(file), owner, subject)
                     # Two subclasses may run what their base holds: the worse one counts.
                     entries[key] = max(entries.get(key, found), found, key=_weight)
-    return Evidence(form, int(raw["samples"]), entries)
+    files = frozenset(file for file, _, _ in entries)
+    return Evidence(form, int(raw["samples"]), files, entries)
 
 
 def _weight(entry: _Entry) -> tuple[int, float]:

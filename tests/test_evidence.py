@@ -155,6 +155,15 @@ def test_check_is_weighed(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     capsys.readouterr()
 
 
+def test_evidence_about_other_files_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "ranges.json").write_text(document(edge("split", 7.6, files=["sub/model.py"])))
+    assert main(["check", "model.py", "--select-from", "ranges.json"]) == 1
+    assert "nothing was measured of these files" in capsys.readouterr().err
+    (here / "ranges.json").write_text(document(edge("split", 7.6)))
+    main(["check", ".", "--select-from", "ranges.json"])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_missing_file_is_wrong_usage(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "model.py", "--select-from", "nowhere.json"]) == 2
     assert "--select-from: nowhere.json: No such file" in capsys.readouterr().err

@@ -29,6 +29,9 @@ _WORDS = {Verdict.SPLIT: "split it", Verdict.LOOK: "look at it", Verdict.STAY: "
 _CALLS = 16
 """Calls shown of one module; more are counted."""
 _CURES = 4
+_LISTED = 20
+"""Modules that may stay, and modules without a scale, that are named; more are counted."""
+_HEAD = "{:>26}{:>20}{:>8}{:>15}"
 _ROW = "{:>4}{:>11}{:>11}{:>10}{:>10}{:>8}{:>7}{:>8}{:>7}"
 
 
@@ -65,9 +68,9 @@ def _legend(report: Report) -> str:
         f"the shared scale holds. Verdicts: split from a loss of {SPLIT_FROM:g} dB (one bit), look from "
         f"{STAY_BELOW:g} dB; a call that keeps {ENOUGH:g} dB has lost nothing that matters."
     )
-    inner = [module.path for module in report.modules if module.has_inner_scales]
+    inner = dict.fromkeys(_last(module.computes) for module in report.modules if module.has_inner_scales)
     if inner:
-        said += f" Only the results of {', '.join(inner)} are measured, not the scales of their inner steps."
+        said += f" Of {' and '.join(inner)}, only results are measured, not the scales of inner steps."
     return said
 
 
@@ -88,13 +91,24 @@ def _modules(report: Report, style: Style, all_calls: bool) -> list[str]:
     staying = [m for m in report.modules if m.verdict(report.format) is Verdict.STAY]
     if staying and not all_calls:
         lines += ["", "may stay (calls with --all):"]
-        for module in staying:
+        for module in staying[:_LISTED]:
             said = f"{_name(module)}, {len(module.calls)} calls, loses {_db(module.loss(report.format))} dB"
             lines += _indented(said, 2, style)
+        if len(staying) > _LISTED:
+            lines.append(f"  and {len(staying) - _LISTED} more")
     if report.scaleless:
-        told = ", ".join(f"{path} ({_last(name)} ×{calls})" for path, name, calls in report.scaleless)
-        lines += ["", *wrap(f"shared, and without a scale of their own: {told}", style.width)]
+        lines += ["", *wrap(_scaleless(report), style.width)]
     return lines
+
+
+def _scaleless(report: Report) -> str:
+    told = [f"{one_line(path)} ({_last(name)} ×{calls})" for path, name, calls in report.scaleless]
+    if len(told) > _LISTED:
+        told[_LISTED:] = [f"and {len(told) - _LISTED} more"]
+    return (
+        f"shared, and without a scale of their own: {', '.join(told)}; whether they keep layers from fusing "
+        "is what `qatlint verify` says"
+    )
 
 
 def _module(module: SharedModule, report: Report, style: Style) -> list[str]:
@@ -151,7 +165,7 @@ def _table(module: SharedModule, report: Report, style: Style) -> list[str]:
     if style.width < len(_ROW.format(*[""] * 9)):
         lines += _narrow(module, report, level, style)
         return lines
-    lines.append(_ROW.format("", "", "", "scale", "alone", "", "SQNR", "in dB", ""))
+    lines.append(_HEAD.format("", "scale alone", "", "SQNR in dB"))
     lines.append(_ROW.format("call", "min", "max", "int8", "int16", "clipped", "alone", "shared", "loss"))
     for number, call in _shown(module, report.format):
         alone, together = call.alone[report.format], call.together[report.format]
@@ -288,7 +302,7 @@ def _file_line(place: Place) -> str:
 
 
 def _last(dotted: str) -> str:
-    return dotted.rpartition(".")[2]
+    return one_line(dotted.rpartition(".")[2].strip("_"))
 
 
 def _number(value: float) -> str:

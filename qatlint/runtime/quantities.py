@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from math import prod
 from typing import NamedTuple
 
 from qatlint.horizon.ops import Boundary
@@ -65,7 +66,8 @@ def quantities(flow: Flow, divisors: Mapping[int, int]) -> Iterator[Found]:
         yield Found(Quantity(op.module, True, op.place, origin), op.number, op.number in dividing)
     seen: set[int] = {op.number for op in stubs}
     for division, root in constant.items():
-        if root not in seen:
+        numbers = prod(flow.ops[division].input_facts[divisors[division]].shape)
+        if root not in seen and numbers > 1:  # a single number needs no QuantStub
             seen.add(root)
             source = flow.ops[root]
             name = source.target if source.kind == "constant" and source.target else "divisor"

@@ -4,8 +4,8 @@
     calls = shares.add(Flow(recording))     # once per sample: number of the op -> the call that it is
     shares.units, shares.scaleless
 
-What keeps a scale is a leaf module, or a module that prepare makes of a function call. The k-th call of it
-in one sample and the k-th in another are the same call.
+What keeps a scale is a leaf module, a module that prepare makes of a function call, or what it fuses several
+of them into. The k-th call of it in one sample and the k-th in another are the same call.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from qatlint.horizon.ops import Boundary, Result
 from qatlint.runtime.edges import pattern, relative_paths
 from qatlint.runtime.executed import is_owner
 from qatlint.runtime.flow import Flow, State, Unit
+from qatlint.runtime.fuse import fusions
 from qatlint.runtime.recording import ModuleFacts, Op, Place
 
 
@@ -59,7 +60,7 @@ class SharedUnit:
         self.path = unit.path
         self.generated = unit.generated
         self.computes = computes
-        """Dotted class, or the function of a generated module."""
+        """Dotted class, the function of a generated module, or the plugin's class of a fused one."""
         self.ways: list[tuple[Place, ...]] = []
         """Per call, its places: the call itself, the call of the module it stands in, and so on outwards."""
         self.splits: dict[Edge, Split] = {}
@@ -75,15 +76,20 @@ class Shares:
         """Shared modules without a scale of their own: path -> (dotted class, calls)."""
 
     def add(self, flow: Flow) -> dict[int, CallKey]:
-        """Take in one sample. Calls of what is not shared are given too: another sample may share it."""
+        """Take in one sample. Calls of what is not shared are given too: another sample may share it.
+
+        A fused sequence is one call of the module that it becomes, and its last op gives the result.
+        """
         calls: dict[int, CallKey] = {}
         runs: defaultdict[str, list[int]] = defaultdict(list)
         without: Counter[str] = Counter()
+        fused = _Fused(flow)
         for op, unit in zip(flow.ops, flow.units, strict=True):
-            if unit is None or not is_quantised(flow, op):
+            if unit is None or op.number in fused.absorbed or not is_quantised(flow, op):
                 continue
             if keeps_scale(flow, op):
-                calls[op.number] = CallKey(unit.path, len(runs[unit.path]))
+                result = fused.results.get(op.number, op.number)
+                calls[result] = CallKey(unit.path, len(runs[unit.path]))
                 runs[unit.path].append(op.number)
             elif not unit.generated:
                 without[unit.path] += 1
@@ -94,13 +100,14 @@ class Shares:
         above = _Above(flow)
         for path, numbers in runs.items():
             if len(numbers) > 1:
-                self._learn(path, numbers, flow, above)
+                self._learn(path, numbers, flow, above, fused)
         return calls
 
-    def _learn(self, path: str, numbers: Sequence[int], flow: Flow, above: _Above) -> None:
+    def _learn(self, path: str, numbers: Sequence[int], flow: Flow, above: _Above, fused: _Fused) -> None:
         first = flow.units[numbers[0]]
         assert first is not None
-        unit = self.units.setdefault(path, SharedUnit(first, flow.ops[numbers[0]].target))
+        computes = fused.classes.get(numbers[0]) or flow.ops[numbers[0]].target
+        unit = self.units.setdefault(path, SharedUnit(first, computes))
         for number in numbers[len(unit.ways) :]:
             unit.ways.append(above.way(number))
         for edge, places, turns in above.edges(first, flow.ops[numbers[0]].owner, numbers):
@@ -125,6 +132,27 @@ def keeps_scale(flow: Flow, op: Op) -> bool:
     """Whether its result has a scale of its own. Of a leaf that no table has, that is assumed."""
     meaning = flow.meanings[op.number]
     return meaning is None or meaning.result is Result.QUANTIZED
+
+
+class _Fused:
+    """What prepare fuses in one recording. Keys are numbers of ops."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.results: dict[int, int] = {}
+        """The op whose module the fused one stands for -> the op that gives the result."""
+        self.classes: dict[int, str] = {}
+        """The same op -> class of the fused module."""
+        self.absorbed: set[int] = set()
+        """The other members, which keep no scale."""
+        for fusion in fusions(flow):
+            members = fusion.members[: fusion.fused]
+            if not members:
+                continue
+            units = [flow.units[number] for number in members]
+            at = next((n for n, unit in enumerate(units) if unit and unit.path == fusion.path), 0)
+            self.results[members[at]] = members[-1]
+            self.classes[members[at]] = fusion.class_name
+            self.absorbed.update(number for n, number in enumerate(members) if n != at)
 
 
 class _Above:
@@ -154,7 +182,8 @@ class _Above:
         """The places that lead to an op, its own first."""
         places = [self._ops[number].place]
         places += [self._executions[e].place for e in self._chain(number) if e != self._own.get(number)]
-        return tuple(place for place in places if place is not None)
+        # What a container runs has the place of the container's own call.
+        return tuple(dict.fromkeys(place for place in places if place is not None))
 
     def edges(
         self, unit: Unit, holder: str, numbers: Sequence[int]

@@ -106,7 +106,7 @@ def test_notes_and_numbers_that_were_left_out() -> None:
 
 def test_modules_in_steps_are_said_to_be_measured_at_their_end_only() -> None:
     said = shown(report(module(call(8), call(0), computes="torch.nn.modules.normalization.LayerNorm")), 200)
-    assert "Only the results of act are measured" in said
+    assert "Of LayerNorm, only results are measured" in said
 
 
 def test_scaleless_modules_are_named() -> None:

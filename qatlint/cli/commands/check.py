@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -15,6 +15,9 @@ from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, w
 from qatlint.finding import Finding, Severity
 from qatlint.linting import Linter, Weigh
 from qatlint.loader import Loader, OverlayLoader
+
+if TYPE_CHECKING:
+    from qatlint.evidence import Evidence
 
 CLEAN, FINDINGS, TROUBLE = 0, 1, 2
 STDIN = "-"
@@ -31,7 +34,12 @@ class Wanted(NamedTuple):
     exit_zero: bool
     colour: str
     claim: proving.Claim | None
-    weigh: Weigh | None
+    evidence: Evidence | None
+
+    @property
+    def weigh(self) -> Weigh | None:
+        """What gives findings the severity that was measured."""
+        return self.evidence.weigh if self.evidence is not None else None
 
 
 @base.command(
@@ -139,21 +147,21 @@ def command(
     )
     finder = Finder(overrides, explicit=config, isolated=isolated)
     wanted = Wanted(
-        fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour, claim, _weigh(select_from)
+        fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour, claim, _evidence(select_from)
     )
     if paths == (STDIN,):
         return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
     return _check_files(paths or (".",), finder, wanted)
 
 
-def _weigh(path: str | None) -> Weigh | None:
+def _evidence(path: str | None) -> Evidence | None:
     """What was measured, to weigh findings by; wrong usage when the file holds no such thing."""
     if path is None:
         return None
     from qatlint.evidence import EvidenceError, read
 
     try:
-        return read(path).weigh
+        return read(path)
     except EvidenceError as error:
         raise click.UsageError(f"--select-from: {error}") from None
 
@@ -173,6 +181,8 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
         if wanted.output == "json" and not wanted.diff:
             base.out("[]")
         return TROUBLE if found.missing else CLEAN
+    if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
+        base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
     loader: Loader = DiskLoader()
     linter = Linter(finder, wanted.weigh)
     trouble = bool(found.missing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -301,6 +303,14 @@ def test_the_ways_to_the_calls_are_kept() -> None:
     ]
 
 
+def test_a_container_is_no_step_of_its_own_on_the_way() -> None:
+    model = Forward(
+        lambda m, x: [m.act(m.quant(x) * f) for f in (1, 2)], quant=QuantStub(), act=nn.Sequential(nn.GELU())
+    )
+    (place,) = of(measured(model, RAMP), "act.0").calls[0].places
+    assert place.path == __file__
+
+
 # What enters the quantised region.
 
 
@@ -415,9 +425,107 @@ def test_a_divisor_that_depends_on_the_input_is_not_cut() -> None:
     assert all(not quantity.parts for quantity in measured(model, RAMP).quantities)
 
 
+def test_a_single_number_needs_no_scale() -> None:
+    model = Forward(lambda m, x: m.quant(x) / torch.tensor(8.0).sqrt(), quant=QuantStub())
+    assert [q.name for q in measured(model, RAMP).quantities] == ["quant"]
+
+
 def test_a_divisor_of_even_numbers_need_not_be_cut() -> None:
     model = Forward(
         lambda m, x: m.quant(x) / m.other(torch.linspace(5, 6, 4000)), quant=QuantStub(), other=QuantStub()
     )
     quantity = next(q for q in measured(model, RAMP).quantities if q.name == "other")
     assert quantity.parts and not any(parts.helps for parts in quantity.parts.values())
+
+
+# Fused sequences: one scale, that of their last op.
+
+
+class Head(nn.Module):
+    """A block that several levels share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 1)
+        self.bn = nn.BatchNorm2d(2)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.relu(self.bn(self.conv(x)))
+        return y
+
+
+def each(module: nn.Module, x: Tensor) -> list[Tensor]:
+    """Two calls of other ranges."""
+    return [module(x * factor) for factor in (0.1, 9.0)]
+
+
+PICTURE = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_shared_block_that_fuses_is_one_module_measured_at_its_end() -> None:
+    model = Forward(lambda m, x: each(m.head, m.quant(x)), quant=QuantStub(), head=Head())
+    report = measured(model, PICTURE)
+    block = of(report, "head.conv")
+    assert [m.path for m in report.modules] == ["head.conv"]
+    assert block.computes == "ConvReLU2d"
+    assert [call.low for call in block.calls] == [0.0, 0.0], "what the ReLU gives"
+    assert list(gains(report, "head.conv")) == [("Forward", "head")]
+    assert not report.scaleless
+
+
+def test_a_shared_convolution_whose_calls_fuse_with_modules_of_their_own_shares_no_scale() -> None:
+    model = Forward(
+        lambda m, x: m.bn2(m.conv(m.bn1(m.conv(m.quant(x))) * 20)),
+        quant=QuantStub(),
+        conv=nn.Conv2d(2, 2, 1),
+        bn1=nn.BatchNorm2d(2),
+        bn2=nn.BatchNorm2d(2),
+    )
+    assert not measured(model, PICTURE).modules
+
+
+def test_a_sequence_with_an_add_stands_where_the_add_is() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 1)
+            self.add = FloatFunctional()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.add.add(self.conv(x), x).relu()
+            return y
+
+    model = Forward(lambda m, x: each(m.block, m.quant(x)), quant=QuantStub(), block=Block())
+    report = measured(model, PICTURE)
+    assert [(m.path, m.computes) for m in report.modules] == [("block.add", "ConvAddReLU2d")]
+    assert report.modules[0].calls[0].low == 0.0
+
+
+def test_a_relu_that_is_shared_by_more_than_fuses_is_named_as_scaleless() -> None:
+    model = Forward(
+        lambda m, x: m.relu(m.b(m.relu(m.a(m.quant(x))))),
+        quant=QuantStub(),
+        a=nn.Conv2d(2, 2, 1),
+        b=nn.Conv2d(2, 2, 1),
+        relu=nn.ReLU(),
+    )
+    report = measured(model, PICTURE)
+    assert not report.modules
+    assert [(path, calls) for path, _, calls in report.scaleless] == [("relu", 2)]
+
+
+def test_no_tensor_is_kept_until_the_next_sample() -> None:
+    alive: list[weakref.ref[Tensor]] = []
+    most: list[int] = []
+
+    class Watched(Scaled):
+        def forward(self, x: Tensor) -> list[Tensor]:
+            gc.collect()
+            most.append(sum(ref() is not None for ref in alive))
+            out = super().forward(x)
+            alive.extend(weakref.ref(tensor) for tensor in out)
+            return out
+
+    measured(Watched(1.0, 2.0, 3.0), *[RAMP] * 4)
+    assert most == [0] * 8
