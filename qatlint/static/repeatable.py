@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from qatlint.static.modulefile import ClassDef
+from qatlint.static.mutation import changed_by_running
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
 from qatlint.static.values import Choice, Instance, Pick, Symbol, Value
@@ -15,9 +16,6 @@ CHANGING = frozenset(
     "register_load_state_dict_post_hook register_state_dict_pre_hook".split()
 )
 """Methods of a module after which a new one would differ from it."""
-_MUTATORS = frozenset(
-    "append extend insert pop clear update add remove setdefault popleft appendleft".split()
-)
 _NOT_AGAIN = frozenset(
     "next rand randn randint random uniform normal randperm choice shuffle uuid4 time perf_counter token_hex "
     "input open".split()
@@ -32,11 +30,14 @@ def kept_state(project: Project, target: Instance | Symbol, depth: int = 0) -> s
     if not isinstance(target, Instance) or depth > _DEPTH:
         return ""
     if target.cls is not None:
-        for entry in project.mro(target.cls):
-            if isinstance(entry, ClassDef):
-                reason = _state_of(entry)
-                if reason:
-                    return reason
+        classes = [entry for entry in project.mro(target.cls) if isinstance(entry, ClassDef)]
+        for entry in classes:
+            reason = _state_of(entry)
+            if reason:
+                return reason
+        changed = changed_by_running(classes)
+        if changed:
+            return f"its forward changes `{changed}`, which the calls would no longer share"
     for child in children_of(target):
         found = kept_state(project, child, depth + 1) if isinstance(child, Instance) else ""
         if found:
@@ -81,27 +82,9 @@ def children_of(target: Instance) -> Iterator[Value]:
 def _state_of(cls: ClassDef) -> str:
     if "get_extra_state" in cls.methods:
         return f"`{cls.name}` puts extra state into checkpoints"
-    forward = cls.methods.get("forward")
-    changed = _changed_attribute(forward) if forward is not None else ""
-    if changed:
-        return f"its forward changes `{changed}`, which the calls would no longer share"
     constructor = cls.methods.get("__init__")
     if constructor is not None and _differs(constructor):
         return f"the constructor of `{cls.name}` gives something else each time"
-    return ""
-
-
-def _changed_attribute(method: ast.AST) -> str:
-    """`self.<attribute>` that a method assigns or changes in place."""
-    for node in nodes(method):
-        if not isinstance(node, ast.Attribute):
-            continue
-        if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            return node.attr
-        inner = node.value
-        if node.attr in _MUTATORS and isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
-            if inner.value.id == "self":
-                return inner.attr
     return ""
 
 
