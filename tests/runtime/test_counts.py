@@ -151,3 +151,22 @@ def test_an_instance_with_two_names_becomes_two() -> None:
         (True, "a"),
         (True, "b"),
     ]
+
+
+def test_a_child_that_runs_again_is_named_rather_than_the_module_it_shares() -> None:
+    f = Forward()
+    x = f.input()
+    for name in ("left", "left", "right"):
+        with f.run(name):
+            x = f.module("ReLU", "/act", x)
+    assert edges(by_path(f)["act"]) == [("", "left", 2)]
+
+
+def test_an_edge_has_the_most_executions_of_one_forward_of_its_owner() -> None:
+    f = Forward()
+    x = f.input()
+    for turns in (2, 3, 2):
+        with f.run("block"):
+            for _ in range(turns):
+                x = f.module("ReLU", "act", x)
+    assert edges(by_path(f)["block.act"]) == [("block", "block.act", 3), ("", "block", 3)]
