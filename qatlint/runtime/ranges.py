@@ -16,7 +16,7 @@ from qatlint.horizon.modules import facts_of
 from qatlint.runtime.launch import Limits, launch
 from qatlint.runtime.quantities import Origin
 from qatlint.runtime.recording import Place
-from qatlint.runtime.scales import AVERAGE, INT8, sqnr
+from qatlint.runtime.scales import AVERAGE, INT8, reach_of, sqnr
 from qatlint.runtime.shares import Edge
 from qatlint.runtime.target import Target
 from qatlint.trace import Kind
@@ -51,6 +51,8 @@ class Question(NamedTuple):
     observer: str = AVERAGE
     format: str = INT8.name
     """The format that verdicts are about."""
+    scales: tuple[tuple[str, float], ...] = ()
+    """(path, scale at the format) of shared modules whose scale is known from the toolchain's tables."""
 
 
 class Measure(NamedTuple):
@@ -211,6 +213,7 @@ def ranges(question: Question, limits: Limits) -> Report:
         "roots": question.roots,
         "seed": question.seed,
         "observer": question.observer,
+        "reaches": {path: reach_of(scale, question.format) for path, scale in question.scales},
     }
     answer = launch("ranges", request, limits, folder=question.folder)
     return report_of(answer, question.observer, question.format)

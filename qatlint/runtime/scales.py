@@ -65,6 +65,11 @@ def measured_scale(reach: float, form: Format) -> float:
     return reach / ((form.high - form.low) / 2)
 
 
+def reach_of(scale: float, form: str) -> float:
+    """The range for which an observer sets this scale, in the format of this name."""
+    return next(scale * (f.high - f.low) / 2 for f in FORMATS if f.name == form)
+
+
 def fixed_scale(reach: float, form: Format) -> float:
     """The scale to write by hand for a range."""
     return reach / -form.low

@@ -98,3 +98,17 @@ def test_inputs_are_needed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*EXAMPLE, "--output", str(tmp_path / "no/where.json")]) == 2
     assert "where.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", ["div", "div=", "=", "div=wide", "div=0", "div=-1", "div=nan", "div=inf"])
+def test_a_scale_that_is_none_is_refused(scale: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*EXAMPLE, "--scale", scale]) == 2
+    assert "is not MODULE=SCALE" in capsys.readouterr().err
+
+
+def test_a_scale_reaches_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*EXAMPLE, "--output-format", "json", "--scale", "embed.div=0.0446799"]) == 0
+    raw = json.loads(capsys.readouterr().out)
+    assert raw["modules"][0]["path"] == "embed.div"
+    assert raw["modules"][0]["scale"]["int8"] == pytest.approx(0.0446799)
+    assert raw["notes"] == ["`embed.div` is judged by the scale that was given"]

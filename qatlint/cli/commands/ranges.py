@@ -33,6 +33,13 @@ from qatlint.runtime.scales import AVERAGE, FORMATS, OBSERVERS
     help="The range a scale is made for: the mean of those it serves, where a moving average settles, or the "
     "widest.",
 )
+@click.option(
+    "--scale",
+    "scales",
+    multiple=True,
+    metavar="MODULE=SCALE",
+    help="Judge a shared module by the scale (qscale) that the toolchain's tables show for it.",
+)
 @click.option("--all", "all_calls", is_flag=True, help="Show the calls of modules that may stay, too.")
 @click.option(
     "--output",
@@ -56,6 +63,7 @@ def command(
     memory: int | None,
     form: str,
     observer: str,
+    scales: tuple[str, ...],
     all_calls: bool,
     output: str | None,
     output_format: str,
@@ -79,6 +87,7 @@ def command(
         seed=seed,
         observer=observer,
         format=form,
+        scales=tuple(map(_scale, scales)),
     )
     if output is not None:
         _try_to_write(output)
@@ -95,6 +104,17 @@ def command(
         style = base.style_for(colour, sys.stdout)
         base.out(text.render(report, target, style, all_calls=all_calls), colour=style.colour)
     return 0
+
+
+def _scale(text: str) -> tuple[str, float]:
+    path, equals, number = text.rpartition("=")
+    try:
+        scale = float(number)
+    except ValueError:
+        scale = 0.0
+    if not equals or not 0 < scale < float("inf"):
+        raise click.UsageError(f"--scale: `{text}` is not MODULE=SCALE, such as decoder.div=0.0446799")
+    return path, scale
 
 
 def _try_to_write(path: str) -> None:

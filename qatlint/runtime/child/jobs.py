@@ -76,7 +76,7 @@ def prepare_job(request: dict[str, Any]) -> dict[str, Any]:
 def ranges_job(request: dict[str, Any]) -> dict[str, Any]:
     """What sharing one scale costs: see `ranges.measure`."""
     loaded = _load(request)
-    return measure(loaded.model, loaded.samples, request["seed"], request["observer"])
+    return measure(loaded.model, loaded.samples, request["seed"], request["observer"], request["reaches"])
 
 
 def doctor_job(request: dict[str, Any]) -> dict[str, Any]:

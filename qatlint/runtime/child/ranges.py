@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -41,17 +42,32 @@ class _Sample(NamedTuple):
     found: tuple[Found, ...]
 
 
-def measure(model: nn.Module, samples: Sequence[Sample], seed: int, observer: str) -> dict[str, Any]:
-    """The answer of the job, as plain values. `observer` is one of `scales.OBSERVERS`."""
-    return _Measuring(model, samples, seed, observer).answer()
+def measure(
+    model: nn.Module,
+    samples: Sequence[Sample],
+    seed: int,
+    observer: str,
+    reaches: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The answer of the job, as plain values. `observer` is one of `scales.OBSERVERS`; `reaches` are the
+    ranges of shared modules whose scale is known, by path."""
+    return _Measuring(model, samples, seed, observer, reaches).answer()
 
 
 class _Measuring:
-    def __init__(self, model: nn.Module, samples: Sequence[Sample], seed: int, observer: str) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: Sequence[Sample],
+        seed: int,
+        observer: str,
+        given: Mapping[str, float],
+    ) -> None:
         self._model = model
         self._samples = samples
         self._seed = seed
         self._observer = observer
+        self._given = given
         self._shares = Shares()
         self._extents: defaultdict[CallKey, list[Extent]] = defaultdict(list)
         self._quantities: dict[tuple[object, ...], Entering] = {}
@@ -65,6 +81,7 @@ class _Measuring:
         for key in (key for unit in self._shared() for key in _keys(unit)):
             self._errors[key] = self._wanted(key)
         self._note_what_is_missing()
+        self._note_what_is_given()
         for quantity in self._quantities.values():
             quantity.prepare()
         restore()
@@ -137,6 +154,15 @@ class _Measuring:
                 said = f"`{key.unit}` gives nothing but NaN and infinities in call {key.call + 1}"
                 self._notes[said] = None
 
+    def _note_what_is_given(self) -> None:
+        shared = {unit.path for unit in self._shared()}
+        for path in self._given:
+            if path in shared:
+                said = f"`{path}` is judged by the scale that was given"
+            else:
+                said = f"a scale was given for `{path}`, which is no shared module with a scale of its own"
+            self._notes[said] = None
+
     # The scales.
 
     def _wanted(self, key: CallKey) -> dict[tuple[str, float], Error]:
@@ -156,7 +182,8 @@ class _Measuring:
         return measured_scale(self._reach(key, [key]), form)
 
     def _together(self, unit: SharedUnit, form: Format) -> float:
-        return measured_scale(self._reach(unit.path, _keys(unit)), form)
+        known = self._given.get(unit.path)
+        return measured_scale(self._reach(unit.path, _keys(unit)) if known is None else known, form)
 
     def _split(self, unit: SharedUnit, edge: Edge, call: int, form: Format) -> float:
         """The scale of the calls that stay together with this one."""

@@ -18,16 +18,23 @@ from torch.ao.quantization import DeQuantStub, QuantStub  # noqa: E402
 from qatlint.runtime.child.ranges import measure  # noqa: E402
 from qatlint.runtime.quantities import Origin  # noqa: E402
 from qatlint.runtime.ranges import Report, SharedModule, Verdict, evidence, report_of  # noqa: E402
-from qatlint.runtime.scales import AVERAGE, MINMAX  # noqa: E402
+from qatlint.runtime.scales import AVERAGE, MINMAX, reach_of  # noqa: E402
 from tests.runtime.child.models import Forward  # noqa: E402
 
 
-def measured(model: nn.Module, *samples: Any, observer: str = AVERAGE, form: str = "int8") -> Report:
+def measured(
+    model: nn.Module,
+    *samples: Any,
+    observer: str = AVERAGE,
+    form: str = "int8",
+    scales: dict[str, float] | None = None,
+) -> Report:
     """The report on a model; each sample is the arguments of one forward."""
     given: list[tuple[Any, dict[str, Any]]] = [
         (sample if isinstance(sample, tuple) else (sample,), {}) for sample in samples
     ]
-    answer = json.loads(json.dumps(measure(model, given, 0, observer)))
+    reaches = {path: reach_of(scale, form) for path, scale in (scales or {}).items()}
+    answer = json.loads(json.dumps(measure(model, given, 0, observer, reaches)))
     return report_of({"backend": "reference", "torch": "2", **answer}, observer, form)
 
 
@@ -70,6 +77,30 @@ def test_the_manuals_judgement_of_its_shared_div() -> None:
     assert clipped.together["int8"].clipped == pytest.approx(1 - 127.5 * scale / 6.2831225, abs=1e-3)
     assert fits.loss("int8") < 3 < 10 < clipped.loss("int8")
     assert module.verdict("int8") is Verdict.SPLIT
+
+
+@pytest.mark.parametrize("form", ["int8", "int16"])
+def test_a_scale_that_is_known_is_judged_instead(form: str) -> None:
+    """The manual shows two of the eight calls and the scale: the judgement needs no more."""
+    scale = {"int8": 0.0446799, "int16": 0.0446799 / 257}[form]
+    report = measured(Scaled(4.5935526, 6.2831225), RAMP, form=form, scales={"mul": scale})
+    module = of(report, "mul")
+    assert module.scale(form) == pytest.approx(scale)
+    assert 127.5 * module.scale("int8") == pytest.approx(5.6967, abs=1e-3)
+    fits, clipped = module.calls
+    assert fits.together[form].clipped == 0
+    assert clipped.together[form].clipped == pytest.approx(1 - 5.6967 / 6.2831225, abs=1e-3)
+    assert fits.loss("int8") < 3 < 10 < clipped.loss("int8")
+    # What a split gives is not what was given.
+    (cure,) = module.cures
+    assert cure.gain["int8"] == pytest.approx(clipped.loss("int8"))
+    assert report.notes == ("`mul` is judged by the scale that was given",)
+
+
+def test_a_scale_for_what_is_not_shared_is_told() -> None:
+    report = measured(Scaled(2.0), RAMP, scales={"mul": 0.1})
+    assert report.modules == ()
+    assert report.notes == ("a scale was given for `mul`, which is no shared module with a scale of its own",)
 
 
 def test_the_manuals_reference_points() -> None:
