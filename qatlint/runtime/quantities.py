@@ -7,7 +7,7 @@ from enum import Enum
 from math import prod
 from typing import NamedTuple
 
-from qatlint.horizon.ops import Boundary
+from qatlint.horizon.ops import Boundary, op_name
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.recording import Op, Place
 from qatlint.runtime.shares import is_quantised
@@ -19,9 +19,9 @@ class Origin(Enum):
     INPUT = "input"
     """An input of the model, as it is or only moved."""
     COMPUTED = "computed"
-    """Computed from inputs, or kept from an earlier forward."""
+    """Computed from inputs or random numbers, or kept from an earlier forward."""
     CONSTANT = "constant"
-    """No input has a part in it."""
+    """No input has a part in it, and no random number."""
 
 
 class Quantity(NamedTuple):
@@ -80,11 +80,18 @@ def _is_stub(flow: Flow, op: Op) -> bool:
     return meaning is not None and meaning.boundary is Boundary.QUANT and bool(op.inputs)
 
 
+_RANDOM = frozenset(
+    "rand rand_like randn randn_like randint randint_like randperm normal bernoulli multinomial poisson "
+    "uniform random exponential cauchy geometric log_normal".split()
+)
+
+
 def _fed(flow: Flow) -> set[int]:
-    """Ops that an input has a part in."""
+    """Ops that an input, or a random number, has a part in."""
     fed: set[int] = set()
     for op in flow.ops:
-        if op.kind == "input" or not fed.isdisjoint(op.inputs):
+        drawn = op.kind == "function" and op_name(op.target) in _RANDOM
+        if op.kind == "input" or drawn or not fed.isdisjoint(op.inputs):
             fed.add(op.number)
     return fed
 

@@ -461,6 +461,18 @@ def test_a_single_number_needs_no_scale() -> None:
     assert [q.name for q in measured(model, RAMP).quantities] == ["quant"]
 
 
+@pytest.mark.parametrize(
+    "draw", [lambda: torch.rand(4000), lambda: torch.ones(4000).exponential_(), lambda: torch.randperm(4000)]
+)
+def test_random_numbers_are_no_constants(draw: Any) -> None:
+    """One sample cannot tell by their values."""
+    model = Forward(
+        lambda m, x: m.quant(x) / m.other(1e-4 + draw() ** 4), quant=QuantStub(), other=QuantStub()
+    )
+    quantity = next(q for q in measured(model, RAMP).quantities if q.name == "other")
+    assert (quantity.origin, quantity.parts) == (Origin.COMPUTED, {})
+
+
 def test_a_divisor_of_even_numbers_need_not_be_cut() -> None:
     model = Forward(
         lambda m, x: m.quant(x) / m.other(torch.linspace(5, 6, 4000)), quant=QuantStub(), other=QuantStub()
