@@ -128,13 +128,14 @@ def _simplify(terms: list[Term]) -> Condition:
     current = set(terms)
     # Only a literal that occurs both ways can be merged away; most occur one way.
     literals = frozenset().union(*current)
-    waiting = list(current)
+    both_ways = {x for x in literals if -x in literals}
+    waiting = list(current) if both_ways else []
     while waiting:
         s = waiting.pop()
         if s not in current:
             continue
         for x in s:
-            if -x not in literals:
+            if x not in both_ways:
                 continue
             rest = s - {x}
             twin = rest | {-x}

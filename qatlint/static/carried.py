@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple, TypeGuard
 
+from qatlint.static.source import children, nodes
+
 
 class Carried(NamedTuple):
     """How the body of a loop changes a variable."""
@@ -32,7 +34,7 @@ def carried(body: list[ast.stmt]) -> dict[str, Carried]:
     """Names that the body of a loop assigns."""
     result: dict[str, Carried] = {}
     top = {id(s) for s in body}
-    skips = any(isinstance(n, ast.Continue) for s in body for n in ast.walk(s))
+    skips = any(isinstance(n, ast.Continue) for s in body for n in nodes(s))
     assigned = {} if skips else {id(s.targets[0]): s.value for s in body if _is_plain(s)}
     stack: list[ast.AST] = list(body)
     while stack:
@@ -49,7 +51,7 @@ def carried(body: list[ast.stmt]) -> dict[str, Carried]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             once = node.id not in result
             result[node.id] = Carried(later=assigned.get(id(node)) if once else None)
-        stack.extend(ast.iter_child_nodes(node))
+        stack += children(node)
     return result
 
 

@@ -181,6 +181,8 @@ class Interpreter(Library):
 
 def _annotation(node: ast.expr, cls: ClassDef) -> str:
     """The text of an annotation; "" when its lines do not name a module (`ast.unparse` is slow)."""
+    if isinstance(node, ast.Name):
+        return node.id
     lines = cls.file.source.lines[node.lineno - 1 : node.end_lineno]
     return ast.unparse(node) if any("Module" in line for line in lines) else ""
 

@@ -12,6 +12,11 @@ from contextlib import contextmanager
 
 from qatlint.trace import Span
 
+_NO_NODES = frozenset("ctx id attr arg kind module level type_comment conversion".split())
+"""Fields that hold no node, in any class of node; and `ctx`."""
+_fields: dict[type[ast.AST], tuple[str, ...]] = {}
+"""The other fields of the classes that were met."""
+
 
 class Unreadable(Exception):
     """A file that cannot be linted. `.line` and `.column` are 1-based."""
@@ -84,17 +89,31 @@ class Source:
 
 
 def nodes(root: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below and including `root`, in no particular order: `ast.walk`, twice as fast."""
+    """All nodes below and including `root`, in no particular order: `ast.walk`, several times as fast.
+
+    Load, Store and Del are left out: they are half of all nodes, and say nothing on their own.
+    """
     stack = [root]
     while stack:
         node = stack.pop()
         yield node
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if isinstance(value, list):
-                stack.extend(entry for entry in value if isinstance(entry, ast.AST))
-            elif isinstance(value, ast.AST):
-                stack.append(value)
+        stack += children(node)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes directly below a node, as they are written, without Load, Store and Del."""
+    kind = type(node)
+    fields = _fields.get(kind)
+    if fields is None:
+        fields = _fields[kind] = tuple(name for name in kind._fields if name not in _NO_NODES)
+    found: list[ast.AST] = []
+    for name in fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            found += [entry for entry in value if isinstance(entry, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
 
 
 def decode(data: bytes) -> str:
