@@ -14,10 +14,10 @@ from torch import Tensor
 
 from qatlint.runtime.child import checkpoint, plugin
 from qatlint.runtime.child.backend import PLUGIN, provide
-from qatlint.runtime.child.behaviour import Behaviour, observe, record, shake, state_of
+from qatlint.runtime.child.behaviour import Behaviour, Pieces, observe, record, shake, state_of
 from qatlint.runtime.child.keys import load_into
 from qatlint.runtime.child.load import Loaded, Trouble, load
-from qatlint.runtime.child.pieces import difference, pieces, same
+from qatlint.runtime.child.pieces import Opaque, difference, pieces, same
 from qatlint.runtime.child.ranges import measure
 from qatlint.runtime.recording import to_json
 from qatlint.runtime.target import Target
@@ -51,7 +51,8 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
     loaded = _load(request)
     # Written by `before_job` a moment ago, in a folder of our own.
     left = torch.load(Path(request["scratch"], "before.pt"), weights_only=False)
-    changed = _differences(left["inputs"], pieces(loaded.samples))
+    # Inputs of which nothing can be compared come from the same function, which has to do.
+    changed = _differences(_comparable(left["inputs"]), _comparable(pieces(loaded.samples)))
     if changed:
         raise Trouble(
             f"the inputs of the two versions differ: {changed[0]}",
@@ -155,12 +156,25 @@ def _close(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.allclose(a, b, rtol=1e-5, atol=1e-7, equal_nan=True)
 
 
-def _differences(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> list[str]:
-    if [path for path, _ in before] != [path for path, _ in after]:
-        return [f"the structure changed: {len(before)} values became {len(after)}"]
-    found = [
-        f"{path or 'the result'} {difference(a, b)}"
-        for (path, a), (_, b) in zip(before, after, strict=True)
-        if not same(a, b)
-    ]
+def _comparable(found: Pieces) -> Pieces:
+    return [(path, piece) for path, piece in found if not isinstance(piece, Opaque)]
+
+
+def _differences(before: Pieces, after: Pieces) -> list[str]:
+    paths, others = [path for path, _ in before], [path for path, _ in after]
+    if paths != others:
+        old, new = set(paths), set(others)
+        lacking = [f"`{path}` is not there any more" for path in paths if path not in new]
+        added = [f"`{path}` is new" for path in others if path not in old]
+        return _first(lacking + added) or ["the same values came in another order"]
+    return _first(
+        [
+            f"{path or 'the result'} {difference(a, b)}"
+            for (path, a), (_, b) in zip(before, after, strict=True)
+            if not same(a, b)
+        ]
+    )
+
+
+def _first(found: list[str]) -> list[str]:
     return found[:_MOST] + ([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])

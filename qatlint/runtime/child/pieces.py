@@ -1,58 +1,125 @@
-"""Takes any result of a model apart, so that two of them can be compared piece by piece."""
+"""Takes any result of a model apart, so that two of them can be compared piece by piece.
+
+Nothing is passed over: what cannot be looked into is a piece that equals nothing (`Opaque`), so that a proof
+never holds for want of looking.
+"""
 
 from __future__ import annotations
 
+import enum
 import hashlib
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from types import BuiltinFunctionType, FunctionType, GeneratorType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
-_DEPTH = 20
+_LAZY = (GeneratorType, map, filter, zip, enumerate)
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class Opaque(NamedTuple):
+    """A piece that cannot be compared."""
+
+    what: str
 
 
 def pieces(value: Any) -> list[tuple[str, Any]]:
     """(path, piece) of everything in `value`, in a fixed order: tensors, and plain values as they are.
 
-    Whatever torch knows as a pytree is taken apart as such; of other objects, their attributes.
+    Whatever torch knows as a pytree is taken apart as such; other containers by what they hold, other objects
+    by their attributes. A generator is run to its end: what it gives is the result.
     """
-    return list(_pieces(value, "", 0))
+    return list(_pieces(value, "", ()))
 
 
-def _pieces(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Tensor):
-        yield path, value
-        return
+def _pieces(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     leaves, _ = _pytree.tree_flatten_with_path(value)
     for keys, leaf in leaves:
-        inner = path + _pytree.keystr(keys)
-        own = getattr(leaf, "__dict__", None)
-        if isinstance(leaf, Tensor):
-            yield inner, leaf
-        elif own is None or depth > _DEPTH or isinstance(leaf, (type, nn.Module)) or callable(leaf):
-            yield inner, plain(leaf)
-        else:
-            yield inner, type(leaf).__qualname__
-            for name, attribute in own.items():
-                yield from _pieces(attribute, f"{inner}.{name}", depth + 1)
+        yield from _leaf(leaf, path + _pytree.keystr(keys), above)
     if not leaves:
         yield path, f"empty {type(value).__name__}"
 
 
+def _leaf(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """What torch does not take apart: tensors, plain values, and containers of any class it was not told of."""
+    if value is None or isinstance(value, Tensor):
+        yield path, value
+        return
+    if (known := plain(value)) is not None:
+        yield path, known
+        return
+    if id(value) in above:
+        yield path, "what it is in"
+        return
+    inside = _inside(value)
+    if not inside:
+        yield path, _by_its_words(value)
+        return
+    yield path, type(value).__qualname__
+    for name, part in inside:
+        yield from _pieces(part, path + name, (*above, id(value)))
+
+
+def _inside(value: Any) -> list[tuple[str, Any]]:
+    """The parts of a value, each with its step of the path; none when it has none that can be seen."""
+    if isinstance(value, (type, nn.Module, range)):
+        return []
+    parts = [(f".{name}", part) for name, part in _attributes(value).items()]
+    if isinstance(value, Mapping):
+        parts += [(f"[{key!r}]", value[key]) for key in value]
+    elif isinstance(value, Set):
+        # A set has no order, and one of strings has another one in each process.
+        parts += [(f"{{{number}}}", entry) for number, entry in enumerate(sorted(value, key=repr))]
+    elif isinstance(value, (Sequence, *_LAZY)):
+        parts += [(f"[{number}]", entry) for number, entry in enumerate(value)]
+    return parts
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """Its own attributes, those in slots too."""
+    found: dict[str, Any] = {}
+    for base in type(value).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+                found[name] = getattr(value, name)
+    found.update(getattr(value, "__dict__", {}))
+    return found
+
+
 def plain(value: Any) -> Any:
-    """A value that compares and prints the same in another process."""
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+    """A value that compares and prints the same in another process; None when it is no such value."""
+    if isinstance(value, (enum.Enum, torch.dtype, torch.device, torch.layout, torch.memory_format)):
+        return str(value)
+    if type(value) in (bool, int, float, complex, str, bytes):
         return value
-    if type(value).__module__ == "numpy" and hasattr(value, "tobytes"):
+    if type(value).__module__ == "numpy" and hasattr(value, "tobytes") and not value.dtype.hasobject:
         digest = hashlib.sha256(value.tobytes()).hexdigest()
-        return f"{type(value).__name__}{getattr(value, 'shape', '')} {digest}"
-    return f"a {type(value).__qualname__}"
+        return f"{type(value).__name__} {value.dtype} {value.shape} {digest}"
+    return None
+
+
+def _by_its_words(value: Any) -> Any:
+    """What is known of a value without parts: its name, or how it prints."""
+    name = type(value).__qualname__
+    if isinstance(value, nn.Module):
+        return name  # its weights are compared as those of the model
+    if isinstance(value, (type, BuiltinFunctionType, FunctionType)):
+        inside = getattr(value, "__closure__", None)
+        return Opaque(name) if inside else f"{value.__module__}.{value.__qualname__}"
+    if callable(value) or type(value).__repr__ is object.__repr__:
+        return Opaque(name)
+    return f"{name} {_ADDRESS.sub('', repr(value))}"
 
 
 def same(a: Any, b: Any) -> bool:
     """Whether two pieces are equal: tensors bit for bit, with every NaN equal to every other."""
+    if isinstance(a, Opaque) or isinstance(b, Opaque):
+        return False
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):
         return type(a) is type(b) and (a == b or (a != a and b != b))
     if a.dtype != b.dtype or a.shape != b.shape or a.layout != b.layout:
@@ -81,12 +148,27 @@ def difference(a: Any, b: Any) -> str:
             return f"shape {list(a.shape)} became {list(b.shape)}"
         if a.dtype != b.dtype:
             return f"{a.dtype} became {b.dtype}".replace("torch.", "")
-        a, b = a.to_dense(), b.to_dense()
-        if a.is_floating_point():
-            far, high = (a.double() - b.double()).abs().max().item(), a.double().abs().max().item()
-            return f"differs by up to {far:.3g} where it reaches {high:.3g}"
-        return f"{int((a != b).sum())} of {a.numel()} values differ"
+        if a.layout != b.layout:
+            return f"{a.layout} became {b.layout}".replace("torch.", "")
+        a, b = (t.dequantize() if t.is_quantized else t.to_dense() for t in (a, b))
+        return _distance(a, b) if a.is_floating_point() else f"{int((a != b).sum())} of {a.numel()} values differ"
+    if isinstance(a, Opaque) or isinstance(b, Opaque):
+        return f"is a {(a if isinstance(a, Opaque) else b).what}, of which nothing can be compared"
     return f"{_short(a)} became {_short(b)}"
+
+
+def _distance(a: Tensor, b: Tensor) -> str:
+    a, b = a.double(), b.double()
+    nans, others = a.isnan(), b.isnan()
+    if not torch.equal(nans, others):
+        return f"has NaN in {int(others.sum())} of {a.numel()} values, and had it in {int(nans.sum())}" + (
+            " others" if nans.sum() == others.sum() else ""
+        )
+    # Equal infinities have no distance that can be computed.
+    far = (a - b).abs().masked_fill(nans | (a == b), 0).max().item()
+    if far == 0:
+        return "differs in the sign of zeros"
+    return f"differs by up to {far:.3g} where it reaches {a.nan_to_num().abs().max().item():.3g}"
 
 
 def _short(piece: Any) -> str:
