@@ -13,6 +13,8 @@ from qatlint.runtime.launch import ChildFailed, Limits
 from qatlint.runtime.target import FORMS, Target, TargetError, parse
 
 TIMEOUT = 600.0
+_ENDS = 8
+"""Lines of a traceback shown from its beginning and its end."""
 
 _OPTIONS = (
     click.option(
@@ -74,7 +76,12 @@ def request_of(target: Target, inputs: Target, src: tuple[str, ...], seed: int) 
 def show_failure(error: ChildFailed) -> int:
     """Say what the model's code did, at which of its lines, and what may help. Gives the exit code."""
     lines = [error.message]
-    for frame in error.frames:
+    for number, frame in enumerate(error.frames):
+        # Recursion without end has a thousand of them.
+        if _ENDS <= number < len(error.frames) - _ENDS:
+            if number == _ENDS:
+                lines.append(f"  and {len(error.frames) - 2 * _ENDS} more, then")
+            continue
         path = os.path.relpath(frame.path) if frame.path.startswith(os.getcwd() + os.sep) else frame.path
         where = f" in {frame.function}" if frame.function else ""
         lines.append(f"  {path}:{frame.line}{where}")

@@ -8,6 +8,7 @@ shown when something goes wrong. The child leads a process group, which is ended
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -31,6 +32,13 @@ _START = (
 _TICK = 0.05
 _WEIGH_EVERY = 0.5
 _SAID_LINES = 12
+_SAID_WIDTH = 200
+_SAID_BYTES = 16 << 20
+_ENDED: dict[int, str] = {
+    signal.SIGKILL: "the system may have run out of memory: try smaller inputs, or --memory to see",
+    signal.SIGSEGV: "native code crashed: python -X faulthandler on the same code says where",
+    signal.SIGABRT: "native code gave up: what it printed says why",
+}
 
 
 class Limits(NamedTuple):
@@ -91,7 +99,8 @@ def launch(
         asked = Path(own, "request")
         asked.write_text(json.dumps(whole), encoding="utf-8")
         said = Path(own, "said")
-        with said.open("wb") as output:
+        # Appended to, so that it can be cut while the code goes on printing.
+        with said.open("ab") as output:
             ended = _run(str(asked), output.fileno(), whole["folder"], limits)
         return _answer(Path(whole["answer"]), ended, limits, _last_lines(said))
 
@@ -120,13 +129,13 @@ def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
-        return _watch(child, limits)
+        return _watch(child, limits, output)
     finally:
         # Children of the child too: it may have left some behind.
-        _end_group(child)
+        _end_family(child)
 
 
-def _watch(child: subprocess.Popen[bytes], limits: Limits) -> int | str:
+def _watch(child: subprocess.Popen[bytes], limits: Limits, output: int) -> int | str:
     end = time.monotonic() + limits.seconds
     weigh = time.monotonic() + _WEIGH_EVERY
     while True:
@@ -136,37 +145,64 @@ def _watch(child: subprocess.Popen[bytes], limits: Limits) -> int | str:
             now = time.monotonic()
         if now > end:
             return "time"
-        if limits.megabytes is not None and now > weigh:
-            weigh = now + _WEIGH_EVERY
-            if _resident(child.pid) > limits.megabytes << 20:
-                return "memory"
+        if now < weigh:
+            continue
+        weigh = now + _WEIGH_EVERY
+        if os.fstat(output).st_size > _SAID_BYTES:
+            os.ftruncate(output, 0)
+        if limits.megabytes is not None and _resident(child.pid) > limits.megabytes << 20:
+            return "memory"
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
+def _end_family(child: subprocess.Popen[bytes]) -> None:
+    # Looked up while the child lives: afterwards nobody knows whose children they were.
+    others = [process.number for process in _family(child.pid) if process.group != child.pid]
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         child.kill()
+    for number in others:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(number, signal.SIGKILL)
     child.wait()
 
 
-def _resident(group: int) -> int:
-    """Bytes of memory that the processes of a group hold."""
-    total = 0
+class _Process(NamedTuple):
+    number: int
+    parent: int
+    group: int
+    memory: int
+
+
+def _family(child: int) -> list[_Process]:
+    """The child's process group, and its descendants that went into groups of their own (Linux only)."""
+    everybody = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             # The name of the program, in brackets, may hold anything.
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+            memory = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+            everybody.append(_Process(int(entry.name), int(fields[1]), int(fields[2]), memory))
         except (OSError, IndexError, ValueError):
             continue  # It has ended meanwhile.
-    return total
+    found = {process.number for process in everybody if process.group == child}
+    size = -1
+    while size != len(found):
+        size = len(found)
+        found |= {process.number for process in everybody if process.parent in found}
+    return [process for process in everybody if process.number in found]
+
+
+def _resident(child: int) -> int:
+    """Bytes of memory that the child and all its descendants hold."""
+    return sum(process.memory for process in _family(child))
 
 
 def _last_lines(said: Path) -> str:
-    text = said.read_bytes()[-20_000:].decode("utf-8", "replace")
-    return "\n".join(text.rstrip().splitlines()[-_SAID_LINES:])
+    with said.open("rb") as file:
+        file.seek(max(0, said.stat().st_size - 20_000))
+        text = file.read().decode("utf-8", "replace")
+    return "\n".join(line[:_SAID_WIDTH] for line in text.rstrip().splitlines()[-_SAID_LINES:])
 
 
 def _answer(path: Path, ended: int | str, limits: Limits, said: str) -> dict[str, Any]:
@@ -185,7 +221,8 @@ def _answer(path: Path, ended: int | str, limits: Limits, said: str) -> dict[str
     try:
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise ChildFailed(_without_answer(int(ended)), said=said) from None
+        hint = _ENDED.get(-int(ended), "")
+        raise ChildFailed(_without_answer(int(ended)), hint=hint, said=said) from None
     error = answer.get("error")
     if error is None:
         return answer

@@ -75,6 +75,52 @@ def stays():
     return Net()
 
 
+def flees():
+    import subprocess
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    open("pid", "w").write(str(other.pid))
+    time.sleep(60)
+
+
+def floods():
+    print("the beginning")
+    while True:
+        sys.stdout.write(("x" * 1000 + "\\n") * 1000)
+        time.sleep(0.1)
+
+
+def closes():
+    import threading
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    sys.stdout = None
+    return Net()
+
+
+def lacks(size):
+    return Net()
+
+
+def falls():
+    return falls()
+
+
+def lazy():
+    return nn.LazyLinear(3)
+
+
+def gives_up():
+    raise KeyboardInterrupt
+
+
+def of_another_model():
+    return nn.Conv2d(3, 3, 1)(torch.ones(1, 3, 4, 4)), 2
+
+
+def a_lock():
+    import threading
+    return {"lock": threading.Lock()}
+
+
 def eats():
     held = []
     while True:
@@ -155,6 +201,8 @@ def test_memory_is_limited(tmp_path: Path) -> None:
         ("m:gives_a_tensor", "gave a Tensor, not an nn.Module"),
         ("m:number", "is a int, which cannot be called"),
         ("m:nothing", "there is no `nothing` in it"),
+        ("m:lazy", "weights that its first forward makes"),
+        ("m:gives_up", "building the model with `m:gives_up`: KeyboardInterrupt"),
     ],
 )
 def test_what_went_wrong_is_said_in_one_sentence(tmp_path: Path, build: str, says: str) -> None:
@@ -165,7 +213,79 @@ def test_what_the_code_printed_last_is_kept(tmp_path: Path) -> None:
     assert fails(tmp_path, "m:leaves").said.endswith("on my way out")
 
 
-@pytest.mark.parametrize("build", ["m:shouts", "m:forks", "m:stays"])
+def test_lines_are_shown_of_the_users_code_only(tmp_path: Path) -> None:
+    """An error at the call itself has no line of the user's: ours are nobody's business."""
+    error = fails(tmp_path, "m.py:lacks")
+    assert "missing 1 required positional argument" in error.message
+    assert error.frames == ()
+    assert "a class must need no arguments" in error.hint
+    assert {os.path.basename(frame.path) for frame in fails(tmp_path, "m.py:falls").frames} == {"m.py"}
+
+
+def test_a_crash_comes_with_a_hint(tmp_path: Path) -> None:
+    assert "native code crashed" in fails(tmp_path, "m:crashes").hint
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_child_in_a_session_of_its_own_is_ended_too(tmp_path: Path) -> None:
+    fails(tmp_path, "m:flees", limits=Limits(6))
+    number = (tmp_path / "pid").read_text()
+    # It may be left as a zombie for a moment, until it is waited for.
+    end = time.monotonic() + 5
+    while _runs(number) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _runs(number)
+
+
+def _runs(number: str) -> bool:
+    try:
+        return Path("/proc", number, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_code_that_prints_without_end_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qatlint.runtime import launch as module
+
+    monkeypatch.setattr(module, "_SAID_BYTES", 1 << 20)
+    kept: list[bool] = []
+    last_lines = module._last_lines
+
+    def watched(said: Path) -> str:
+        kept.append(b"the beginning" in said.read_bytes())
+        return last_lines(said)
+
+    monkeypatch.setattr(module, "_last_lines", watched)
+    said = fails(tmp_path, "m:floods", limits=Limits(8)).said
+    assert kept == [False]
+    assert said.splitlines()[-2] == "x" * 200
+
+
+def test_inputs_may_come_from_another_model(tmp_path: Path) -> None:
+    assert run(tmp_path, "m:Net", "m:of_another_model")["recordings"]
+
+
+def test_inputs_that_cannot_be_copied_are_refused(tmp_path: Path) -> None:
+    error = fails(tmp_path, "m:Net", inputs="m:a_lock")
+    assert error.message.startswith("copying the inputs: TypeError")
+
+
+def test_without_torch_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = "import sys\nsys.modules['torch'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    error = fails(tmp_path, "m:Net")
+    assert error.message.startswith("torch cannot be imported by ")
+    assert "qatlint[verify]" in error.hint
+    assert error.frames == ()
+
+
+def test_a_torch_that_is_too_old_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("__version__ = '1.13.1+cu117'\n")
+    assert "torch 1.13.1+cu117 is too old" in fails(tmp_path, "m:Net").message
+
+
+@pytest.mark.parametrize("build", ["m:shouts", "m:forks", "m:stays", "m:closes"])
 def test_noise_and_forks_do_not_reach_the_answer(tmp_path: Path, build: str) -> None:
     start = time.monotonic()
     assert len(run(tmp_path, build)["recordings"]) == 1

@@ -22,7 +22,7 @@ def command() -> int:
     try:
         found = launch("doctor", {}, Limits(120))
     except ChildFailed as error:
-        base.out("torch    cannot be imported: `verify`, `ranges` and `trace --run` need it")
+        base.out("torch    cannot be used: `verify`, `ranges` and `trace --run` need it")
         return show_failure(error)
     base.out(f"torch    {found['torch']}")
     if found["plugin"] is None:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from qatlint.runtime.child.load import Sample, sow, stage
+from qatlint.runtime.child.load import Sample, sow
 from qatlint.runtime.child.pieces import pieces
 from qatlint.runtime.child.recorder import Recorder
+from qatlint.runtime.child.trouble import stage
 from qatlint.runtime.recording import Recording
 
 Pieces = list[tuple[str, Any]]
@@ -23,7 +24,7 @@ class Behaviour(NamedTuple):
     """Mode (`eval`, `train`) -> per sample."""
     gradients: list[dict[str, Tensor | None]]
     """Per sample, by the names of the parameters, each under all its names."""
-    state: dict[str, Tensor]
+    state: dict[str, Any]
     """The state dict after all of it."""
 
 
@@ -96,13 +97,15 @@ def _gradients(model: nn.Module, found: Pieces, seed: int) -> dict[str, Tensor |
 
 
 def copied(sample: Sample) -> Sample:
-    """The same sample again: a model may write into what it is given."""
-    return copy.deepcopy(sample)
+    """The same sample again: a model may write into what it is given. Raises `Stage`."""
+    with stage("copying the inputs", "they are copied for each run, so they must be plain values"):
+        return copy.deepcopy(sample)
 
 
-def state_of(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of all tensors of the state dict."""
-    return {key: kept(value) for key, value in model.state_dict().items() if isinstance(value, Tensor)}
+def state_of(model: nn.Module) -> dict[str, Any]:
+    """A copy of the state dict, with what modules add to it that is no tensor."""
+    found = model.state_dict()
+    return {key: kept(v) if isinstance(v, Tensor) else copy.deepcopy(v) for key, v in found.items()}
 
 
 def kept(piece: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qatlint.runtime.child.load import Trouble
+from qatlint.runtime.child.trouble import Trouble
 
 SAFETENSORS = ".safetensors"
 _PREFIXES = ("", "module.", "model.")

@@ -16,9 +16,10 @@ from qatlint.runtime.child import checkpoint, plugin
 from qatlint.runtime.child.backend import PLUGIN, provide
 from qatlint.runtime.child.behaviour import Behaviour, Pieces, observe, record, shake, state_of
 from qatlint.runtime.child.keys import load_into
-from qatlint.runtime.child.load import Loaded, Trouble, load
+from qatlint.runtime.child.load import Loaded, load
 from qatlint.runtime.child.pieces import Opaque, difference, pieces, same
 from qatlint.runtime.child.ranges import measure
+from qatlint.runtime.child.trouble import Trouble
 from qatlint.runtime.recording import to_json
 from qatlint.runtime.target import Target
 
@@ -144,9 +145,10 @@ def _compare(before: Behaviour, after: Behaviour) -> dict[str, Any]:
             else:
                 gradients.append(f"{name}: {difference(gradient, other)}")
     state = [
-        f"{key}: {difference(value, after.state[key])}"
+        f"{key}: {text}"
         for key, value in before.state.items()
-        if key in after.state and not same(value, after.state[key])
+        if key in after.state
+        for text in _differences(pieces(value), pieces(after.state[key]))
     ]
     return {"outputs": outputs, "gradients": gradients, "rounded": rounded, "state": state}
 

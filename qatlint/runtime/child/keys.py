@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ class Loading(NamedTuple):
     """New key -> the old key whose tensor it shares."""
 
 
-def load_into(model: nn.Module, state: dict[str, Tensor]) -> Loading:
+def load_into(model: nn.Module, state: dict[str, Any]) -> Loading:
     """Load `state` into `model`, as far as its keys go."""
     try:
         outcome = model.load_state_dict(state, strict=False)

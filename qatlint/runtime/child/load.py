@@ -6,48 +6,21 @@ import importlib
 import os
 import random
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.utils import _pytree
 
 from qatlint.runtime.child.served import load_file
+from qatlint.runtime.child.trouble import Trouble, stage
 from qatlint.runtime.target import Target
 
 Sample = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and keyword arguments of one forward."""
-
-
-class Trouble(Exception):
-    """What the user named is not what it must be; the text says so, `hint` what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class Stage(Exception):
-    """An error of the user's code (the cause), and what was going on."""
-
-    def __init__(self, doing: str, hint: str = "") -> None:
-        super().__init__(doing)
-        self.doing = doing
-        self.hint = hint
-
-
-@contextmanager
-def stage(doing: str, hint: str = "") -> Iterator[None]:
-    """Say of an error of the user's code what was going on. SystemExit counts as an error here."""
-    try:
-        yield
-    except (Trouble, Stage):
-        raise
-    except (Exception, SystemExit) as error:
-        raise Stage(doing, hint) from error
 
 
 class Loaded(NamedTuple):
@@ -60,6 +33,7 @@ class Loaded(NamedTuple):
 def load(target: Target, inputs: Target, seed: int) -> Loaded:
     """Build the model and its inputs, each from the same seed. Raises `Trouble` and `Stage`."""
     # Both are imported first: what a module draws while it is imported must not reach the weights.
+    sow(seed)
     build = callable_of(target)
     make = callable_of(inputs)
     sow(seed)
@@ -69,6 +43,11 @@ def load(target: Target, inputs: Target, seed: int) -> Loaded:
         raise Trouble(
             f"`{target.text}` gave a {type(model).__name__}, not an nn.Module",
             "name a function that returns the model, or a class that needs no arguments",
+        )
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise Trouble(
+            f"`{target.text}` gave a model with weights that its first forward makes (lazy modules)",
+            "run it once in the function that builds it",
         )
     sow(seed + 1)
     with stage(f"making the inputs with `{inputs.text}`"):
@@ -124,6 +103,8 @@ def _module_of_file(path: str) -> ModuleType:
 
 def samples_of(made: Any, text: str) -> list[Sample]:
     """The samples that an inputs callable gave: args, `(args, kwargs)`, or a list of such."""
+    # Inputs that another model made would bring its graph along, and cannot be copied.
+    made = _pytree.tree_map_only(Tensor, lambda tensor: tensor if tensor.is_leaf else tensor.detach(), made)
     if not isinstance(made, list):
         return [_sample(made)]
     if not made:

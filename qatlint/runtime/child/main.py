@@ -5,21 +5,18 @@ The answer is written by this process only (a fork of it must not), and whole or
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import sys
-import traceback
 import warnings
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-_HINTS = {
-    "CUDA": "the model runs on the CPU here: load with map_location='cpu', make tensors where the inputs are",
-    "No module named": "run qatlint in the environment and the folder in which the model can be imported",
-    "missing 1 required positional argument": "a class must need no arguments; else name a function",
-    "meta tensor": "the model must be built with real weights",
-}
+from qatlint.runtime.child.trouble import Trouble, describe
+
+OLDEST_TORCH = (2, 3)
 
 
 def main(asked: str) -> None:
@@ -35,50 +32,35 @@ def main(asked: str) -> None:
     written = f"{request['answer']}.part"
     Path(written).write_text(json.dumps(answer), encoding="utf-8")
     os.replace(written, request["answer"])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(Exception):  # the user's code may have closed or replaced them
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)  # threads and exit handlers of the user's code are nobody's business any more
 
 
 def _do(request: dict[str, Any]) -> dict[str, Any]:
     # `python -c` put the current folder there as "", which would move with the user's os.chdir.
-    sys.path[:1] = [request["folder"], *request.get("roots", [])]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what torch has to say about missing NumPy is not about the model
-        import torch
-
+    sys.path[:] = [request["folder"], *request.get("roots", []), *filter(None, sys.path)]
+    version = _torch()
     from qatlint.runtime.child import backend, jobs, served
 
     served.install(request["overlay"])
-    answer = {"backend": backend.provide(), "torch": torch.__version__}
+    answer = {"backend": backend.provide(), "torch": version}
     return {**answer, **jobs.JOBS[request["job"]](request)}
 
 
-def describe(error: BaseException) -> dict[str, Any]:
-    """An error for a person: what happened, at which lines of their code, what may help."""
-    from qatlint.runtime.child.load import Stage, Trouble
-
-    if isinstance(error, Trouble):
-        return {"message": str(error), "hint": error.hint, "frames": []}
-    doing, hint = "", ""
-    if isinstance(error, Stage) and error.__cause__ is not None:
-        doing, hint, error = error.doing, error.hint, error.__cause__
-    frames = _frames(error.__traceback__)
-    if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        frames.append((error.filename, error.lineno, "", (error.text or "").strip()))
-    if isinstance(error, SystemExit):
-        what = f"the code called sys.exit({error.code!r})"
-    else:
-        text = str(error).strip()
-        what = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    hint = hint or next((h for key, h in _HINTS.items() if key in what), "")
-    return {"message": f"{doing}: {what}" if doing else what, "hint": hint, "frames": frames}
-
-
-def _frames(trace: TracebackType | None) -> list[tuple[str, int, str, str]]:
-    """The user's own frames, outermost first; all of them when there is none of theirs."""
-    from qatlint.runtime.child.places import is_users
-
-    found = [(f.filename, f.lineno or 0, f.name, f.line or "") for f in traceback.extract_tb(trace)]
-    own = [frame for frame in found if is_users(frame[0])]
-    return own or found
+def _torch() -> str:
+    """The version of torch. Raises `Trouble` when it cannot be used."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it has to say about missing NumPy is not about the model
+            import torch
+    except Exception as error:
+        raise Trouble(
+            f"torch cannot be imported by {sys.executable}: {error}",
+            "install qatlint in the environment of the model, or `qatlint[verify]` for one with torch",
+        ) from None
+    version = str(torch.__version__)
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_TORCH:
+        raise Trouble(f"torch {version} is too old: models are run with 2.3 or newer")
+    return version

@@ -45,7 +45,7 @@ def _pieces(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str
 
 
 def _leaf(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    """What torch does not take apart: tensors, plain values, and containers of any class it was not told of."""
+    """What torch does not take apart: tensors, plain values, containers of a class it was not told of."""
     if value is None or isinstance(value, Tensor):
         yield path, value
         return
@@ -111,7 +111,7 @@ def _by_its_words(value: Any) -> Any:
     if isinstance(value, (type, BuiltinFunctionType, FunctionType)):
         inside = getattr(value, "__closure__", None)
         return Opaque(name) if inside else f"{value.__module__}.{value.__qualname__}"
-    if callable(value) or type(value).__repr__ is object.__repr__:
+    if callable(value) or repr(value) == object.__repr__(value):
         return Opaque(name)
     return f"{name} {_ADDRESS.sub('', repr(value))}"
 
@@ -151,7 +151,11 @@ def difference(a: Any, b: Any) -> str:
         if a.layout != b.layout:
             return f"{a.layout} became {b.layout}".replace("torch.", "")
         a, b = (t.dequantize() if t.is_quantized else t.to_dense() for t in (a, b))
-        return _distance(a, b) if a.is_floating_point() else f"{int((a != b).sum())} of {a.numel()} values differ"
+        return (
+            _distance(a, b)
+            if a.is_floating_point()
+            else f"{int((a != b).sum())} of {a.numel()} values differ"
+        )
     if isinstance(a, Opaque) or isinstance(b, Opaque):
         return f"is a {(a if isinstance(a, Opaque) else b).what}, of which nothing can be compared"
     return f"{_short(a)} became {_short(b)}"

@@ -16,7 +16,8 @@ from typing import Any
 from torch import nn
 
 from qatlint.runtime.child.backend import PLUGIN
-from qatlint.runtime.child.load import Sample, stage
+from qatlint.runtime.child.load import Sample
+from qatlint.runtime.child.trouble import stage
 
 
 def set_march(march: str) -> str:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from qatlint.runtime.child import tensors
-from qatlint.runtime.child.load import Sample, sow, stage
+from qatlint.runtime.child.load import Sample, sow
 from qatlint.runtime.child.numbers import floating
 from qatlint.runtime.child.recorder import Recorder
+from qatlint.runtime.child.trouble import stage
 from qatlint.runtime.flow import Flow, meaning
 from qatlint.runtime.recording import Op
 

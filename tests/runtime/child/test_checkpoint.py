@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from qatlint.runtime.child.checkpoint import convert  # noqa: E402
-from qatlint.runtime.child.load import Trouble  # noqa: E402
+from qatlint.runtime.child.trouble import Trouble  # noqa: E402
 
 COPIES = {"b.weight": "a.weight"}
 

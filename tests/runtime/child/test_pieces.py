@@ -88,7 +88,7 @@ def equal(a: Any, b: Any) -> bool:
         lambda x: Named(k=Many([Slotted(x)])),
         lambda x: Many([x]),
         lambda x: (part for part in [x]),
-        lambda x: map(lambda part: part + 0, [x]),
+        lambda x: map(torch.clone, [x]),
         lambda x: {"k": [Named(k=(x,))]},
     ],
 )
