@@ -128,14 +128,22 @@ def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
         start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
+    strays: set[tuple[int, int]] = set()
     try:
-        return _watch(child, limits, output)
+        return _watch(child, limits, output, strays)
     finally:
         # Children of the child too: it may have left some behind.
-        _end_family(child)
+        strays |= _strays(_family(child.pid), child.pid)
+        _end_group(child)
+        for number, began in strays:
+            if any(process.began == began for process in _processes(str(number))):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(number, signal.SIGKILL)
 
 
-def _watch(child: subprocess.Popen[bytes], limits: Limits, output: int) -> int | str:
+def _watch(
+    child: subprocess.Popen[bytes], limits: Limits, output: int, strays: set[tuple[int, int]]
+) -> int | str:
     end = time.monotonic() + limits.seconds
     weigh = time.monotonic() + _WEIGH_EVERY
     while True:
@@ -150,20 +158,18 @@ def _watch(child: subprocess.Popen[bytes], limits: Limits, output: int) -> int |
         weigh = now + _WEIGH_EVERY
         if os.fstat(output).st_size > _SAID_BYTES:
             os.ftruncate(output, 0)
-        if limits.megabytes is not None and _resident(child.pid) > limits.megabytes << 20:
+        family = _family(child.pid)
+        # Looked up while the child lives: afterwards nobody knows whose children they were.
+        strays |= _strays(family, child.pid)
+        if limits.megabytes is not None and sum(p.memory for p in family) > limits.megabytes << 20:
             return "memory"
 
 
-def _end_family(child: subprocess.Popen[bytes]) -> None:
-    # Looked up while the child lives: afterwards nobody knows whose children they were.
-    others = [process.number for process in _family(child.pid) if process.group != child.pid]
+def _end_group(child: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         child.kill()
-    for number in others:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(number, signal.SIGKILL)
     child.wait()
 
 
@@ -171,31 +177,37 @@ class _Process(NamedTuple):
     number: int
     parent: int
     group: int
+    began: int
+    """With the number it makes an identity: numbers are used again."""
     memory: int
+
+
+def _processes(pattern: str) -> list[_Process]:
+    found = []
+    for entry in Path("/proc").glob(pattern):
+        try:
+            # The name of the program, in brackets, may hold anything.
+            fields = [int(f) for f in (entry / "stat").read_text().rpartition(")")[2].split()[1:22]]
+            memory = fields[20] * os.sysconf("SC_PAGE_SIZE")
+            found.append(_Process(int(entry.name), fields[0], fields[1], fields[18], memory))
+        except (OSError, IndexError, ValueError):
+            continue  # It has ended meanwhile.
+    return found
+
+
+def _strays(family: list[_Process], group: int) -> set[tuple[int, int]]:
+    return {(process.number, process.began) for process in family if process.group != group}
 
 
 def _family(child: int) -> list[_Process]:
     """The child's process group, and its descendants that went into groups of their own (Linux only)."""
-    everybody = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            # The name of the program, in brackets, may hold anything.
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            memory = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-            everybody.append(_Process(int(entry.name), int(fields[1]), int(fields[2]), memory))
-        except (OSError, IndexError, ValueError):
-            continue  # It has ended meanwhile.
+    everybody = _processes("[0-9]*")
     found = {process.number for process in everybody if process.group == child}
     size = -1
     while size != len(found):
         size = len(found)
         found |= {process.number for process in everybody if process.parent in found}
     return [process for process in everybody if process.number in found]
-
-
-def _resident(child: int) -> int:
-    """Bytes of memory that the child and all its descendants hold."""
-    return sum(process.memory for process in _family(child))
 
 
 def _last_lines(said: Path) -> str:
