@@ -209,6 +209,8 @@ def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple
             return Safety.UNSAFE, f"{module.written_elsewhere}, which the new instances would not follow"
         if module.compared:
             return Safety.UNSAFE, f"{module.compared}, and would not know the new instances"
+        if module.listed:
+            return Safety.UNSAFE, f"{module.listed}, and would meet the new instances too"
         return Safety.SAFE, ""
     if any(m.parameters is None and m.class_name for m in alternatives):
         return Safety.UNSAFE, (

@@ -211,6 +211,8 @@ class Module(NamedTuple):
     """Where code outside the class assigns an attribute of this name, in words."""
     compared: str = ""
     """Where it is asked whether it is the same object as another, in words ("" nowhere)."""
+    listed: str = ""
+    """Where the children of its owner are listed from outside, in words ("" nowhere)."""
     scattered: str = ""
     """Where it is made and named, when those are different methods, in words ("" when they are not)."""
     internals: tuple[Kind, ...] = ()

@@ -202,4 +202,7 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         return Fix(
             "make one instance per name", Safety.UNSAFE, f"{module.compared}: the answer changes", intent
         )
+    if module.listed:
+        reason = f"{module.listed}, and would meet the new instances too"
+        return Fix("make one instance per name", Safety.UNSAFE, reason, intent)
     return Fix("make one instance per name", Safety.SAFE, "", intent)

@@ -23,7 +23,7 @@ from qatlint.static.modulefile import (
 )
 from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
-from qatlint.static.survey import Survey, Topic, identities
+from qatlint.static.survey import Survey, Topic, identities, listings
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
@@ -44,6 +44,7 @@ class Project:
         self._opened = Opened(loader, self._layout)
         self._survey: Survey | None = None
         self._identities: dict[str, list[tuple[str, int]]] | None = None
+        self._listings: list[tuple[str, int, frozenset[str]]] | None = None
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
@@ -251,6 +252,19 @@ class Project:
         if self._identities is None:
             self._identities = identities(self.loader, self.linted)
         return self._identities.get(attribute, [])
+
+    def listing_of(self, cls: ClassDef) -> tuple[str, int] | None:
+        """A place of the linted files that lists the children of another object, in a file that speaks of
+        the class, of a subclass, or of the module that defines it."""
+        self.asked.add(("listing", ""))
+        if self._listings is None:
+            self._listings = listings(self.loader, self.linted)
+        if not self._listings:
+            return None
+        names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in self.subclasses(cls))}
+        return next(
+            ((path, line) for path, line, words in self._listings if not names.isdisjoint(words)), None
+        )
 
     def _surveyed(self) -> Survey:
         if self._survey is None:

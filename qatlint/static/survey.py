@@ -23,11 +23,14 @@ _EQUALS = re.compile(rb"[=!]= ?")
 _ID = re.compile(rb"id\((?<!\wid\()\s*[\w.]*\.(\w+)\s*\)")
 _ATTRIBUTE_BEFORE = re.compile(rb"\w\.(\w+)(?:\[[^\]\n]*\])? *$")
 _ATTRIBUTE_AFTER = re.compile(rb"\w[\w.]*\.(\w+)(?:\[[^\]\n]*\])?(?![\w.(])")
+# A loop that does something to every child is not meant: it does the same to one more.
+_LISTED = re.compile(rb"(?:\b(?:list|tuple|enumerate|dict|OrderedDict|len|zip|islice)\(|[*\[]).*$")
+_CHILDREN = re.compile(rb"\.(?<!\bself\.)(?:(?:named_)?children\(|_modules\.(?:values|items)\()")
 
 
 Topic = tuple[str, str]
-"""What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute) or
-("identity", attribute)."""
+"""What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute),
+("identity", attribute) or ("listing", "")."""
 
 
 class Survey:
@@ -54,7 +57,8 @@ def topics_of(data: bytes) -> set[Topic]:
     """What a linted file has to say about others, if they ask: see `Project.asked`."""
     bases: set[Topic] = {("base", name) for name, _ in _bases_in(data)}
     writes: set[Topic] = {("write", attribute) for attribute, _ in _writes_in(data)}
-    return bases | writes | {("identity", attribute) for attribute, _ in _identities_in(data)}
+    listings: set[Topic] = {("listing", "")} if _first_listing(data) >= 0 else set()
+    return bases | writes | listings | {("identity", attribute) for attribute, _ in _identities_in(data)}
 
 
 def identities(loader: Loader, paths: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
@@ -69,6 +73,28 @@ def identities(loader: Loader, paths: Iterable[str]) -> dict[str, list[tuple[str
         for name, start in _identities_in(data):
             found.setdefault(name, []).append((path, _line(data, start)))
     return found
+
+
+def listings(loader: Loader, paths: Iterable[str]) -> list[tuple[str, int, frozenset[str]]]:
+    """Files that list the children of another object, as (path, first such line, words in the file)."""
+    found = []
+    for path in paths:
+        try:
+            data = loader.read(path)
+        except OSError:
+            continue
+        start = _first_listing(data)
+        if start >= 0:
+            words = frozenset(word.decode() for word in _WORD.findall(data))
+            found.append((path, _line(data, start), words))
+    return found
+
+
+def _first_listing(data: bytes) -> int:
+    """Where children are first put in a list, counted or picked by position; -1 when nowhere."""
+    return next(
+        (m.start() for m in _CHILDREN.finditer(data) if _LISTED.search(_line_before(data, m.start()))), -1
+    )
 
 
 def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:

@@ -167,6 +167,7 @@ class _Tracer(Counting):
             read_by=read_by,
             modified=self._modified(known, path) if matters else "",
             compared=self._compared(named.paths) if matters else "",
+            listed=self._listed() if matters else "",
             scattered=self._scattered(known, named.names) if len(named.names) > 1 else "",
             keeps_state=kept_state(self.project, known) if matters else "",
             internals=tuple(sorted(internals, key=lambda k: k.value)),
@@ -190,6 +191,13 @@ class _Tracer(Counting):
             for file, line in self.project.identity_tests(attribute):
                 return f"`{posixpath.basename(file)}` line {line} asks which object `{attribute}` is"
         return ""
+
+    def _listed(self) -> str:
+        """Where code outside the class counts its children, for which another one would be one more."""
+        found = self.project.listing_of(self.run.cls)
+        if found is None:
+            return ""
+        return f"`{posixpath.basename(found[0])}` line {found[1]} lists the children of modules"
 
     def _scattered(self, target: Target, names: list[Name]) -> str:
         """Whether another method names a module than makes it: one place cannot give each its own."""

@@ -176,3 +176,35 @@ def test_aliases_of_a_module_that_is_changed_are_not_separated() -> None:
         "QAT102",
     )
     assert finding.fix is None
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "return nn.Sequential(*list(Model().children())[:3])",
+        "return nn.Sequential(*Model().children())",
+        "return [m for m in Model().children()]",
+        "return list(Model()._modules.values())[-1]",
+        "return len(tuple(Model().named_children()))",
+    ],
+)
+def test_a_class_whose_children_are_listed_gets_no_other_child_safely(use: str) -> None:
+    """Positions would shift: cutting a backbone this way is common."""
+    finding = only(HEAD.format(change="pass") + f"\ndef cut():\n    {use}\n")
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert "lists the children of modules" in finding.fix.reason
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "for child in model.children():\n        child.eval()",
+        "for name, child in model.named_children():\n        freeze(child)",
+        "return [p for p in model.parameters()]",
+    ],
+)
+def test_the_same_done_to_every_child_is_done_to_another_too(use: str) -> None:
+    finding = only(HEAD.format(change="pass") + f"\ndef walk(model):\n    {use}\n")
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.SAFE
