@@ -12,7 +12,7 @@ Two rules make a scale from how far a tensor reaches. They differ by less than h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -48,15 +48,63 @@ class Extent(NamedTuple):
     """How many were left out."""
 
 
-def reach(extents: Sequence[Extent], observer: str) -> float:
+class Seen:
+    """The extents of any number of forwards, added up."""
+
+    __slots__ = ("forwards", "numbers", "odd", "low", "high", "lows", "highs")
+
+    def __init__(self, *extents: Extent) -> None:
+        self.forwards = 0
+        """Forwards in which there were numbers."""
+        self.numbers = 0
+        self.odd = 0
+        self.low = math.inf
+        self.high = -math.inf
+        self.lows = 0.0
+        """Sum of the lows, each no higher than 0: a range that is quantised symmetrically holds 0."""
+        self.highs = 0.0
+        for extent in extents:
+            self.add(extent)
+
+    def add(self, extent: Extent) -> None:
+        """Take in one more forward."""
+        self.odd += extent.odd
+        if extent.numbers:
+            self.forwards += 1
+            self.numbers += extent.numbers
+            self.low, self.high = min(self.low, extent.low), max(self.high, extent.high)
+            self.lows += min(extent.low, 0.0)
+            self.highs += max(extent.high, 0.0)
+
+    @property
+    def furthest(self) -> float:
+        """The largest magnitude; 0 when there were no numbers."""
+        return max(-self.low, self.high, 0.0)
+
+    def is_like(self, other: Seen) -> bool:
+        """Whether both saw the same, but for differences that no scale would show."""
+        if (self.forwards, self.numbers, self.odd) != (other.forwards, other.numbers, other.odd):
+            return False
+        room = _SAME * (self.furthest + other.furthest)
+        pairs = ((self.low, other.low), (self.high, other.high))
+        sums = ((self.lows, other.lows), (self.highs, other.highs))
+        return not self.numbers or (
+            all(abs(a - b) <= room for a, b in pairs)
+            and all(abs(a - b) <= room * self.forwards for a, b in sums)
+        )
+
+
+_SAME = 1e-4
+
+
+def reach(seen: Iterable[Seen], observer: str) -> float:
     """The largest magnitude of the range that an observer makes of these; 0 when there were no numbers."""
-    seen = [extent for extent in extents if extent.numbers]
-    if not seen:
-        return 0.0
-    if observer == MINMAX:
-        return max(max(-extent.low, extent.high, 0.0) for extent in seen)
-    low = math.fsum(min(extent.low, 0.0) for extent in seen) / len(seen)
-    high = math.fsum(max(extent.high, 0.0) for extent in seen) / len(seen)
+    all_of_them = [one for one in seen if one.numbers]
+    if observer == MINMAX or not all_of_them:
+        return max((one.furthest for one in all_of_them), default=0.0)
+    forwards = sum(one.forwards for one in all_of_them)
+    low = math.fsum(one.lows for one in all_of_them) / forwards
+    high = math.fsum(one.highs for one in all_of_them) / forwards
     return max(-low, high)
 
 

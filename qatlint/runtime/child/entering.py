@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qatlint.runtime.child.numbers import Error, Spread, best_parts
 from qatlint.runtime.quantities import Found, Origin, Quantity
-from qatlint.runtime.scales import FORMATS, Extent, fixed_scale, limit_of
+from qatlint.runtime.scales import FORMATS, Extent, Seen, fixed_scale, limit_of
 
 _LARGEST_TABLE = 1 << 20
 """Divisors with more numbers than this are not cut: they are no tables."""
@@ -20,49 +20,59 @@ class Entering:
 
     def __init__(self, quantity: Quantity) -> None:
         self.quantity = quantity
-        self.extents: list[Extent] = []
-        self.divides = False
-        self.errors: dict[str, Error] = {}
-        self.spread: Spread | None = None
-        self.parts: dict[str, dict[str, Any]] = {}
+        self.seen = Seen()
+        self.calls = 0
+        self._divides = False
+        self._first: Extent | None = None
+        self._changes = False
+        self._errors: dict[str, Error] = {}
+        self._spread: Spread | None = None
+        self._parts: dict[str, dict[str, Any]] = {}
 
     @property
     def limit(self) -> float:
         """The limit of its range."""
-        furthest = max((max(-e.low, e.high) for e in self.extents if e.numbers), default=0.0)
-        return furthest if self.quantity.origin is Origin.CONSTANT else limit_of(furthest)
+        constant = self.quantity.origin is Origin.CONSTANT
+        return self.seen.furthest if constant else limit_of(self.seen.furthest)
 
     def learn(self, found: Found, extent: Extent) -> None:
         """In the first pass: one more call."""
-        self.extents.append(extent)
-        self.divides = self.divides or found.divides
+        self.calls += 1
+        self.seen.add(extent)
+        self._divides = self._divides or found.divides
+        self._first = self._first or extent
+        self._changes = self._changes or extent != self._first
         if found.quantity.origin is not self.quantity.origin:
             self.quantity = self.quantity._replace(origin=Origin.COMPUTED)
 
     def prepare(self) -> None:
         """After the first pass: what the second is to add up."""
-        if self.quantity.origin is Origin.CONSTANT and len({e._replace(odd=0) for e in self.extents}) > 1:
+        if self.quantity.origin is Origin.CONSTANT and self._changes:
             # No input has a part in it, and it changes: the model keeps it from one forward to the next.
             self.quantity = self.quantity._replace(origin=Origin.COMPUTED)
-        self.errors = {form.name: Error(form, fixed_scale(self.limit, form)) for form in FORMATS}
-        seen = [e for e in self.extents if e.numbers]
-        if seen:
-            self.spread = Spread(min(e.low for e in seen), max(e.high for e in seen))
+        self._errors = {form.name: Error(form, fixed_scale(self.limit, form)) for form in FORMATS}
+        if self.seen.numbers:
+            self._spread = Spread(self.seen.low, self.seen.high)
 
     def add(self, tensors: Sequence[Tensor]) -> None:
         """In the second pass: one more call."""
-        for error in self.errors.values():
+        for error in self._errors.values():
             error.add(tensors)
-        if self.spread is not None:
-            self.spread.add(tensors)
-        if self.divides and self.quantity.origin is Origin.CONSTANT and not self.parts and len(tensors) == 1:
+        if self._spread is not None:
+            self._spread.add(tensors)
+        if (
+            self._divides
+            and self.quantity.origin is Origin.CONSTANT
+            and not self._parts
+            and len(tensors) == 1
+        ):
             self._cut(tensors[0])
 
     def _cut(self, divisor: Tensor) -> None:
         for form in FORMATS if divisor.numel() <= _LARGEST_TABLE else ():
             found = best_parts(divisor, form)
             if found is not None:
-                self.parts[form.name] = found._asdict()
+                self._parts[form.name] = found._asdict()
 
     def answer(self) -> dict[str, Any]:
         """What it comes to, as plain values."""
@@ -70,17 +80,17 @@ class Entering:
         return {
             "name": quantity.name,
             "stub": quantity.stub,
-            "calls": len(self.extents),
+            "calls": self.calls,
             "place": quantity.place,
             "origin": quantity.origin.value,
-            "numbers": sum(e.numbers for e in self.extents),
-            "odd": sum(e.odd for e in self.extents),
-            "low": min((e.low for e in self.extents if e.numbers), default=0.0),
-            "high": max((e.high for e in self.extents if e.numbers), default=0.0),
+            "numbers": self.seen.numbers,
+            "odd": self.seen.odd,
+            "low": self.seen.low,
+            "high": self.seen.high,
             "limit": self.limit,
-            "uniformity": None if self.spread is None else self.spread.uniformity,
-            "errors": {name: _figures(error) for name, error in self.errors.items()},
-            "parts": self.parts,
+            "uniformity": None if self._spread is None else self._spread.uniformity,
+            "errors": {name: _figures(error) for name, error in self._errors.items()},
+            "parts": self._parts,
         }
 
 

@@ -26,19 +26,20 @@ from qatlint.runtime.scales import (
     FORMATS,
     Extent,
     Format,
+    Seen,
     measured_scale,
     reach,
 )
 from qatlint.runtime.shares import CallKey, Edge, SharedUnit, Shares
 
 
-class _Sample(NamedTuple):
-    """What the first pass keeps of one sample. Keys are numbers of ops."""
+class _Plan(NamedTuple):
+    """What is to be measured in a sample. Samples that do the same share one."""
 
-    targets: dict[int, str]
-    extents: dict[int, Extent]
-    """Of results; of divisors under the negative number less one."""
-    calls: dict[int, CallKey]
+    targets: tuple[tuple[int, str], ...]
+    """Ops that were looked at, in order, and what they compute."""
+    calls: tuple[tuple[int, CallKey], ...]
+    """Ops that give the results of calls of units with a scale."""
     found: tuple[Found, ...]
 
 
@@ -69,15 +70,21 @@ class _Measuring:
         self._observer = observer
         self._given = given
         self._shares = Shares()
-        self._extents: defaultdict[CallKey, list[Extent]] = defaultdict(list)
+        self._seen: defaultdict[CallKey, Seen] = defaultdict(Seen)
         self._quantities: dict[tuple[object, ...], Entering] = {}
         self._errors: dict[CallKey, dict[tuple[str, float], Error]] = {}
+        self._seen_again: defaultdict[CallKey, Seen] = defaultdict(Seen)
+        self._steady = True
         self._reaches: dict[Hashable, float] = {}
         self._notes: dict[str, None] = {}
 
     def answer(self) -> dict[str, Any]:
         first, restore = self._first_model()
-        seen = [self._first(first, number) for number in range(len(self._samples))]
+        plans: dict[_Plan, _Plan] = {}
+        wanted = []
+        for number in range(len(self._samples)):
+            plan = self._first(first, number)
+            wanted.append(plans.setdefault(plan, plan))
         for key in (key for unit in self._shared() for key in _keys(unit)):
             self._errors[key] = self._wanted(key)
         self._note_what_is_missing()
@@ -86,8 +93,13 @@ class _Measuring:
             quantity.prepare()
         restore()
         del first, restore
-        for number, sample in enumerate(seen):
-            self._second(number, sample)
+        for number, plan in enumerate(wanted):
+            self._second(number, plan)
+        if not self._steady or not all(
+            self._seen[key].is_like(again) for key, again in self._seen_again.items()
+        ):
+            said = "the model does not do the same again when it is given the same: figures mix two runs"
+            self._notes[said] = None
         edges = list(dict.fromkeys(edge for unit in self._shared() for edge in unit.splits))
         return {
             "samples": len(self._samples),
@@ -95,9 +107,7 @@ class _Measuring:
             "units": [self._unit(unit, edges) for unit in self._shared()],
             "edges": [edge._asdict() for edge in edges],
             "scaleless": [(path, *told) for path, told in self._shares.scaleless.items()],
-            "quantities": [
-                q.answer() for q in self._quantities.values() if any(e.numbers for e in q.extents)
-            ],
+            "quantities": [q.answer() for q in self._quantities.values() if q.seen.numbers],
         }
 
     def _first_model(self) -> tuple[nn.Module, Callable[[], None]]:
@@ -111,7 +121,7 @@ class _Measuring:
 
     # The first pass.
 
-    def _first(self, model: nn.Module, number: int) -> _Sample:
+    def _first(self, model: nn.Module, number: int) -> _Plan:
         targets: dict[int, str] = {}
         extents: dict[int, Extent] = {}
         divisors: dict[int, int] = {}
@@ -126,13 +136,13 @@ class _Measuring:
 
         flow = watch(model, self._samples[number], self._seed + number, look)
         self._notes.update(dict.fromkeys(flow.recording.notes))
-        calls = {op: key for op, key in self._shares.add(flow).items() if op in extents}
-        for op, key in calls.items():
-            self._extents[key].append(extents[op])
+        calls = tuple((op, key) for op, key in self._shares.add(flow).items() if op in extents)
+        for op, key in calls:
+            self._seen[key].add(extents[op])
         found = tuple(quantities(flow, divisors))
         for one in found:
             self._learn(one, extents)
-        return _Sample(targets, extents, calls, found)
+        return _Plan(tuple(targets.items()), calls, found)
 
     def _learn(self, found: Found, extents: dict[int, Extent]) -> None:
         quantity = found.quantity
@@ -146,11 +156,11 @@ class _Measuring:
         return [unit for unit in self._shares.units.values() if any(map(self._numbers, _keys(unit)))]
 
     def _numbers(self, key: CallKey) -> int:
-        return sum(e.numbers for e in self._extents.get(key, ()))
+        return self._seen[key].numbers if key in self._seen else 0
 
     def _note_what_is_missing(self) -> None:
         for key in (key for unit in self._shares.units.values() for key in _keys(unit)):
-            if key in self._extents and not self._numbers(key) and any(e.odd for e in self._extents[key]):
+            if key in self._seen and not self._seen[key].numbers and self._seen[key].odd:
                 said = f"`{key.unit}` gives nothing but NaN and infinities in call {key.call + 1}"
                 self._notes[said] = None
 
@@ -195,42 +205,39 @@ class _Measuring:
     def _reach(self, group: Hashable, keys: Iterable[CallKey]) -> float:
         """How far the calls of a group reach; the name of the group is enough to remember it by."""
         if group not in self._reaches:
-            seen = [extent for key in keys for extent in self._extents.get(key, ())]
+            seen = (self._seen[key] for key in keys if key in self._seen)
             self._reaches[group] = reach(seen, self._observer)
         return self._reaches[group]
 
     # The second pass.
 
-    def _second(self, number: int, sample: _Sample) -> None:
+    def _second(self, number: int, plan: _Plan) -> None:
         wanted: defaultdict[int, list[Entering]] = defaultdict(list)
-        for found in sample.found:
+        for found in plan.found:
             if found.quantity.key in self._quantities:
                 wanted[found.op].append(self._quantities[found.quantity.key])
-        steady = True
-        seen: set[int] = set()
+        targets, calls = dict(plan.targets), dict(plan.calls)
+        looked_at = 0
 
         def look(op: Op, gave: list[Tensor], divisor: Divisor | None) -> None:
-            nonlocal steady
-            seen.add(op.number)
-            if sample.targets.get(op.number) != op.target:
-                steady = False
+            nonlocal looked_at
+            looked_at += 1
+            if targets.get(op.number) != op.target:
+                self._steady = False
                 return
-            key = sample.calls.get(op.number)
+            key = calls.get(op.number)
             if key in self._errors:
-                steady = steady and extent(gave) == sample.extents[op.number]
+                self._seen_again[key].add(extent(gave))
                 for error in self._errors[key].values():
                     error.add(gave)
-            for measured in wanted.get(op.number, ()):
-                if measured.quantity.stub:
-                    measured.add(gave)
+            for entering in wanted.get(op.number, ()):
+                if entering.quantity.stub:
+                    entering.add(gave)
                 elif divisor is not None:
-                    measured.add([divisor.tensor])
+                    entering.add([divisor.tensor])
 
         watch(self._model, self._samples[number], self._seed + number, look)
-        if not steady or seen != set(sample.targets):
-            self._notes[
-                "the model does not do the same again when it is given the same: figures mix two runs"
-            ] = None
+        self._steady = self._steady and looked_at == len(targets)
 
     # What it comes to.
 
@@ -261,13 +268,13 @@ class _Measuring:
 
     def _call(self, unit: SharedUnit, call: int) -> dict[str, Any]:
         key = CallKey(unit.path, call)
-        seen = self._extents.get(key, [])
+        seen = self._seen.get(key) or Seen()
         return {
-            "samples": len(seen),
-            "numbers": sum(e.numbers for e in seen),
-            "odd": sum(e.odd for e in seen),
-            "low": min((e.low for e in seen if e.numbers), default=0.0),
-            "high": max((e.high for e in seen if e.numbers), default=0.0),
+            "samples": seen.forwards,
+            "numbers": seen.numbers,
+            "odd": seen.odd,
+            "low": seen.low,
+            "high": seen.high,
             "alone": {f.name: self._error(key, f, self._alone(key, f)) for f in FORMATS},
             "together": {f.name: self._error(key, f, self._together(unit, f)) for f in FORMATS},
         }
