@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from qatlint.runtime.child.numbers import Error, Spread, best_parts
+from qatlint.runtime.child.numbers import Error, Spread, add, best_parts
 from qatlint.runtime.quantities import Found, Origin, Quantity
 from qatlint.runtime.scales import FORMATS, Extent, Seen, fixed_scale, limit_of
 
@@ -56,8 +56,7 @@ class Entering:
 
     def add(self, tensors: Sequence[Tensor]) -> None:
         """In the second pass: one more call."""
-        for error in self._errors.values():
-            error.add(tensors)
+        add(self._errors.values(), tensors)
         if self._spread is not None:
             self._spread.add(tensors)
         if (

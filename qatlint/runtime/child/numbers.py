@@ -34,8 +34,17 @@ def extent(tensors: Iterable[Tensor]) -> Extent:
     return Extent(count, low, high, odd) if count else Extent(0, 0.0, 0.0, odd)
 
 
-class Error:
-    """The error of one format and scale over any number of tensors."""
+class _Piece(NamedTuple):
+    """Some finite numbers, with what every scale asks of them."""
+
+    numbers: Tensor
+    low: float
+    high: float
+    signal: float
+
+
+class Noise:
+    """The error of one format and scale over any number of tensors, as sums."""
 
     def __init__(self, form: Format, scale: float) -> None:
         self.form = form
@@ -47,6 +56,28 @@ class Error:
         self.clipped = 0
         """Numbers further out than half a step from what the format can hold: their error is not one of
         rounding."""
+
+    def take(self, piece: _Piece) -> None:
+        """Take in some numbers."""
+        self.signal += piece.signal
+        error = self._quantised(piece).sub_(piece.numbers)
+        self.noise += torch.dot(error, error).item()
+
+    def _quantised(self, piece: _Piece) -> Tensor:
+        if self.scale <= 0:
+            return torch.zeros_like(piece.numbers)  # the scale of an observer that saw nothing but 0
+        low, high = self.form.low, self.form.high
+        least, most = (low - 0.5) * _ROUNDING * self.scale, (high + 0.5) * _ROUNDING * self.scale
+        if piece.low < least or piece.high > most:
+            self.clipped += int(((piece.numbers < least) | (piece.numbers > most)).sum())
+        return (piece.numbers / self.scale).round_().clamp_(low, high).mul_(self.scale)
+
+
+class Error(Noise):
+    """The same with the errors of single numbers."""
+
+    def __init__(self, form: Format, scale: float) -> None:
+        super().__init__(form, scale)
         self.furthest = 0.0
         """Largest error."""
         self.relative = 0.0
@@ -54,29 +85,26 @@ class Error:
         self.vanished = 0
         """Numbers other than 0 that become 0."""
 
-    def add(self, tensors: Iterable[Tensor]) -> None:
-        """Take in the finite numbers of some tensors."""
-        for piece, _ in _pieces(tensors):
-            if piece.numel():
-                self._add(piece)
-
-    def _add(self, numbers: Tensor) -> None:
-        low, high = self.form.low, self.form.high
-        self.signal += numbers.square().sum().item()
-        if self.scale > 0:
-            steps = numbers / self.scale
-            outside = (steps > (high + 0.5) * _ROUNDING) | (steps < (low - 0.5) * _ROUNDING)
-            self.clipped += int(outside.sum())
-            quantised = steps.round_().clamp_(low, high).mul_(self.scale)
-        else:
-            quantised = torch.zeros_like(numbers)  # the scale of an observer that saw nothing but 0
-        error = (numbers - quantised).abs_()
-        self.noise += error.square().sum().item()
+    def _quantised(self, piece: _Piece) -> Tensor:
+        quantised = super()._quantised(piece)
+        error = (piece.numbers - quantised).abs_()
         self.furthest = max(self.furthest, error.max().item())
-        some = numbers != 0
+        some = piece.numbers != 0
         if bool(some.any()):
-            self.relative = max(self.relative, (error[some] / numbers[some].abs()).max().item())
+            self.relative = max(self.relative, (error[some] / piece.numbers[some].abs()).max().item())
             self.vanished += int((quantised[some] == 0).sum())
+        return quantised
+
+
+def add(noises: Iterable[Noise], tensors: Iterable[Tensor]) -> None:
+    """Let all of these take in the finite numbers of some tensors."""
+    all_of_them = list(noises)
+    for numbers, _ in _pieces(tensors):
+        if numbers.numel():
+            low, high = torch.aminmax(numbers)
+            piece = _Piece(numbers, low.item(), high.item(), torch.dot(numbers, numbers).item())
+            for noise in all_of_them:
+                noise.take(piece)
 
 
 class Spread:

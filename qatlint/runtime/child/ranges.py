@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from qatlint.runtime.child.behaviour import state_of
 from qatlint.runtime.child.entering import Entering
 from qatlint.runtime.child.load import Sample
-from qatlint.runtime.child.numbers import Error, extent
+from qatlint.runtime.child.numbers import Noise, add, extent
 from qatlint.runtime.child.watching import Divisor, watch
 from qatlint.runtime.quantities import Found, quantities
 from qatlint.runtime.recording import Op
@@ -72,7 +72,7 @@ class _Measuring:
         self._shares = Shares()
         self._seen: defaultdict[CallKey, Seen] = defaultdict(Seen)
         self._quantities: dict[tuple[object, ...], Entering] = {}
-        self._errors: dict[CallKey, dict[tuple[str, float], Error]] = {}
+        self._noises: dict[CallKey, dict[tuple[str, float], Noise]] = {}
         self._seen_again: defaultdict[CallKey, Seen] = defaultdict(Seen)
         self._steady = True
         self._reaches: dict[Hashable, float] = {}
@@ -86,7 +86,7 @@ class _Measuring:
             plan = self._first(first, number)
             wanted.append(plans.setdefault(plan, plan))
         for key in (key for unit in self._shared() for key in _keys(unit)):
-            self._errors[key] = self._wanted(key)
+            self._noises[key] = self._wanted(key)
         self._note_what_is_missing()
         self._note_what_is_given()
         for quantity in self._quantities.values():
@@ -175,17 +175,17 @@ class _Measuring:
 
     # The scales.
 
-    def _wanted(self, key: CallKey) -> dict[tuple[str, float], Error]:
+    def _wanted(self, key: CallKey) -> dict[tuple[str, float], Noise]:
         """What is to be added up for a call: the errors of every scale that it may get."""
         unit = self._shares.units[key.unit]
-        wanted: dict[tuple[str, float], Error] = {}
+        wanted: dict[tuple[str, float], Noise] = {}
         for form in FORMATS:
             for scale in (
                 self._alone(key, form),
                 self._together(unit, form),
                 *(self._split(unit, edge, key.call, form) for edge in unit.splits),
             ):
-                wanted.setdefault((form.name, scale), Error(form, scale))
+                wanted.setdefault((form.name, scale), Noise(form, scale))
         return wanted
 
     def _alone(self, key: CallKey, form: Format) -> float:
@@ -226,10 +226,9 @@ class _Measuring:
                 self._steady = False
                 return
             key = calls.get(op.number)
-            if key in self._errors:
+            if key in self._noises:
                 self._seen_again[key].add(extent(gave))
-                for error in self._errors[key].values():
-                    error.add(gave)
+                add(self._noises[key].values(), gave)
             for entering in wanted.get(op.number, ()):
                 if entering.quantity.stub:
                     entering.add(gave)
@@ -281,8 +280,8 @@ class _Measuring:
 
     def _error(self, key: CallKey, form: Format, scale: float) -> tuple[float, int, float, float]:
         """(scale, clipped numbers, signal, noise)."""
-        error = self._errors[key][form.name, scale]
-        return scale, error.clipped, error.signal, error.noise
+        found = self._noises[key][form.name, scale]
+        return scale, found.clipped, found.signal, found.noise
 
 
 def _put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402
 
 from qatlint.runtime.child import numbers as own  # noqa: E402
-from qatlint.runtime.child.numbers import Error, Spread, best_parts, extent, floating  # noqa: E402
+from qatlint.runtime.child.numbers import Error, Spread, add, best_parts, extent, floating  # noqa: E402
 from qatlint.runtime.scales import INT8, INT16, Extent, measured_scale, sqnr  # noqa: E402
 
 
@@ -27,8 +27,8 @@ def test_the_two_calls_of_the_manuals_div() -> None:
     scale = 0.0446799
     assert 128 * scale == pytest.approx(5.719, abs=1e-3)
     fits, clipped = Error(INT8, scale), Error(INT8, scale)
-    fits.add([torch.linspace(0.0002146, 4.5935526, 5000)])
-    clipped.add([torch.linspace(0.0, 6.2831225, 5000)])
+    add([fits], [torch.linspace(0.0002146, 4.5935526, 5000)])
+    add([clipped], [torch.linspace(0.0, 6.2831225, 5000)])
     assert fits.clipped == 0
     assert fits.furthest <= scale / 2
     assert clipped.clipped / 5000 == pytest.approx(1 - 127.5 * scale / 6.2831225, abs=1e-3)
@@ -43,7 +43,7 @@ def test_the_row_of_the_manuals_divisors() -> None:
     seen = extent([table])
     scale = measured_scale(seen.high, INT16)
     error = Error(INT16, scale)
-    error.add([table])
+    add([error], [table])
     assert scale == pytest.approx(0.2642754, abs=1e-7)
     assert error.noise / 128 == pytest.approx(0.0058058, abs=1e-5)
     assert sqnr(error.signal, error.noise) == pytest.approx(89.0683746, abs=0.01)
@@ -97,7 +97,7 @@ def test_errors_are_those_of_torchs_fake_quantisation() -> None:
     scale = measured_scale(2.0, INT8)  # many are cut off
     expected = torch.fake_quantize_per_tensor_affine(values.float(), scale, 0, -128, 127).double() - values
     error = Error(INT8, scale)
-    error.add([values])
+    add([error], [values])
     assert error.noise == pytest.approx(expected.square().sum().item(), rel=1e-6)
     outside = (values > 127.5 * scale) | (values < -128.5 * scale)
     assert error.clipped == int(outside.sum()) > 0
@@ -107,7 +107,7 @@ def test_the_largest_number_is_not_called_clipped_by_its_own_scale() -> None:
     for reach in (0.1, 1 / 3, 6.2831225, 8659.6435547, 1e-30):
         for form in (INT8, INT16):
             error = Error(form, measured_scale(reach, form))
-            error.add([torch.tensor([reach, -reach, reach / 2], dtype=torch.float64)])
+            add([error], [torch.tensor([reach, -reach, reach / 2], dtype=torch.float64)])
             assert error.clipped == 0
 
 
@@ -116,7 +116,7 @@ def test_pieces_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def figures() -> tuple[object, ...]:
         error, spread = Error(INT8, 0.02), Spread(-4.0, 4.0)
-        error.add([values])
+        add([error], [values])
         spread.add([values])
         return (
             extent([values]),
@@ -136,7 +136,7 @@ def test_nan_and_infinities_are_left_out_and_counted() -> None:
     values = torch.tensor([1.0, math.nan, -2.0, math.inf, -math.inf])
     assert extent([values]) == Extent(2, -2.0, 1.0, odd=3)
     error = Error(INT8, measured_scale(2.0, INT8))
-    error.add([values])
+    add([error], [values])
     assert error.signal == 5.0
     assert math.isfinite(error.noise)
 
@@ -144,13 +144,13 @@ def test_nan_and_infinities_are_left_out_and_counted() -> None:
 def test_half_precision_sums_do_not_overflow() -> None:
     values = torch.full((100,), 60000.0, dtype=torch.float16)
     error = Error(INT8, measured_scale(60000.0, INT8))
-    error.add([values])
+    add([error], [values])
     assert error.signal == pytest.approx(100 * 60000.0**2)
 
 
 def test_a_scale_of_zero_turns_everything_to_zero() -> None:
     error = Error(INT8, 0.0)
-    error.add([torch.tensor([0.0, 3.0])])
+    add([error], [torch.tensor([0.0, 3.0])])
     assert (error.noise, error.clipped, error.vanished) == (9.0, 0, 1)
 
 
