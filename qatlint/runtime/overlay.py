@@ -6,6 +6,7 @@ elsewhere. So nothing has to be checked out or installed twice, and data files a
 
 from __future__ import annotations
 
+import filecmp
 import os
 import subprocess
 from collections.abc import Mapping
@@ -38,30 +39,52 @@ def parse(text: str, target_file: str, folder: str) -> Overlay:
 
 
 def from_folder(path: str, folder: str) -> Overlay:
-    """Every Python file of `path` stands for the one with the same relative path below `folder`."""
+    """The files of `path` stand for those with the same relative paths below `folder`: Python files, and
+    others that `folder` has too. Those that are the same are left out."""
     found: dict[str, bytes | None] = {}
+    any_source = False
     for above, folders, names in os.walk(path):
-        folders[:] = [name for name in folders if name not in (".git", "__pycache__")]
+        folders[:] = [name for name in folders if not _is_no_source(above, name)]
         for name in names:
-            if name.endswith(".py"):
-                source = os.path.join(above, name)
-                found[os.path.join(folder, os.path.relpath(source, path))] = _read(source)
-    if not found:
+            source = os.path.join(above, name)
+            aim = os.path.join(folder, os.path.relpath(source, path))
+            is_source = name.endswith(".py")
+            any_source |= is_source
+            there = os.path.isfile(aim)
+            if (is_source and not there) or (there and not filecmp.cmp(source, aim, shallow=False)):
+                found[aim] = _read(source)
+    if not any_source:
         raise OverlayError(f"`{path}` holds no Python file")
     return found
 
 
+def _is_no_source(above: str, name: str) -> bool:
+    """Whether a folder belongs to tools: git, caches, environments."""
+    return (
+        name.startswith(".")
+        or name == "__pycache__"
+        or os.path.exists(os.path.join(above, name, "pyvenv.cfg"))
+    )
+
+
 def from_git(revision: str, folder: str) -> Overlay:
-    """The Python files of the repository around `folder` that were different in `revision`."""
+    """The files of the repository around `folder` that were different in `revision`.
+
+    Of files that are new since then only Python ones count: to be read, others have to be named by something
+    that changed as well, and samples and weights often lie about.
+    """
     top = _git(folder, "rev-parse", "--show-toplevel").decode().strip()
     commit = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", what=revision)
     name = commit.decode().strip()
     found: dict[str, bytes | None] = {}
-    changed = _git(top, "diff", "--name-status", "--no-renames", "-z", name, "--", "*.py").split(b"\0")
+    changed = _git(top, "diff", "--name-status", "--no-renames", "--ignore-submodules", "-z", name).split(
+        b"\0"
+    )
     for status, path in zip(changed[::2], changed[1::2], strict=False):
-        found[_below(top, path)] = (
-            None if status == b"A" else _git(top, "cat-file", "blob", f"{name}:{os.fsdecode(path)}")
-        )
+        if status != b"A":
+            found[_below(top, path)] = _git(top, "cat-file", "blob", f"{name}:{os.fsdecode(path)}")
+        elif path.endswith(b".py"):
+            found[_below(top, path)] = None
     untracked = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
     for path in filter(None, untracked.split(b"\0")):
         found[_below(top, path)] = None

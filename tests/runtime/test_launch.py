@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -319,3 +321,136 @@ def test_the_overlay_is_what_runs(tmp_path: Path) -> None:
     error = fails(tmp_path, "pkg.extra:Net", overlay=overlay)
     assert "is not there in this version" in error.message
     assert not list(package.glob("__pycache__/net*")), "byte code of another version was left behind"
+
+
+READER = """\
+import importlib.util, io, os, pathlib, pkgutil, runpy, shutil, sys, tokenize
+from m import Net, inputs
+
+HERE = os.path.dirname(__file__)
+other = os.path.join(HERE, "other.py")
+
+
+def by_path():
+    spec = importlib.util.spec_from_file_location("elsewhere", other)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.version
+
+
+def by_a_finder():
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return importlib.util.spec_from_file_location(name, other) if name == "mapped" else None
+
+    sys.meta_path.insert(0, Finder)
+    import mapped
+    return mapped.version
+
+
+def executed(text):
+    names = {}
+    exec(text, names)
+    return names["version"]
+
+
+def opened():
+    with open(other) as file:
+        return executed(file.read())
+
+
+def by_pathlib():
+    return executed(pathlib.Path(other).read_text())
+
+
+def copied():
+    shutil.copyfile(other, "copy.py")
+    return executed(pathlib.Path("copy.py").read_text())
+
+
+def of_a_package():
+    return executed(pkgutil.get_data("m", "other.py"))
+
+
+def past_everything():
+    number = os.open(other, os.O_RDONLY)
+    assert executed(os.read(number, 1000)) == "new"
+    return "old"  # what it makes of it is not the point
+
+
+def of_the_interpreter():
+    assert runpy.run_path(other)["version"] == "new"
+    return "old"
+
+
+def there():
+    try:
+        open(os.path.join(HERE, "later.txt"))
+    except FileNotFoundError:
+        return "old"
+    return "new"
+
+
+def model(how):
+    def build():
+        assert how() == "old", "the version on disk was read"
+        return Net()
+    return build
+
+
+models = {name: model(value) for name, value in list(globals().items()) if callable(value)}
+globals().update({f"with_{name}": build for name, build in models.items()})
+"""
+
+
+def read_in(folder: Path, build: str) -> dict[str, Any]:
+    """Run a model that reads `other.py`, which the version to be run has otherwise than the disk."""
+    (folder / "reader.py").write_text(READER)
+    (folder / "other.py").write_text("version = 'new'\n")
+    (folder / "later.txt").touch()
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "."], cwd=folder, check=True)
+    overlay = {str(folder / "other.py"): b"version = 'old'\n", str(folder / "later.txt"): None}
+    return run(folder, f"reader:with_{build}", overlay=overlay)
+
+
+@pytest.mark.parametrize(
+    "build", ["by_path", "by_a_finder", "opened", "by_pathlib", "copied", "of_a_package", "there"]
+)
+def test_the_overlay_is_read_in_every_usual_way(tmp_path: Path, build: str) -> None:
+    """Byte code of the version on disk does not get in its way."""
+    assert read_in(tmp_path, build)["recordings"]
+
+
+@pytest.mark.parametrize("build", ["past_everything", "of_the_interpreter"])
+def test_reading_past_the_overlay_is_never_a_proof(tmp_path: Path, build: str) -> None:
+    with pytest.raises(ChildFailed, match=r"other\.py was read past"):
+        read_in(tmp_path, build)
+
+
+def test_code_that_looks_at_its_own_source_is_fine(tmp_path: Path) -> None:
+    """Tracebacks, `inspect` and TorchScript see the served text, without opening the file."""
+    (tmp_path / "looker.py").write_text("raise RuntimeError('not this version')\n")
+    text = (
+        MODEL
+        + """
+import inspect, traceback, warnings
+
+
+class Looker(Net):
+    def forward(self, x):
+        try:
+            raise ValueError
+        except ValueError:
+            assert "raise ValueError" in traceback.format_exc()
+        assert "class Looker" in inspect.getsource(Looker)
+        warnings.warn("something")
+        return super().forward(x)
+
+
+@torch.jit.script
+def scripted(x: torch.Tensor):
+    return x + 1
+"""
+    )
+    assert run(tmp_path, "looker:Looker", overlay={str(tmp_path / "looker.py"): text.encode()})["recordings"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -40,12 +41,50 @@ def test_git_gives_what_differs_from_the_revision(project: Path, folder: str) ->
         "pkg/changed.py": b"old = 'changed.py'\n",
         "pkg/gone.py": b"old = 'gone.py'\n",
         "pkg/new.py": None,
+        "data.txt": b"old",
     }
 
 
 def test_a_file_added_to_the_index_was_not_there_either(project: Path) -> None:
     git(project, "add", "pkg/new.py")
     assert parse("git:HEAD", "", str(project))[str(project / "pkg/new.py")] is None
+
+
+def test_data_that_is_tracked_counts_and_new_data_does_not(project: Path) -> None:
+    (project / "pkg/model.yaml").write_text("depth: 1\n")
+    git(project, "add", "pkg/model.yaml")
+    git(project, "commit", "-qm", "data")
+    (project / "pkg/model.yaml").write_text("depth: 2\n")
+    (project / "weights.pt").write_bytes(b"new")
+    (project / "sample.pt").write_bytes(b"new")
+    git(project, "add", "sample.pt")
+    found = {os.path.basename(path): text for path, text in parse("git:HEAD", "", str(project)).items()}
+    assert found["model.yaml"] == b"depth: 1\n"
+    assert not {"weights.pt", "sample.pt"} & set(found)
+
+
+def test_of_a_folder_only_what_differs_counts(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for folder in ("pkg", "env/lib", ".tox", "pkg/__pycache__"):
+        (other / folder).mkdir(parents=True)
+    (other / "env/pyvenv.cfg").touch()
+    (project / "pkg/a.yaml").write_text("here\n")
+    for name in (
+        "env/lib/a.py",
+        ".tox/a.py",
+        "pkg/__pycache__/a.py",
+        "pkg/new_here.py",
+        "pkg/a.yaml",
+        "b.yaml",
+    ):
+        (other / name).write_text("there\n")
+    (other / "pkg/kept.py").write_bytes((project / "pkg/kept.py").read_bytes())
+    assert parse(str(other), "", str(project)) == {
+        str(project / "pkg/new_here.py"): b"there\n",
+        str(project / "pkg/a.yaml"): b"there\n",
+    }
 
 
 def test_a_folder_stands_for_files_at_the_same_paths(

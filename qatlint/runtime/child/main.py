@@ -46,7 +46,9 @@ def _do(request: dict[str, Any]) -> dict[str, Any]:
 
     served.install(request["overlay"])
     answer = {"backend": backend.provide(), "torch": version}
-    return {**answer, **jobs.JOBS[request["job"]](request)}
+    answer |= jobs.JOBS[request["job"]](request)
+    served.check()
+    return answer
 
 
 def _torch() -> str:
