@@ -9,7 +9,9 @@ from __future__ import annotations
 import filecmp
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from qatlint.runtime.target import Target
 
 Overlay = Mapping[str, "bytes | None"]
 """Absolute path -> the text that stands for the file; None: the file is not there."""
@@ -89,6 +91,17 @@ def from_git(revision: str, folder: str) -> Overlay:
     for path in filter(None, untracked.split(b"\0")):
         found[_below(top, path)] = None
     return found
+
+
+def keeping(overlay: Overlay, target: Target, folders: Sequence[str]) -> Overlay:
+    """The same, but a file that makes inputs is there even if that version had none.
+
+    Inputs are the same for both versions, and their file is often written for the proof.
+    """
+    stem = os.path.join(*target.module.split(".")) if target.module else ""
+    known = [target.file] if target.file else [os.path.join(folder, f"{stem}.py") for folder in folders]
+    files = {os.path.realpath(file) for file in known}
+    return {p: text for p, text in overlay.items() if text is not None or os.path.realpath(p) not in files}
 
 
 def _below(top: str, path: bytes) -> str:

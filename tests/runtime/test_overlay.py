@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qatlint.runtime.overlay import OverlayError, parse
+from qatlint.runtime.overlay import OverlayError, keeping, parse
+from qatlint.runtime.target import Target
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -119,3 +120,11 @@ def test_what_cannot_be_had_is_said(project: Path, text: str, says: str) -> None
 def test_outside_of_a_repository_git_says_so(tmp_path: Path) -> None:
     with pytest.raises(OverlayError, match="git says"):
         parse("git:HEAD", "", str(tmp_path))
+
+
+def test_a_file_of_inputs_is_kept_though_the_other_version_had_none(tmp_path: Path) -> None:
+    made, other, old = (str(tmp_path / name) for name in ("inp.py", "m.py", "n.py"))
+    whole = {made: None, other: None, old: b"x"}
+    for target in (Target("", made, "", "f"), Target("", "", "inp", "f")):
+        assert keeping(whole, target, (str(tmp_path),)) == {other: None, old: b"x"}
+    assert keeping(whole, Target("", old, "", "f"), ()) == whole

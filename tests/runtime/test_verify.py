@@ -218,3 +218,56 @@ def test_any_key_without_a_place_breaks_the_second(wrong: dict[str, object]) -> 
 
 def test_what_is_not_compared_is_not_claimed() -> None:
     assert "train" not in outputs_point({**ANSWER, "outputs": {"eval": []}}, ["eval"]).summary
+
+
+PARAMETER = """\
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4, 1, 1))
+        self.register_buffer("running_mean", torch.zeros(4, 1, 1), persistent=False)
+
+    def get_extra_state(self):
+        return {"version": 1}
+
+    def set_extra_state(self, state):
+        pass
+
+    def load_state_dict(self, state, strict=True):
+        super().load_state_dict(state, strict)
+
+    def forward(self, x):
+        return x * self.scale - self.running_mean
+
+
+def inputs():
+    return torch.randn(2, 4, 3, 3)
+"""
+
+
+def test_a_model_is_what_it_is_whatever_its_state_dict_holds(tmp_path: Path) -> None:
+    report = proof(tmp_path, PARAMETER + "# changed\n", before=PARAMETER)
+    assert report.holds, failing(report)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "self.scale = nn.Parameter(torch.ones(4, 1, 1))",
+            "self.register_buffer('scale', torch.ones(4, 1, 1))",
+            "no parameter any more",
+        ),
+        ("return x *", "x += 1; return (x - 1) *", "the input [0][0] differs"),
+        ('"version": 1', '"version": 2', "_extra_state: ['version'] 1 became 2"),
+    ],
+)
+def test_what_only_the_caller_or_the_optimizer_sees_is_seen(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    report = proof(tmp_path, PARAMETER.replace(old, new), before=PARAMETER)
+    assert any(said in text for text in failing(report)["outputs"])

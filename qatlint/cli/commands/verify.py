@@ -93,6 +93,8 @@ def command(
         raise click.UsageError(f"--before: {error}") from None
     if not old:
         base.warn(f"nothing differs from {before}: both versions are the same files")
+    if (parsed.file, parsed.module) != (made_by.file, made_by.module):
+        old = overlay.keeping(old, made_by, (os.getcwd(), *map(os.path.abspath, src)))
     question = Question(
         parsed,
         made_by,

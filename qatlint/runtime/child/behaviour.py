@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from qatlint.runtime.child.load import Sample, sow
 from qatlint.runtime.child.pieces import pieces
 from qatlint.runtime.child.recorder import Recorder
-from qatlint.runtime.child.trouble import stage
+from qatlint.runtime.child.trouble import Trouble, stage
 from qatlint.runtime.recording import Recording
 
 Pieces = list[tuple[str, Any]]
@@ -32,15 +33,23 @@ def shake(model: nn.Module, seed: int) -> None:
     """Move every weight and running statistic a little: layers that start as zeros or ones would hide what
     an older version does otherwise."""
     source = torch.Generator().manual_seed(seed)
+    saved = model.state_dict()  # the other version is given nothing else
 
     def noise(tensor: Tensor) -> Tensor:
         return torch.randn(tensor.shape, generator=source).to(tensor)
 
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise Trouble(
+            "the model has lazy modules, which have no weights yet",
+            "let the callable run it once before it returns it",
+        )
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.is_floating_point():
                 parameter.add_(noise(parameter), alpha=0.02)
         for name, buffer in model.named_buffers():
+            if name not in saved:
+                continue
             if name.endswith("running_mean"):
                 buffer.add_(noise(buffer), alpha=0.02)
             elif name.endswith("running_var"):
@@ -77,6 +86,8 @@ def observe(model: nn.Module, samples: list[Sample], seed: int, modes: list[str]
                 else:
                     with torch.no_grad():
                         found = pieces(model(*args, **kwargs))
+            # What a model writes into its inputs, its caller sees.
+            found += [(f"the input {path}", p) for path, p in pieces((args, kwargs)) if isinstance(p, Tensor)]
             outputs[mode].append([(path, kept(piece)) for path, piece in found])
     return Behaviour(outputs, gradients, state_of(model))
 

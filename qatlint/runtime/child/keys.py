@@ -27,16 +27,19 @@ def load_into(model: nn.Module, state: dict[str, Any]) -> Loading:
     except RuntimeError as error:
         return Loading(str(error), [], [], {})
     own = model.state_dict(keep_vars=True)
+    # A `load_state_dict` of the user's may give nothing back.
+    absent = own.keys() - state.keys() if outcome is None else outcome.missing_keys
+    foreign = state.keys() - own.keys() if outcome is None else outcome.unexpected_keys
     first: dict[int, str] = {}
     for key in state:
         if isinstance(own.get(key), Tensor):
             first.setdefault(id(own[key]), key)
     missing: list[str] = []
     copies: dict[str, str] = {}
-    for key in outcome.missing_keys:
-        tied = first.get(id(own.get(key)))
+    for key in absent:
+        tied = first.get(id(own[key])) if isinstance(own.get(key), Tensor) else None
         if tied is None:
             missing.append(key)
         else:
             copies[key] = tied
-    return Loading("", missing, list(outcome.unexpected_keys), copies)
+    return Loading("", missing, [key for key in foreign if key not in own], copies)

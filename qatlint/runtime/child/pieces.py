@@ -37,11 +37,16 @@ def pieces(value: Any) -> list[tuple[str, Any]]:
 
 
 def _pieces(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    leaves, _ = _pytree.tree_flatten_with_path(value)
-    for keys, leaf in leaves:
-        yield from _leaf(leaf, path + _pytree.keystr(keys), above)
-    if not leaves:
-        yield path, f"empty {type(value).__name__}"
+    # One level at a time, so that the class of each is seen: a tuple is no list.
+    parts, _ = _pytree.tree_flatten_with_path(value, is_leaf=lambda inner: inner is not value)
+    if len(parts) == 1 and not parts[0][0]:
+        yield from _leaf(value, path, above)
+    elif id(value) in above:
+        yield path, "what it is in"
+    else:
+        yield path, f"{type(value).__qualname__} of {len(parts)}"
+        for keys, part in parts:
+            yield from _pieces(part, path + _pytree.keystr(keys), (*above, id(value)))
 
 
 def _leaf(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
@@ -122,16 +127,27 @@ def same(a: Any, b: Any) -> bool:
         return False
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):
         return type(a) is type(b) and (a == b or (a != a and b != b))
-    if a.dtype != b.dtype or a.shape != b.shape or a.layout != b.layout:
+    if a.is_nested != b.is_nested:
         return False
-    if a.layout is not torch.strided or a.is_quantized:
-        return torch.equal(a.to_dense(), b.to_dense()) if a.layout is not torch.strided else torch.equal(a, b)
+    if a.is_nested:
+        rows, others = a.unbind(), b.unbind()
+        return len(rows) == len(others) and all(map(same, rows, others))
+    if a.dtype != b.dtype or a.shape != b.shape or a.layout != b.layout or a.is_meta != b.is_meta:
+        return False
+    if a.is_meta:
+        return True
+    if a.layout is not torch.strided:
+        return same(a.to_dense(), b.to_dense())
+    if a.is_quantized:
+        return torch.equal(a, b)
     if a.is_complex():
         a, b = torch.view_as_real(a.resolve_conj()), torch.view_as_real(b.resolve_conj())
     if torch.equal(_bits(a), _bits(b)):
         return True
     if not a.is_floating_point():
         return False
+    # Not every operation knows the narrowest formats; each of their numbers is one of float64 too.
+    a, b = a.double(), b.double()
     nan = a.isnan()
     # Minus zero and zero are equal numbers and yet other bits: what follows may divide by them.
     return torch.equal(nan, b.isnan()) and torch.equal(*(_bits(t.masked_fill(nan, 0)) for t in (a, b)))
@@ -144,6 +160,8 @@ def _bits(tensor: Tensor) -> Tensor:
 def difference(a: Any, b: Any) -> str:
     """In words, how two pieces differ."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.is_nested or b.is_nested or a.is_meta or b.is_meta:
+            return "differs"
         if a.shape != b.shape:
             return f"shape {list(a.shape)} became {list(b.shape)}"
         if a.dtype != b.dtype:

@@ -68,7 +68,9 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def facts(tensor: Tensor) -> TensorFacts:
     """Shape and dtype, as plain values."""
-    return TensorFacts(tuple(int(n) for n in tensor.shape), _dtype(tensor.dtype))
+    # Nested tensors have no one shape.
+    shape = () if tensor.is_nested else tuple(int(n) for n in tensor.shape)
+    return TensorFacts(shape, _dtype(tensor.dtype))
 
 
 def _dtype(dtype: torch.dtype) -> str:

@@ -26,13 +26,18 @@ def test_nested_results_come_apart_with_their_paths() -> None:
     x = torch.ones(2)
     value = OrderedDict(a=[x, (x, None)], b=Pair(x, 3), c=Instances(x, {"k": x}))
     assert [path for path, _ in pieces(value)] == [
+        "",
+        "['a']",
         "['a'][0]",
+        "['a'][1]",
         "['a'][1][0]",
         "['a'][1][1]",
+        "['b']",
         "['b'].left",
         "['b'].right",
         "['c']",
         "['c'].boxes",
+        "['c'].labels",
         "['c'].labels['k']",
     ]
 
@@ -184,3 +189,32 @@ def test_equal_means_every_bit(a: Any, b: Any, equal: bool) -> None:
     assert same(b, a) is equal
     if not equal:
         assert difference(a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [((1,), [1]), ({0: 1}, [1]), (Pair(1, 2), (1, 2)), (OrderedDict(a=1), {"a": 1}), ([(1,)], [[1]])],
+)
+def test_another_container_is_a_difference(a: Any, b: Any) -> None:
+    assert pieces(a) != pieces(b)
+
+
+NESTED = torch.nested.nested_tensor([torch.ones(2), torch.ones(1)])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        (NESTED, NESTED.clone(), True),
+        (NESTED, NESTED + 1, False),
+        (NESTED, torch.ones(2), False),
+        (torch.ones(2).to(torch.float8_e4m3fn), torch.ones(2).to(torch.float8_e4m3fn), True),
+        (torch.ones(2).to(torch.float8_e4m3fn), torch.zeros(2).to(torch.float8_e4m3fn), False),
+        (torch.tensor([float("nan")]).to_sparse(), torch.tensor([float("nan")]).to_sparse(), True),
+        (torch.empty(2, device="meta"), torch.empty(2, device="meta"), True),
+        (torch.empty(2, device="meta"), torch.empty(2), False),
+    ],
+)
+def test_tensors_of_every_kind_compare(a: Any, b: Any, equal: bool) -> None:
+    assert same(a, b) is equal
+    assert equal or difference(a, b)
