@@ -25,7 +25,7 @@ from qatlint.runtime.overlay import NOTHING, Overlay
 _ROOT = str(Path(__file__).resolve().parents[2])
 # Our own package is imported first, whatever the user's folders hold; then the path is the user's.
 _START = (
-    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "import sys; sys.path[:] = [sys.argv[1], *filter(None, sys.path)]\n"
     "from qatlint.runtime.child.main import main\n"
     "del sys.path[0]; main(sys.argv[2])"
 )

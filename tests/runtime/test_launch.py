@@ -283,8 +283,11 @@ def test_without_torch_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.
     assert error.frames == ()
 
 
-def test_a_torch_that_is_too_old_is_named(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text("__version__ = '1.13.1+cu117'\n")
+def test_a_torch_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    (installed / "torch.py").write_text("__version__ = '1.13.1+cu117'\n")
+    monkeypatch.setenv("PYTHONPATH", str(installed))
     assert "torch 1.13.1+cu117 is too old" in fails(tmp_path, "m:Net").message
 
 
@@ -454,3 +457,9 @@ def scripted(x: torch.Tensor):
 """
     )
     assert run(tmp_path, "looker:Looker", overlay={str(tmp_path / "looker.py"): text.encode()})["recordings"]
+
+
+def test_a_file_named_like_a_module_that_we_need_is_not_taken_for_it(tmp_path: Path) -> None:
+    for name in ("json", "types", "queue"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong one')\n")
+    assert len(run(tmp_path, "m:Net")["recordings"]) == 1

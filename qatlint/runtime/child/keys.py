@@ -28,8 +28,8 @@ def load_into(model: nn.Module, state: dict[str, Any]) -> Loading:
         return Loading(str(error), [], [], {})
     own = model.state_dict(keep_vars=True)
     # A `load_state_dict` of the user's may give nothing back.
-    absent = own.keys() - state.keys() if outcome is None else outcome.missing_keys
-    foreign = state.keys() - own.keys() if outcome is None else outcome.unexpected_keys
+    absent = sorted(own.keys() - state.keys()) if outcome is None else outcome.missing_keys
+    foreign = sorted(state.keys() - own.keys()) if outcome is None else outcome.unexpected_keys
     first: dict[int, str] = {}
     for key in state:
         if isinstance(own.get(key), Tensor):

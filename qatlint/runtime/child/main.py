@@ -39,11 +39,11 @@ def main(asked: str) -> None:
 
 
 def _do(request: dict[str, Any]) -> dict[str, Any]:
-    # `python -c` put the current folder there as "", which would move with the user's os.chdir.
-    sys.path[:] = [request["folder"], *request.get("roots", []), *filter(None, sys.path)]
     version = _torch()
     from qatlint.runtime.child import backend, jobs, served
 
+    # Only now: a file of the user's called `json.py` is not what we and torch import.
+    sys.path[:0] = [request["folder"], *request.get("roots", [])]
     served.install(request["overlay"])
     answer = {"backend": backend.provide(), "torch": version}
     answer |= jobs.JOBS[request["job"]](request)
