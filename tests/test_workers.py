@@ -92,8 +92,13 @@ def test_a_signal_while_workers_start_comes_afterwards(monkeypatch: pytest.Monke
         real(process)
 
     monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", start)
-    with pytest.raises(KeyboardInterrupt):
-        list(answers(2, 1000, Prepared(_who, (0.01,))))
+    # Where tests run in the background, Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(answers(2, 1000, Prepared(_who, (0.01,))))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_processors_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,13 @@ def start(project: Path, *args: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=listen,
     )
+
+
+def listen() -> None:
+    """What runs in the background ignores Ctrl-C, and so would its children: these tests may be run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def session(leader: int) -> list[int]:
