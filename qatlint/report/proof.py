@@ -33,6 +33,8 @@ def render(report: Report, before: str, after: str, style: Style) -> str:
     lines.append("")
     for number, point in enumerate(report.points, 1):
         lines += _point(number, point, style)
+    for note in shortened(report.notes, _DETAILS):
+        lines += wrap(f"note: {note}", style.width)
     held = sum(point.holds for point in report.points)
     verdict = "proved" if report.holds else "not proved"
     lines += [
@@ -73,6 +75,7 @@ def as_json(report: Report, before: str, after: str) -> str:
             "holds": report.holds,
             "points": [point._asdict() for point in report.points],
             "copies": dict(report.copies),
+            "notes": list(report.notes),
         },
         indent=2,
     )

@@ -203,6 +203,27 @@ class Judge:
         return f"{origin.kind.value} `{name}`{place}"
 
 
+def joined(judged: Sequence[tuple[Sequence[Point], Sequence[int]]]) -> list[Point]:
+    """One point of each kind from those of all samples, with their numbers; it holds where all do."""
+    found = []
+    for kind in range(len(judged[0][0])):
+        samples: dict[Point, list[int]] = {}
+        for points, numbers in judged:
+            samples.setdefault(points[kind], []).extend(numbers)
+        # What does not hold is what a person has to see first, and then where most was found.
+        ordered = sorted(samples, key=lambda point: (point.holds, -len(point.details)))
+        first = ordered[0]
+        alike = len({(point.holds, point.summary) for point in ordered}) == 1
+        summary = first.summary if alike else f"{_samples(samples[first])}: {first.summary}"
+        details = dict.fromkeys(detail for point in ordered for detail in point.details)
+        found.append(first._replace(summary=summary, details=tuple(details)))
+    return found
+
+
+def _samples(numbers: Sequence[int]) -> str:
+    return f"sample{'' if len(numbers) == 1 else 's'} {', '.join(map(str, sorted(numbers)))}"
+
+
 def _matters(count: Count) -> bool:
     """Whether the toolchain reports it as used several times, and a scale depends on it."""
     return count.shared and severity(count.kind, (), True) is not Severity.NOTE

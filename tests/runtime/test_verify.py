@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from qatlint.cli.knowing import linter
+from qatlint.report.proof import render
+from qatlint.report.style import Style
+from qatlint.runtime.judgement import joined
 from qatlint.runtime.launch import ChildFailed, Limits
+from qatlint.runtime.point import Point
 from qatlint.runtime.target import parse
 from qatlint.runtime.verify import Question, Report, outputs_point, verify, weights_point
 
@@ -214,6 +218,62 @@ def test_any_difference_breaks_the_first_point(wrong: dict[str, object]) -> None
 def test_any_key_without_a_place_breaks_the_second(wrong: dict[str, object]) -> None:
     assert weights_point(LOADING, True).holds
     assert not weights_point({**LOADING, **wrong}, False).holds
+
+
+DYNAMIC = """\
+import time
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x, again):
+        x = self.relu(self.conv(x))
+        return self.relu(x + 1) if again else x
+
+
+def inputs():
+    x = torch.ones(1, 4, 2, 2)
+    return [(x, False), (x, True), (x, False)]
+"""
+
+
+def test_what_only_one_sample_executes_is_judged(tmp_path: Path) -> None:
+    report = proof(tmp_path, DYNAMIC, before=DYNAMIC)
+    (calls,) = [point for point in report.points if point.name == "calls"]
+    assert not calls.holds
+    assert calls.summary.startswith("sample 2: 1 module ran more than once before, 1 now")
+    assert calls.details == (f"relu runs 2 times: QAT101 at {tmp_path / 'm.py'}:14 has a safe fix",)
+
+
+def test_points_of_samples_are_one_when_they_say_the_same() -> None:
+    fine, bad = Point("calls", "t", True, "fine", ("a",)), Point("calls", "t", False, "bad", ("b", "a"))
+    assert joined([([fine], [1, 3]), ([fine], [2])]) == [fine]
+    assert joined([([fine], [1, 3]), ([bad], [2])]) == [
+        Point("calls", "t", False, "sample 2: bad", ("b", "a"))
+    ]
+    assert joined([([bad], [3]), ([bad], [1])]) == [bad]
+    assert joined([([bad], [3]), ([fine], [2]), ([bad], [1])])[0].summary == "samples 1, 3: bad"
+
+
+def test_a_model_that_does_not_repeat_itself_is_called_so(tmp_path: Path) -> None:
+    careless = DYNAMIC.replace("self.relu(x + 1) if again else x", "x + time.time_ns() % 997")
+    report = proof(tmp_path, careless, before=careless)
+    assert "does not repeat its own results" in report.points[0].summary
+    changed = MODEL.replace("self.conv2(x)))", "self.conv2(x))) * 2")
+    assert "repeat" not in proof(tmp_path, changed).points[0].summary
+
+
+def test_what_could_not_be_recorded_is_said(tmp_path: Path) -> None:
+    text = MODEL.replace("x = self.relu(self.conv1(x))", "x = self.relu(nn.Identity()(self.conv1(x)))")
+    report = proof(tmp_path, text, before=text)
+    assert [note for note in report.notes if "is made in forward" in note]
+    assert f"\nnote: {report.notes[0]}\n" in render(report, "a", "b", Style(colour=False, width=500))
 
 
 def test_what_is_not_compared_is_not_claimed() -> None:

@@ -42,7 +42,11 @@ def command(old: str, new: str, keys: str, force: bool) -> int:
     except ChildFailed as error:
         return running.show_failure(error)
     added = answer["added"]
-    base.out(f"{new}: {len(added)} keys added" if added else f"{new}: all keys were there already")
+    base.out(
+        f"{new}: {len(added)} key{'' if len(added) == 1 else 's'} added"
+        if added
+        else f"{new}: all keys were there already"
+    )
     return 0
 
 

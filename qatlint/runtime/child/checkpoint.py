@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor
 from qatlint.runtime.child.trouble import Trouble
 
 SAFETENSORS = ".safetensors"
-_PREFIXES = ("", "module.", "model.")
-"""What trainers put before the keys of a model."""
+_DEPTH = 3
+"""How deep in a file dicts of weights are looked for."""
 
 
 def convert(old: str, new: str, copies: Mapping[str, str]) -> dict[str, Any]:
@@ -24,24 +24,26 @@ def convert(old: str, new: str, copies: Mapping[str, str]) -> dict[str, Any]:
     all; `old` is not touched. Raises `Trouble`.
     """
     if old.endswith(SAFETENSORS):
-        weights, save = _load_safetensors(old)
-        content: Any = weights
+        content, save = _load_safetensors(old)
     else:
         content, save = _load_torch(old), lambda path: torch.save(content, path)
-        weights = _weights_in(content, copies)
-    prefix = _prefix(weights, copies)
+    homes = list(_homes(content, copies))
+    if not homes:
+        wanted = ", ".join(f"`{source}`" for source in list(copies.values())[:3])
+        raise Trouble(f"{old} holds none of the keys that the map speaks of ({wanted}, ...)")
     added = []
-    for key, source in copies.items():
-        if prefix + key in weights:
-            continue
-        if prefix + source not in weights:
-            raise Trouble(f"{old} has no `{prefix + source}`, of which `{key}` is a copy")
-        tensor = weights[prefix + source]
-        # safetensors keeps no two names for one tensor.
-        weights[prefix + key] = tensor.clone() if old.endswith(SAFETENSORS) else tensor
-        added.append(prefix + key)
+    for weights, prefix in homes:
+        for key, source in copies.items():
+            if prefix + key in weights:
+                continue
+            if prefix + source not in weights:
+                raise Trouble(f"{old} has no `{prefix + source}`, of which `{key}` is a copy")
+            tensor = weights[prefix + source]
+            # safetensors keeps no two names for one tensor.
+            weights[prefix + key] = tensor.clone() if old.endswith(SAFETENSORS) else tensor
+            added.append(prefix + key)
     _write(new, save)
-    return {"added": added, "prefix": prefix}
+    return {"added": added}
 
 
 def _load_torch(path: str) -> Any:
@@ -70,29 +72,39 @@ def _load_safetensors(path: str) -> tuple[dict[str, Tensor], Callable[[str], obj
     return weights, lambda target: save_file(weights, target, metadata=metadata)
 
 
-def _weights_in(content: Any, copies: Mapping[str, str], depth: int = 0) -> dict[str, Any]:
-    """The dict in a checkpoint that holds the old keys: the file itself, or something in it."""
-    if isinstance(content, dict):
-        if any(prefix + source in content for source in copies.values() for prefix in _PREFIXES):
-            return content
-        if depth < 3:
-            for value in content.values():
-                try:
-                    return _weights_in(value, copies, depth + 1)
-                except Trouble:
-                    continue
-    raise Trouble("the checkpoint holds none of the keys that the map speaks of")
+def _homes(content: Any, copies: Mapping[str, str], depth: int = 0) -> Iterator[tuple[dict[str, Any], str]]:
+    """The dicts of weights in a checkpoint, each with what stands before its keys: the file itself or
+    dicts in it, once or several times (the weights and their moving average, a student and its teacher)."""
+    if not isinstance(content, dict) or depth > _DEPTH:
+        return
+    prefixes = _prefixes(content, list(copies.values()))
+    yield from ((content, prefix) for prefix in prefixes)
+    if not prefixes:
+        for value in content.values():
+            yield from _homes(value, copies, depth + 1)
 
 
-def _prefix(weights: Mapping[str, Any], copies: Mapping[str, str]) -> str:
-    for prefix in _PREFIXES:
-        if any(prefix + source in weights for source in copies.values()):
-            return prefix
-    raise Trouble("the checkpoint holds none of the keys that the map speaks of")
+def _prefixes(weights: Mapping[Any, Any], sources: list[str]) -> list[str]:
+    """What trainers put before the keys of a model (`module.`, `student.`): nothing, if nothing fits.
+
+    A key may end as another does (`conv.weight`, `neck.conv.weight`), so a prefix has to fit all.
+    """
+    tensors = [key for key, value in weights.items() if isinstance(key, str) and isinstance(value, Tensor)]
+    if any(source in tensors for source in sources):
+        return [""]
+    found = dict.fromkeys(
+        key[: -len(source)] for source in sources for key in tensors if key.endswith(f".{source}")
+    )
+    return [prefix for prefix in found if all(prefix + source in weights for source in sources)]
 
 
 def _write(path: str, save: Callable[[str], object]) -> None:
-    handle, part = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}.")
+    try:
+        handle, part = tempfile.mkstemp(
+            dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}."
+        )
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written: {error.strerror}") from None
     os.close(handle)
     try:
         save(part)

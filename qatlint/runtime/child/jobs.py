@@ -30,7 +30,7 @@ _MOST = 8
 def record_job(request: dict[str, Any]) -> dict[str, Any]:
     """Execute the model once per sample: `{"recordings": [JSON, ...]}`."""
     loaded = _load(request)
-    return {"recordings": [to_json(record(loaded.model, s, request["seed"])) for s in loaded.samples]}
+    return {"recordings": _recordings(loaded, request["seed"])}
 
 
 def before_job(request: dict[str, Any]) -> dict[str, Any]:
@@ -38,13 +38,13 @@ def before_job(request: dict[str, Any]) -> dict[str, Any]:
     loaded = _load(request)
     shake(loaded.model, request["seed"])
     state = state_of(loaded.model)
-    recording = record(loaded.model, loaded.samples[0], request["seed"])
+    recordings = _recordings(loaded, request["seed"])
     behaviour = observe(loaded.model, loaded.samples, request["seed"], request["modes"])
     torch.save(
         {"state": state, "inputs": pieces(loaded.samples), "behaviour": tuple(behaviour)},
         Path(request["scratch"], "before.pt"),
     )
-    return {"recording": to_json(recording), "samples": len(loaded.samples)}
+    return {"recordings": recordings, "samples": len(loaded.samples)}
 
 
 def after_job(request: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
         )
     loading = load_into(loaded.model, left["state"])
     answer: dict[str, Any] = {"loading": loading._asdict(), "samples": len(loaded.samples)}
-    answer["recording"] = to_json(record(loaded.model, loaded.samples[0], request["seed"]))
+    answer["recordings"] = _recordings(loaded, request["seed"])
     behaviour = observe(loaded.model, loaded.samples, request["seed"], request["modes"])
     answer.update(_compare(Behaviour(*left["behaviour"]), behaviour))
     return answer
@@ -106,7 +106,7 @@ def _march() -> str | None:
 
 
 def checkpoint_job(request: dict[str, Any]) -> dict[str, Any]:
-    """Convert a checkpoint: `{"added": keys, "prefix": what the file puts before its keys}`."""
+    """Convert a checkpoint: `{"added": keys}`."""
     return checkpoint.convert(request["old"], request["new"], request["copies"])
 
 
@@ -125,11 +125,16 @@ def _load(request: dict[str, Any]) -> Loaded:
     return load(Target(*request["target"]), Target(*request["inputs"]), request["seed"])
 
 
+def _recordings(loaded: Loaded, seed: int) -> list[str]:
+    """What every sample executes, as JSON."""
+    return [to_json(record(loaded.model, sample, seed)) for sample in loaded.samples]
+
+
 def _compare(before: Behaviour, after: Behaviour) -> dict[str, Any]:
     outputs = {
         mode: [
             f"sample {number}: {text}" if len(runs) > 1 else text
-            for number, (a, b) in enumerate(zip(runs, after.outputs[mode], strict=True))
+            for number, (a, b) in enumerate(zip(runs, after.outputs[mode], strict=True), 1)
             for text in _differences(a, b)
         ]
         for mode, runs in before.outputs.items()

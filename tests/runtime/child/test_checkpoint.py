@@ -32,7 +32,7 @@ def test_the_new_key_is_in_the_dict_that_holds_the_old_one(content: Any, inside:
     old, new = tmp_path / "old.pth", tmp_path / "new.pth"
     torch.save(content, old)
     before = old.read_bytes()
-    assert convert(str(old), str(new), COPIES) == {"added": ["b.weight"], "prefix": ""}
+    assert convert(str(old), str(new), COPIES) == {"added": ["b.weight"]}
     converted = torch.load(new, weights_only=True)
     assert set(inside(converted)) == {"a.weight", "b.weight", "c.bias"}
     assert torch.equal(inside(converted)["b.weight"], torch.arange(3.0))
@@ -43,7 +43,40 @@ def test_the_new_key_is_in_the_dict_that_holds_the_old_one(content: Any, inside:
 def test_what_trainers_put_before_the_keys_is_kept(tmp_path: Path) -> None:
     torch.save({f"module.{k}": v for k, v in weights().items()}, tmp_path / "old.pth")
     done = convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
-    assert done == {"added": ["module.b.weight"], "prefix": "module."}
+    assert done == {"added": ["module.b.weight"]}
+
+
+def named(prefix: str) -> dict[str, Any]:
+    return {f"{prefix}{key}": value for key, value in weights().items()}
+
+
+@pytest.mark.parametrize(
+    ("content", "added"),
+    [
+        ({"model": weights(), "ema": weights()}, ["b.weight", "b.weight"]),
+        ({**named("student."), **named("teacher.net.")}, ["student.b.weight", "teacher.net.b.weight"]),
+        ({"model": named("module."), "ema": weights()}, ["module.b.weight", "b.weight"]),
+        ({**weights(), **named("neck.")}, ["b.weight"]),
+    ],
+    ids=["two dicts", "two models in one", "two prefixes", "a part that has the same names"],
+)
+def test_every_copy_of_the_model_in_a_file_is_converted(content: Any, added: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "old.pth")
+    assert convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES) == {"added": added}
+
+
+def test_a_prefix_fits_all_keys_or_none(tmp_path: Path) -> None:
+    content = {**named("net."), "net.d.weight": torch.ones(2), "head.a.weight": torch.ones(2)}
+    torch.save(content, tmp_path / "old.pth")
+    copies = {**COPIES, "e.weight": "d.weight"}
+    done = convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), copies)
+    assert done == {"added": ["net.b.weight", "net.e.weight"]}
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    torch.save(weights(), tmp_path / "old.pth")
+    with pytest.raises(Trouble, match=r"cannot be written: No such file"):
+        convert(str(tmp_path / "old.pth"), str(tmp_path / "none/new.pth"), COPIES)
 
 
 def test_a_second_time_adds_nothing(tmp_path: Path) -> None:
