@@ -100,6 +100,48 @@ def normal(path: str) -> str:
     return os.path.normpath(path).replace(os.sep, "/")
 
 
+def repository_of(folder: str) -> str | None:
+    """The root of the git repository that holds `folder`, absolute; None outside of one."""
+    root = os.path.abspath(folder)
+    while not os.path.exists(os.path.join(root, ".git")):
+        parent = os.path.dirname(root)
+        if parent == root:
+            return None
+        root = parent
+    return root
+
+
+def named_from(root: str, path: str) -> str:
+    """`path` as it is called in the folder `root`; absolute when it lies outside. `-` stays what it is."""
+    if path == "-":
+        return path
+    return relative_to(os.path.realpath(root), os.path.realpath(path)) or os.path.abspath(path)
+
+
+def write_new(path: str, data: bytes) -> None:
+    """Make or replace a file of ours in one step. Raises `OSError`.
+
+    A link, and what is no file (`/dev/stdout`), is written to as it is.
+    """
+    import tempfile
+
+    if os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
+        with open(path, "wb") as file:
+            file.write(data)
+        return
+    handle, temporary = tempfile.mkstemp(prefix=".qatlint-", dir=os.path.dirname(path) or ".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
 def write_atomic(path: str, old: bytes, new: bytes) -> None:
     """Replace the content `old` of `path` in one step: a reader sees the old text or the new one, never half.
 
@@ -209,12 +251,9 @@ class _GitIgnores:
     def around(cls, top: str) -> _GitIgnores | None:
         """Those of the repository that holds `top`; None outside of one."""
         here = os.path.abspath(top)
-        root = here
-        while not os.path.exists(os.path.join(root, ".git")):
-            parent = os.path.dirname(root)
-            if parent == root:
-                return None
-            root = parent
+        root = repository_of(here)
+        if root is None:
+            return None
         ignores = cls(root)
         ignores._load(root, os.path.join(root, ".git", "info", "exclude"))
         folder = root

@@ -130,6 +130,14 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """A stretch of source that a fix replaces by `text`; the stretch may be empty."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong, at one place.
 

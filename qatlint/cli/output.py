@@ -4,63 +4,99 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from typing import NamedTuple
+
+import click
 
 from qatlint.cli import base
-from qatlint.finding import Finding
+from qatlint.files import named_from, repository_of, write_new
+from qatlint.finding import Finding, Replacement
 from qatlint.loader import Loader
 from qatlint.report import summary as counts
+from qatlint.report.formats import FORMATS, Report, document
 from qatlint.report.style import Style
+from qatlint.report.width import one_line
 from qatlint.static.source import Unreadable, decode
+
+_WIDTH_IN_FILES = 100
+
+
+class Shown(NamedTuple):
+    """What a run comes to, for the screen."""
+
+    findings: Sequence[Finding]
+    hidden: Sequence[Finding]
+    """Those below the threshold."""
+    checked: Sequence[str]
+    """The files that were linted."""
+    fixed: int | None = None
+    """How many fixes were applied, None when none was asked for."""
+    replacements: Mapping[Finding, Sequence[Replacement]] = {}
 
 
 def print_findings(
-    shown: Sequence[Finding],
-    hidden: Sequence[Finding],
+    shown: Shown,
     loader: Loader,
     *,
     output: str,
+    file: str | None,
     statistics: bool,
     colour: str,
-    fixed: int | None,
     unsafe: bool,
     err: bool,
 ) -> None:
-    """Print findings (or their counts) and the summary, all to standard error when `err` is set."""
+    """Print findings (or their counts) and the summary, all to standard error when `err` is set.
+
+    With `file` the findings go there, and only the summary is printed. Raises `CannotWrite`.
+    """
+    kind = FORMATS[output]
     style = base.style_for(colour, sys.stderr if err else sys.stdout)
-    summary = counts.summary(shown, hidden, fixed=fixed, unsafe=unsafe)
-    if output == "json":
-        base.out(_json(shown, statistics), err=err)
-        if fixed is not None:
-            base.out(summary, err=True)
-        return
+    summary = counts.summary(shown.findings, shown.hidden, fixed=shown.fixed, unsafe=unsafe)
+    plain = style._replace(colour=colour == "always", width=_WIDTH_IN_FILES) if file is not None else style
     if statistics:
-        body = [counts.render_statistics(counts.statistics(shown))] if shown else []
-    elif output == "concise":
-        from qatlint.report.concise import render as concise
-
-        body = [concise(finding, style) for finding in shown]
+        body = _statistics(shown.findings, output)
     else:
-        body = _full(shown, loader, style) if shown else []
-    base.out("\n".join([*body, summary]), err=err, colour=style.colour)
+        body = document(output, _report(shown, loader, plain))
+    if file is not None:
+        _write(file, body + "\n" * bool(body))
+        base.out(summary, err=err)
+    elif kind.for_people:
+        base.out("\n".join(filter(None, (body, summary))), err=err, colour=style.colour)
+    else:
+        if body:
+            base.out(body, err=err)
+        if shown.fixed is not None:
+            base.out(summary, err=True)
 
 
-def _json(findings: Sequence[Finding], statistics: bool) -> str:
+class CannotWrite(click.ClickException):
+    """The file for the report cannot be written."""
+
+    exit_code = 2
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        write_new(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise CannotWrite(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _statistics(findings: Sequence[Finding], output: str) -> str:
+    rows = counts.statistics(findings)
+    if output != "json":
+        return counts.render_statistics(rows)
     from qatlint.report import as_json
 
-    return as_json.render_statistics(counts.statistics(findings)) if statistics else as_json.render(findings)
+    return as_json.render_statistics(rows)
 
 
-def _full(findings: Sequence[Finding], loader: Loader, style: Style) -> list[str]:
-    from qatlint.report.full import render
-
-    known: dict[str, list[str]] = {}
-
-    def lines(path: str) -> Sequence[str]:
-        if path not in known:
-            known[path] = _read_lines(path, loader)
-        return known[path]
-
-    return [render(finding, lines, style) + "\n" for finding in findings]
+def _report(shown: Shown, loader: Loader, style: Style) -> Report:
+    lines = cache(partial(_read_lines, loader=loader))
+    root = repository_of(".") or "."
+    place = cache(lambda path: one_line(named_from(root, path)))
+    return Report(shown.findings, shown.checked, lines, style, place, shown.replacements)
 
 
 def _read_lines(path: str, loader: Loader) -> list[str]:

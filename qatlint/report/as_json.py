@@ -6,8 +6,14 @@ import json
 from collections.abc import Sequence
 
 from qatlint.finding import Finding
+from qatlint.report.formats import Report
 from qatlint.report.summary import RuleCount
 from qatlint.trace import Span
+
+
+def document(report: Report) -> str:
+    """All findings as the array."""
+    return render(report.findings)
 
 
 def render(findings: Sequence[Finding]) -> str:

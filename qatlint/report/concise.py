@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from qatlint.finding import Finding
+from qatlint.report.formats import Report
 from qatlint.report.style import SEVERITY_COLOURS, Style
 from qatlint.report.width import one_line
+
+
+def document(report: Report) -> str:
+    """All findings, a line each."""
+    return "\n".join(render(finding, report.style) for finding in report.findings)
 
 
 def render(finding: Finding, style: Style) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from qatlint.finding import Finding, Related, Safety
 from qatlint.report.excerpt import Mark, excerpt, widest_number
+from qatlint.report.formats import Lines, Report
 from qatlint.report.style import SEVERITY_COLOURS, Style
 from qatlint.report.width import one_line, wrap
 
-Lines = Callable[[str], Sequence[str]]
-"""Gives the lines of a file, none when it cannot be read."""
+
+def document(report: Report) -> str:
+    """All findings, each followed by an empty line."""
+    return "\n".join(render(finding, report.lines, report.style) + "\n" for finding in report.findings)
 
 
 def render(finding: Finding, lines: Lines, style: Style) -> str:

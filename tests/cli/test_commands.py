@@ -192,6 +192,9 @@ HEAVY = (
     "json",
     "difflib",
     "tempfile",
+    "hashlib",
+    "subprocess",
+    "xml",
 )
 
 

@@ -47,7 +47,10 @@ def main(*args: str) -> int:
         (["-", "-"], "`-` cannot be mixed"),
         (["-", "a.py"], "`-` cannot be mixed"),
         (["--diff", "--statistics", "a.py"], "--diff and --statistics exclude each other"),
-        (["--diff", "--output-format", "json", "a.py"], "it cannot be had as JSON"),
+        (["--diff", "--output-format", "json", "a.py"], "--diff shows a diff on standard output"),
+        (["--diff", "--output-file", "f", "a.py"], "--diff shows a diff on standard output"),
+        (["--statistics", "--output-format", "sarif", "a.py"], "--statistics cannot be had as sarif"),
+        (["--with-fixes", "a.py"], "--with-fixes is for the formats sarif and rdjson"),
     ],
 )
 def test_what_makes_no_sense_is_wrong_usage(

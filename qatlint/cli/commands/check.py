@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from qatlint.cli import base, proving
-from qatlint.cli.output import print_diff, print_findings
+from qatlint.cli.output import Shown, print_diff, print_findings
 from qatlint.config import Finder, Overrides
 from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
-from qatlint.finding import Finding, Severity
+from qatlint.finding import Finding, Replacement, Severity
 from qatlint.linting import Linter, Weigh
 from qatlint.loader import Loader, OverlayLoader
+from qatlint.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from qatlint.evidence import Evidence
@@ -30,6 +31,8 @@ class Wanted(NamedTuple):
     unsafe: bool
     diff: bool
     output: str
+    output_file: str | None
+    with_fixes: bool
     statistics: bool
     exit_zero: bool
     colour: str
@@ -80,10 +83,16 @@ class Wanted(NamedTuple):
 )
 @click.option(
     "--output-format",
-    type=click.Choice(["full", "concise", "json"]),
+    type=click.Choice(list(FORMATS)),
     default="full",
     show_default=True,
     help="How findings are shown.",
+)
+@click.option("--output-file", metavar="FILE", help="Write the findings there, and print the summary only.")
+@click.option(
+    "--with-fixes",
+    is_flag=True,
+    help="With sarif or rdjson: what each fix would change. This tries every fix, which takes its time.",
 )
 @click.option("--statistics", is_flag=True, help="Show counts per rule instead of findings.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
@@ -115,6 +124,8 @@ def command(
     select_from: str | None,
     min_severity: str | None,
     output_format: str,
+    output_file: str | None,
+    with_fixes: bool,
     statistics: bool,
     exit_zero: bool,
     config: str | None,
@@ -137,8 +148,12 @@ def command(
         raise click.UsageError(f"{stdin_filename}: notebooks are not read")
     if diff and statistics:
         raise click.UsageError("--diff and --statistics exclude each other")
-    if diff and output_format == "json":
-        raise click.UsageError("--diff shows a diff: it cannot be had as JSON")
+    if diff and (output_file is not None or not FORMATS[output_format].for_people):
+        raise click.UsageError("--diff shows a diff on standard output: it has no other format")
+    if statistics and not FORMATS[output_format].counts:
+        raise click.UsageError(f"--statistics cannot be had as {output_format}")
+    if with_fixes and output_format not in ("sarif", "rdjson"):
+        raise click.UsageError("--with-fixes is for the formats sarif and rdjson")
     claim = proving.claim_of(verify, inputs, fix, diff, paths == (STDIN,))
     overrides = Overrides(
         select=_split(select),
@@ -147,7 +162,17 @@ def command(
     )
     finder = Finder(overrides, explicit=config, isolated=isolated)
     wanted = Wanted(
-        fix, unsafe_fixes, diff, output_format, statistics, exit_zero, colour, claim, _evidence(select_from)
+        fix,
+        unsafe_fixes,
+        diff,
+        output_format,
+        output_file,
+        with_fixes,
+        statistics,
+        exit_zero,
+        colour,
+        claim,
+        _evidence(select_from),
     )
     if paths == (STDIN,):
         return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
@@ -178,8 +203,8 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
         # "All checks passed" would be a lie.
         if not found.missing:
             base.warn("no Python files found")
-        if wanted.output == "json" and not wanted.diff:
-            base.out("[]")
+        if not FORMATS[wanted.output].for_people:
+            _report(Linter(finder), [], DiskLoader(), wanted, [], fixed=None)
         return TROUBLE if found.missing else CLEAN
     if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
@@ -187,7 +212,7 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
     linter = Linter(finder, wanted.weigh)
     trouble = bool(found.missing)
     if not (wanted.fix or wanted.diff):
-        code = _report(linter, linter.check(found.files, loader), loader, wanted, fixed=None)
+        code = _report(linter, linter.check(found.files, loader), loader, wanted, found.files, fixed=None)
         return TROUBLE if trouble else code
     before = snapshot(found.files, loader)
     loader = OverlayLoader(before, loader)
@@ -198,7 +223,7 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
     if wanted.claim is not None and texts:
         outcome = proving.prove(wanted.claim, texts, unsafe=wanted.unsafe, colour=wanted.colour)
         if outcome != proving.HOLDS:
-            _report(linter, linter.check(found.files, loader), loader, wanted, fixed=0)
+            _report(linter, linter.check(found.files, loader), loader, wanted, found.files, fixed=0)
             return TROUBLE if trouble else outcome
     for path, data in texts.items():
         try:
@@ -206,7 +231,7 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
         except OSError as error:
             base.warn(f"{path}: cannot be written: {error.strerror or error}")
             trouble = True
-    code = _report(linter, findings, OverlayLoader(texts, loader), wanted, fixed=fixed)
+    code = _report(linter, findings, OverlayLoader(texts, loader), wanted, found.files, fixed=fixed)
     return TROUBLE if trouble else code
 
 
@@ -215,13 +240,13 @@ def _check_stdin(name: str, finder: Finder, wanted: Wanted) -> int:
     loader = OverlayLoader({name: source}, DiskLoader())
     linter = Linter(finder, wanted.weigh)
     if not (wanted.fix or wanted.diff):
-        return _report(linter, linter.check([name], loader), loader, wanted, fixed=None)
+        return _report(linter, linter.check([name], loader), loader, wanted, [name], fixed=None)
     texts, findings, fixed = _fixed([name], loader, linter, wanted)
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return FINDINGS if texts and not wanted.exit_zero else CLEAN
     base.out(texts.get(name, source))
-    return _report(linter, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
+    return _report(linter, findings, OverlayLoader(texts, loader), wanted, [name], fixed=fixed, err=True)
 
 
 def _fixed(
@@ -250,24 +275,35 @@ def _report(
     findings: Sequence[Finding],
     loader: Loader,
     wanted: Wanted,
+    checked: Sequence[str],
     *,
     fixed: int | None,
     err: bool = False,
 ) -> int:
     shown = [finding for finding in findings if linter.is_shown(finding)]
     hidden = [finding for finding in findings if not linter.is_shown(finding)]
+    changes = _suggested(shown, checked, loader, linter, wanted) if wanted.with_fixes else {}
     print_findings(
-        shown,
-        hidden,
+        Shown(shown, hidden, checked, fixed, changes),
         loader,
         output=wanted.output,
+        file=wanted.output_file,
         statistics=wanted.statistics,
         colour=wanted.colour,
-        fixed=fixed,
         unsafe=wanted.unsafe,
         err=err,
     )
     return FINDINGS if shown and not wanted.exit_zero else CLEAN
+
+
+def _suggested(
+    findings: Sequence[Finding], files: Sequence[str], loader: Loader, linter: Linter, wanted: Wanted
+) -> Mapping[Finding, Sequence[Replacement]]:
+    """What each fix would change."""
+    from qatlint.codemods.suggest import suggest
+    from qatlint.relinting import Relinter
+
+    return suggest(findings, files, loader, Relinter(linter, files).check, unsafe=wanted.unsafe)
 
 
 def _maybe_command(path: str) -> str:
