@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
+from qatlint.examined import Examined, Judged
 from qatlint.finding import Finding, Severity
 from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.source import Unreadable
-from qatlint.static.survey import Topic
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Span, Trace
 
@@ -27,7 +26,7 @@ def check(
     finding `QAT000` and the rest goes on. `source_roots` are folders in which absolute imports are
     looked for, besides the folders above the files.
     """
-    return examine(paths, open_project(paths, loader, source_roots), rules).findings()
+    return examine(paths, open_project(paths, loader, source_roots), rules).findings(paths)
 
 
 def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[str]) -> Project:
@@ -42,56 +41,6 @@ LINES_HELD = 180_000
 _EXPECTED_FILES = 20
 
 
-class Judged(NamedTuple):
-    """A finding, and whether it was made on the trace of the very class it names."""
-
-    finding: Finding
-    own: bool
-
-
-class Examined(NamedTuple):
-    """What was found on the classes of some files, and what that depended on."""
-
-    judged: dict[str, list[Judged]]
-    """By the file of the class."""
-    asked: dict[str, set[Topic]]
-    """What each of these files made the linter ask about all linted files."""
-    used: dict[str, set[str]]
-    """Any file -> the files its imports led to."""
-
-    def findings(self) -> list[Finding]:
-        """One finding per thing, sorted by place."""
-        return merge(judged for path in self.judged for judged in self.judged[path])
-
-    def add(self, other: Examined) -> None:
-        """Take over what `other` says; for a file that both know, `other` is right."""
-        self.judged.update(other.judged)
-        self.asked.update(other.asked)
-        for path, targets in other.used.items():
-            self.used.setdefault(path, set()).update(targets)
-
-    def copy(self) -> Examined:
-        """One that can be added to."""
-        return Examined(dict(self.judged), dict(self.asked), {p: set(t) for p, t in self.used.items()})
-
-    def affected_by(self, changed: Collection[str], topics: Set[Topic]) -> set[str]:
-        """The examined files that another text of `changed` may be judged differently.
-
-        `topics` are those of the changed texts, the old and the new ones.
-        """
-        users: dict[str, list[str]] = {}
-        for path, targets in self.used.items():
-            for target in targets:
-                users.setdefault(target, []).append(path)
-        reached = set(changed)
-        pending = list(changed)
-        while pending:
-            new = [path for path in users.get(pending.pop(), ()) if path not in reached]
-            reached.update(new)
-            pending.extend(new)
-        return {path for path in self.judged if path in reached or not topics.isdisjoint(self.asked[path])}
-
-
 def examine(
     paths: Sequence[str], project: Project, rules: Sequence[Rule], lines_held: int = LINES_HELD
 ) -> Examined:
@@ -99,18 +48,15 @@ def examine(
 
     One thing may be found from several classes (a base class and what inherits it): see `merge`.
     """
-    wanted = set(project.linted)
     examined = Examined({}, {}, {})
-    project.used = examined.used
+    project.lookups = examined.lookups
     with collected_by_hand():
         for start in range(0, len(paths), _EXPECTED_FILES):
             batch = paths[start : start + _EXPECTED_FILES]
             project.expect(batch)
             for path in batch:
                 project.asked = examined.asked[path] = set()
-                examined.judged[path] = [
-                    judged for judged in _judged(path, project, rules) if judged.finding.span.path in wanted
-                ]
+                examined.judged[path] = list(_judged(path, project, rules))
             if project.lines_parsed() > lines_held:
                 project.forget()
                 gc.collect()
@@ -129,23 +75,6 @@ def _judged(path: str, project: Project, rules: Sequence[Rule]) -> Iterator[Judg
             trace = trace_class(project, cls)
             for finding in judge(trace, rules):
                 yield Judged(finding, finding.owner == trace.owner)
-
-
-def merge(judged: Iterable[Judged]) -> list[Finding]:
-    """One finding per owner, child and file: that of the owner's own trace, else the most severe."""
-    best: dict[tuple[object, ...], Judged] = {}
-    for entry in judged:
-        finding = entry.finding
-        key = (finding.code, finding.owner, finding.subject, finding.span.path)
-        known = best.get(key)
-        if known is None or _rank(entry) < _rank(known):
-            best[key] = entry
-    return sorted((entry.finding for entry in best.values()), key=lambda f: f.sort_key)
-
-
-def _rank(entry: Judged) -> tuple[bool, int, Span, str]:
-    # The message last: two classes may say the same of what they inherit, and come in any order.
-    return (not entry.own, -entry.finding.severity, entry.finding.span, entry.finding.message)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from qatlint import engine, registry
-from qatlint.engine import Examined
+from qatlint.examined import Examined
 from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
@@ -25,7 +25,7 @@ def check(
     paths: Sequence[str], loader: Loader, rules: Sequence[Rule], source_roots: Sequence[str] = ()
 ) -> list[Finding]:
     """What `engine.check` finds, on as many processes as the run is worth."""
-    return examine(paths, paths, loader, rules, source_roots).findings()
+    return examine(paths, paths, loader, rules, source_roots).findings(paths)
 
 
 def examine(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from qatlint import parallel
-from qatlint.engine import Examined
+from qatlint.examined import Examined
 from qatlint.finding import Finding
 from qatlint.linting import Group, Linter
 from qatlint.loader import Loader
@@ -51,7 +51,7 @@ class Relinter:
             self._states = [nearest, _State(texts, examined)]
         findings: list[Finding] = []
         for group, found in zip(self._groups, examined, strict=True):
-            findings += group.reported(found.findings(), loader)
+            findings += group.reported(found.findings(group.paths), loader)
         return sorted(findings, key=lambda finding: finding.sort_key)
 
     def _again(self, before: _State, texts: Mapping[str, bytes | None], loader: Loader) -> list[Examined]:

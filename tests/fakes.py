@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qatlint import engine, registry
-from qatlint.engine import Examined, Judged
+from qatlint.examined import Examined, Judged
 from qatlint.finding import Finding, Fix, Safety, SeparateInstances, Severity
 from qatlint.loader import Loader
 from qatlint.rule import Rule

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qatlint import engine, parallel, workers
-from qatlint.engine import Judged, merge
+from qatlint.examined import Judged, merge
 from qatlint.files import DiskLoader
 from qatlint.finding import Finding, Severity
 from qatlint.registry import all_rules
@@ -224,7 +224,7 @@ def test_findings_are_the_same_however_little_is_held(
             forget()
 
         monkeypatch.setattr(project, "forget", watched)
-        return engine.examine(paths, project, all_rules(), lines_held).findings()
+        return engine.examine(paths, project, all_rules(), lines_held).findings(paths)
 
     assert found(0) == found(1_000_000)
     assert forgotten == [0, 0, 0]

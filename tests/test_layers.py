@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-VALUES = {"trace", "condition", "finding", "loader"}
+VALUES = {"trace", "condition", "finding", "loader", "examined"}
 REGISTRY = {"rule", "registry", "catalogue"}
 IO = {"config", "evidence", "files", "linting", "relinting", "suppress"}
 JUDGING = {"usage", "words", "clone_plan"}
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loader": set(),
     "trace": {"condition"},
     "finding": {"trace", "condition"},
+    "examined": {"trace", "finding"},
     "usage": VALUES,
     "words": VALUES,
     "clone_plan": VALUES | {"usage"},

@@ -9,7 +9,7 @@ import pytest
 
 from qatlint import parallel
 from qatlint.config import Finder, Overrides
-from qatlint.engine import Examined
+from qatlint.examined import Examined
 from qatlint.finding import Severity
 from qatlint.linting import Linter
 from qatlint.loader import Loader

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from qatlint.loader import Loader
-from qatlint.static.modulefile import ModuleFile
 
 # First parts of dotted names that are never looked for in the project.
 LIBRARIES = frozenset(
@@ -14,6 +14,18 @@ LIBRARIES = frozenset(
     "itertools json pathlib time random contextlib inspect types operator string io importlib "
     "__future__ horizon_plugin_pytorch mmcv mmengine scipy cv2 PIL packaging".split()
 )
+
+
+class Importer(Protocol):
+    """What matters of a file for the meaning of its absolute imports."""
+
+    @property
+    def name(self) -> str:
+        """Its dotted name."""
+
+    @property
+    def root(self) -> str:
+        """The folder from which it is imported."""
 
 
 class Layout:
@@ -48,7 +60,7 @@ class Layout:
             self._packages[folder] = known
         return known
 
-    def locate(self, name: str, importer: ModuleFile) -> str:
+    def locate(self, name: str, importer: Importer) -> str:
         """Path of an absolute module name, or ""."""
         first = name.partition(".")[0]
         if first in LIBRARIES and first != importer.name.partition(".")[0]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from qatlint.examined import Topic
 from qatlint.loader import Loader
 from qatlint.static.carried import Carried
 from qatlint.static.layout import LIBRARIES, Layout
@@ -23,7 +24,7 @@ from qatlint.static.modulefile import (
 )
 from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
-from qatlint.static.survey import Survey, Topic, identities, listings
+from qatlint.static.survey import Survey, identities, listings
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
@@ -52,8 +53,8 @@ class Project:
         """For the interpreter: values of module-level names that mean the same to every class."""
         self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, Carried]]] = {}
         """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
-        self.used: dict[str, set[str]] = {}
-        """File -> files its imports led to."""
+        self.lookups: dict[str, dict[str, str]] = {}
+        """File -> module names that were looked up in it -> the path of each, "" outside the project."""
         self.asked: set[Topic] = set()
         """What the linted files were asked about."""
 
@@ -77,18 +78,21 @@ class Project:
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
         """The file of an absolute module name as seen from `importer`; None outside the project."""
+        path = self._locate(name, importer)
+        return self._opened.part(path) if path else None
+
+    def _locate(self, name: str, importer: ModuleFile) -> str:
+        """Path of an absolute module name as seen from `importer`; "" outside the project."""
         path = self._layout.locate(name, importer)
-        if not path:
-            return None
-        self.used.setdefault(importer.path, set()).add(path)
-        return self._opened.part(path)
+        self.lookups.setdefault(importer.path, {})[name] = path
+        return path
 
     def is_imported_class(self, file: ModuleFile, name: str) -> bool:
         """Whether a name is imported from a file of the project and spelt like a class."""
         bound = file.binding(name) if file.imports(name) else None
         if not isinstance(bound, tuple) or not bound[1][:1].isupper() or bound[1].isupper():
             return False
-        return bool(self._layout.locate(bound[0], file))
+        return bool(self._locate(bound[0], file))
 
     def resolve(self, file: ModuleFile, name: str, depth: int = 0) -> Found | ModuleFile | str | None:
         """What a top-level name of `file` means: something of the project, or the dotted name of a
@@ -130,9 +134,7 @@ class Project:
 
     def _from_stars(self, file: ModuleFile, name: str, depth: int) -> Found | ModuleFile | str | None:
         for module in reversed(file.stars):
-            path = self._layout.locate(module, file)
-            if path:
-                self.used.setdefault(file.path, set()).add(path)
+            path = self._locate(module, file)
             if not path or not self._opened.may_bind(path, name):
                 continue
             target = self.module(module, file)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from qatlint.examined import Topic
 from qatlint.loader import Loader
 
 # In front of a class line and of an assignment only spaces may stand (`_line_before`).
@@ -26,11 +27,6 @@ _ATTRIBUTE_AFTER = re.compile(rb"\w[\w.]*\.(\w+)(?:\[[^\]\n]*\])?(?![\w.(])")
 # A loop that does something to every child is not meant: it does the same to one more.
 _LISTED = re.compile(rb"(?:\b(?:list|tuple|enumerate|dict|OrderedDict|len|zip|islice)\(|[*\[]).*$")
 _CHILDREN = re.compile(rb"\.(?<!\bself\.)(?:(?:named_)?children\(|_modules\.(?:values|items)\()")
-
-
-Topic = tuple[str, str]
-"""What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute),
-("identity", attribute) or ("listing", "")."""
 
 
 class Survey:

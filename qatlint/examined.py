@@ -1,0 +1,93 @@
+"""What was found on the classes of some files, and what that depended on. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Set
+from typing import NamedTuple
+
+from qatlint.finding import Finding
+from qatlint.trace import Span
+
+Topic = tuple[str, str]
+"""What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute),
+("identity", attribute) or ("listing", "")."""
+
+
+class Judged(NamedTuple):
+    """A finding, and whether it was made on the trace of the very class it names."""
+
+    finding: Finding
+    own: bool
+
+
+class Examined(NamedTuple):
+    """What was found on the classes of some files, and what that depended on."""
+
+    judged: dict[str, list[Judged]]
+    """By the file of the class."""
+    asked: dict[str, set[Topic]]
+    """What each of these files made the linter ask about all linted files."""
+    lookups: dict[str, dict[str, str]]
+    """Any file -> the module names that were looked up in it -> the path of each, "" outside the project."""
+
+    def findings(self, linted: Collection[str]) -> list[Finding]:
+        """One finding per thing that stands in one of the files `linted`, sorted by place."""
+        wanted = frozenset(linted)
+        return merge(
+            judged
+            for path in self.judged
+            for judged in self.judged[path]
+            if judged.finding.span.path in wanted
+        )
+
+    def add(self, other: Examined) -> None:
+        """Take over what `other` says; for a file that both know, `other` is right."""
+        self.judged.update(other.judged)
+        self.asked.update(other.asked)
+        for path, found in other.lookups.items():
+            self.lookups.setdefault(path, {}).update(found)
+
+    def copy(self) -> Examined:
+        """One that can be added to."""
+        lookups = {path: dict(found) for path, found in self.lookups.items()}
+        return Examined(dict(self.judged), dict(self.asked), lookups)
+
+    def affected_by(self, changed: Collection[str], topics: Set[Topic]) -> set[str]:
+        """The examined files that another text of `changed` may be judged differently.
+
+        `topics` are those of the changed texts, the old and the new ones.
+        """
+        reached = importing(changed, self.lookups)
+        return {path for path in self.judged if path in reached or not topics.isdisjoint(self.asked[path])}
+
+
+def importing(changed: Iterable[str], lookups: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """The files `changed` and all whose imports lead to one of them; see `Examined.lookups`."""
+    users: dict[str, list[str]] = {}
+    for path, found in lookups.items():
+        for target in set(found.values()):
+            users.setdefault(target, []).append(path)
+    reached = set(changed)
+    pending = list(reached)
+    while pending:
+        new = [path for path in users.get(pending.pop(), ()) if path not in reached]
+        reached.update(new)
+        pending.extend(new)
+    return reached
+
+
+def merge(judged: Iterable[Judged]) -> list[Finding]:
+    """One finding per owner, child and file: that of the owner's own trace, else the most severe."""
+    best: dict[tuple[object, ...], Judged] = {}
+    for entry in judged:
+        finding = entry.finding
+        key = (finding.code, finding.owner, finding.subject, finding.span.path)
+        known = best.get(key)
+        if known is None or _rank(entry) < _rank(known):
+            best[key] = entry
+    return sorted((entry.finding for entry in best.values()), key=lambda f: f.sort_key)
+
+
+def _rank(entry: Judged) -> tuple[bool, int, Span, str]:
+    # The message last: two classes may say the same of what they inherit, and come in any order.
+    return (not entry.own, -entry.finding.severity, entry.finding.span, entry.finding.message)
