@@ -55,6 +55,8 @@ class Settings(NamedTuple):
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
     src: tuple[str, ...] = ()
     """Further folders in which absolute imports are looked for."""
+    cache_dir: str = ""
+    """The folder of the cache, "" for the usual one."""
 
     def ignored_in(self, path: str) -> frozenset[str]:
         """Codes that `per-file-ignores` switches off in the file `path`."""
@@ -88,6 +90,7 @@ class _Table(NamedTuple):
     extend_exclude: tuple[str, ...] = ()
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
     src: tuple[str, ...] = ()
+    cache_dir: str = ""
 
 
 class Finder:
@@ -129,6 +132,13 @@ class Finder:
         return known
 
 
+def cache_folder(settings: Settings) -> str:
+    """Where runs with these settings keep their cache: what QATLINT_CACHE_DIR says, or the file, or a folder
+    beside the file, or (without a file) in the current folder."""
+    beside = settings.root if settings.origin else "."
+    return os.environ.get("QATLINT_CACHE_DIR") or settings.cache_dir or os.path.join(beside, ".qatlint_cache")
+
+
 def relative_to(root: str, path: str) -> str | None:
     """`path` relative to the folder `root` with forward slashes; None when it lies outside."""
     relative = os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
@@ -164,6 +174,7 @@ def _combine(table: _Table, root: str, overrides: Overrides) -> Settings:
         extend_exclude=table.extend_exclude,
         per_file_ignores=table.per_file_ignores,
         src=tuple(os.path.join(root, folder) for folder in table.src),
+        cache_dir=os.path.join(root, table.cache_dir) if table.cache_dir else "",
     )
 
 
@@ -247,6 +258,7 @@ class _Reader:
             "extend-exclude": ("extend_exclude", self._globs),
             "per-file-ignores": ("per_file_ignores", self._per_file),
             "src": ("src", self._strings),
+            "cache-dir": ("cache_dir", self._string),
         }
         table = _Table(origin=self._shown)
         for key, value in self._values.items():
@@ -275,6 +287,11 @@ class _Reader:
             elif ours and entry.match(line):
                 return number
         return None
+
+    def _string(self, key: str, value: Any) -> str:
+        if not isinstance(value, str) or not value:
+            raise self._error(key, f"`{key}` must be a string that is not empty, not {_kind(value)}")
+        return value
 
     def _strings(self, key: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

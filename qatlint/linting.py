@@ -19,20 +19,41 @@ Weigh = Callable[[Finding], Finding]
 """Gives a finding another severity, by what is known besides the source."""
 
 
+CacheFolder = Callable[[Settings], str]
+"""Gives the folder for what runs with these settings leave for the next run."""
+
+
 class Linter:
     """Finds what is to be reported in files, each under the settings that hold for it."""
 
-    def __init__(self, finder: Finder, weigh: Weigh | None = None) -> None:
+    def __init__(
+        self, finder: Finder, weigh: Weigh | None = None, folder_of: CacheFolder | None = None
+    ) -> None:
         self._finder = finder
         self._weigh = weigh
+        self._folder_of = folder_of
+        self.damaged: list[str] = []
+        """Folders whose cache could not be used and was made anew."""
 
     def check(self, paths: Sequence[str], loader: Loader) -> list[Finding]:
         """Findings in `paths`, selected and not suppressed, sorted by place. Raises `ConfigError`."""
         findings: list[Finding] = []
         for group in self.groups(paths):
-            found = parallel.check(group.paths, loader, group.rules, group.settings.src)
-            findings += group.reported(found, loader)
+            findings += group.reported(self._found(group, loader), loader)
         return sorted(findings, key=lambda finding: finding.sort_key)
+
+    def _found(self, group: Group, loader: Loader) -> list[Finding]:
+        rules, source_roots = group.rules, group.settings.src
+        if self._folder_of is None:
+            return parallel.check(group.paths, loader, rules, source_roots)
+        from qatlint import cache
+        from qatlint.cachefile import CacheFile
+
+        file = CacheFile(self._folder_of(group.settings), [rule.code for rule in rules], source_roots)
+        found = cache.check(group.paths, loader, rules, source_roots, file)
+        if file.damaged:
+            self.damaged.append(file.folder)
+        return found
 
     def is_shown(self, finding: Finding) -> bool:
         """Whether a finding is at or above the threshold of its file."""

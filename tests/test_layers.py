@@ -34,6 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": VALUES | {"rule"},
     "catalogue": VALUES | {"rule", "registry"},
     "engine": VALUES | REGISTRY | {"static", "horizon"},
+    "stored": VALUES,
+    "cachefile": {"", "rules"},
+    "cache": VALUES | {"cachefile", "parallel", "rule", "static", "stored"},
     "parallel": VALUES | REGISTRY | {"engine", "workers"},
     "workers": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},
@@ -43,12 +46,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": VALUES | REGISTRY,
     "evidence": VALUES,
     "files": {"config", "engine", "loader"},
-    "linting": VALUES | REGISTRY | {"config", "parallel", "engine", "suppress"},
+    "linting": VALUES | REGISTRY | {"cache", "cachefile", "config", "parallel", "engine", "suppress"},
     "relinting": VALUES | {"engine", "linting", "parallel", "static"},
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
     "runtime.child": VALUES | {"horizon", "runtime"},
     "runtime.standin": set(),
-    "cli": VALUES | REGISTRY | IO | {"", "engine", "codemods", "report", "runtime", "static", "workers"},
+    "cli": VALUES
+    | REGISTRY
+    | IO
+    | {"", "cachefile", "engine", "codemods", "report", "runtime", "static", "workers"},
     "__main__": {"cli"},
 }
 """Part of the package -> other parts it may import. "" is `qatlint/__init__.py`."""

@@ -20,7 +20,7 @@ _SETATTR = re.compile(rb"""setattr\(\s*(?!self\b|cls\b)[^,()]+,\s*["'](\w+)["']"
 _MODULES = re.compile(rb"""\._modules\[\s*["'](\w+)["']""")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _IS = re.compile(rb" is (?!(?:not )?\s*None\b)(?:not )?\s*")
-_EQUALS = re.compile(rb"[=!]= ?")
+_EQUAL, _UNEQUAL = re.compile(rb"== ?"), re.compile(rb"!= ?")
 _ID = re.compile(rb"id\((?<!\wid\()\s*[\w.]*\.(\w+)\s*\)")
 _ATTRIBUTE_BEFORE = re.compile(rb"\w\.(\w+)(?:\[[^\]\n]*\])? *$")
 _ATTRIBUTE_AFTER = re.compile(rb"\w[\w.]*\.(\w+)(?:\[[^\]\n]*\])?(?![\w.(])")
@@ -120,9 +120,9 @@ def _identities_in(data: bytes) -> Iterator[tuple[str, int]]:
         after = _ATTRIBUTE_AFTER.match(data, match.end())
         for attribute in filter(None, (before, after)):
             yield attribute[1].decode(), match.start()
-    for match in _EQUALS.finditer(data):
-        before = _ATTRIBUTE_BEFORE.search(_line_before(data, match.start()))
+    for match in (*_EQUAL.finditer(data), *_UNEQUAL.finditer(data)):
         after = _ATTRIBUTE_AFTER.match(data, match.end())
+        before = after and _ATTRIBUTE_BEFORE.search(_line_before(data, match.start()))
         if before is not None and after is not None:
             yield before[1].decode(), match.start()
             yield after[1].decode(), match.start()

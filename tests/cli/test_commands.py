@@ -198,19 +198,20 @@ HEAVY = (
 )
 
 
-def test_the_usual_run_imports_nothing_heavy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "needed"), [("--no-cache", []), ("--isolated", ["json"])])
+def test_the_usual_run_imports_nothing_heavy(option: str, needed: list[str], tmp_path: Path) -> None:
     """The time of a whole process is mostly imports: these cost more than linting a file."""
     (tmp_path / "a.py").write_text("import torch\nfrom torch import nn\nx = 1\n")
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     code = (
         "import sys\n"
         "from qatlint.cli.run import run as main\n"
-        "code = main(['a.py', '--output-format', 'concise'])\n"
+        f"code = main(['a.py', '--output-format', 'concise', '{option}'])\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\n"
         "sys.exit(code)\n"
     )
     done = run(cwd=tmp_path, code=code)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "All checks passed.\n", "[]\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "All checks passed.\n", f"{needed}\n")
 
 
 def test_importing_the_package_is_light(tmp_path: Path) -> None:
@@ -259,3 +260,35 @@ def test_names_the_terminal_cannot_show_are_escaped(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stdout.startswith(b"\\u6a21\\u578b.py:1:")
+
+
+def test_cache_says_where_it_is_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QATLINT_CACHE_DIR")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert run("a.py", "--isolated", cwd=tmp_path).returncode == 0
+    shown = run("cache", "path", "--isolated", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (0, f"{tmp_path / '.qatlint_cache'}\n")
+    assert Path(shown.stdout.strip()).is_dir()
+    gone = run("cache", "clear", "--isolated", cwd=tmp_path)
+    assert (gone.returncode, gone.stdout) == (0, "./.qatlint_cache: 1 file removed\n")
+    assert os.listdir(tmp_path) == ["a.py"]
+    assert run("cache", "clear", "--isolated", cwd=tmp_path).stdout == "./.qatlint_cache: 0 files removed\n"
+
+
+def test_no_cache_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QATLINT_CACHE_DIR")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert run("a.py", "--isolated", "--no-cache", cwd=tmp_path).returncode == 0
+    assert os.listdir(tmp_path) == ["a.py"]
+
+
+def test_a_damaged_cache_is_one_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QATLINT_CACHE_DIR")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    run("a.py", "--isolated", cwd=tmp_path)
+    (cache,) = (tmp_path / ".qatlint_cache").glob("*.json")
+    cache.write_bytes(b"{}")
+    again = run("a.py", "--isolated", cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (0, "All checks passed.\n")
+    assert again.stderr == "qatlint: ./.qatlint_cache: the cache was damaged, and was made anew\n"
+    assert run("a.py", "--isolated", cwd=tmp_path).stderr == ""

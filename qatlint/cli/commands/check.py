@@ -10,7 +10,7 @@ import click
 
 from qatlint.cli import base, proving
 from qatlint.cli.output import Shown, print_diff, print_findings
-from qatlint.config import Finder, Overrides
+from qatlint.config import Finder, Overrides, cache_folder
 from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
 from qatlint.finding import Finding, Replacement, Severity
 from qatlint.linting import Linter, Weigh
@@ -38,6 +38,7 @@ class Wanted(NamedTuple):
     colour: str
     claim: proving.Claim | None
     evidence: Evidence | None
+    cache: bool
 
     @property
     def weigh(self) -> Weigh | None:
@@ -105,8 +106,7 @@ class Wanted(NamedTuple):
 @click.option(
     "--no-cache",
     is_flag=True,
-    expose_value=False,
-    help="Accepted for scripts; has no effect, since nothing is cached yet.",
+    help="Neither use nor write the cache of findings.",
 )
 @click.option(
     "--stdin-filename", metavar="FILE", help="With `-`: the name the source on standard input goes by."
@@ -130,6 +130,7 @@ def command(
     exit_zero: bool,
     config: str | None,
     isolated: bool,
+    no_cache: bool,
     stdin_filename: str | None,
     colour: str,
 ) -> int:
@@ -173,6 +174,7 @@ def command(
         colour,
         claim,
         _evidence(select_from),
+        not no_cache,
     )
     if paths == (STDIN,):
         return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
@@ -209,10 +211,13 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
     if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
     loader: Loader = DiskLoader()
-    linter = Linter(finder, wanted.weigh)
+    linter = Linter(finder, wanted.weigh, cache_folder if wanted.cache else None)
     trouble = bool(found.missing)
     if not (wanted.fix or wanted.diff):
-        code = _report(linter, linter.check(found.files, loader), loader, wanted, found.files, fixed=None)
+        findings = linter.check(found.files, loader)
+        for folder in linter.damaged:
+            base.warn(f"{folder}: the cache was damaged, and was made anew")
+        code = _report(linter, findings, loader, wanted, found.files, fixed=None)
         return TROUBLE if trouble else code
     before = snapshot(found.files, loader)
     loader = OverlayLoader(before, loader)

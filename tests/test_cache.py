@@ -1,0 +1,381 @@
+"""A run with a cache finds what a run without one finds, looks at few files, and survives any cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from qatlint import cachefile, parallel
+from qatlint.cachefile import CacheFile, Entry, Facts, Kept, digest_of, remove
+from qatlint.config import Finder, Overrides, cache_folder
+from qatlint.examined import Examined, Judged
+from qatlint.files import DiskLoader
+from qatlint.finding import Finding, Severity
+from qatlint.linting import Linter
+from qatlint.stored import Garbled, from_lists, to_lists
+from tests.fakes import finding
+from tests.test_relinting import BASES, HEAD, text_of
+
+FILES = [f"src/{path}" for path in (*BASES, "hub.py", "script.py")]
+ELSEWHERE = ["hub.py", "src/hub/__init__.py", "src/base/__init__.py", "sub.py", "src/sub/__init__.py"]
+"""Where a file of these names comes before another, is found when that is gone, or makes a package."""
+LONG_AGO = 1_000_000_000
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, empty but for `src`."""
+    (tmp_path / "src").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: str, text: str) -> None:
+    """Always at the same time, so that only the text can tell two versions apart."""
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    os.utime(file, (LONG_AGO, LONG_AGO))
+
+
+def linter(*, cached: bool) -> Linter:
+    """One that shows all."""
+    finder = Finder(Overrides(min_severity=Severity.NOTE), isolated=True)
+    return Linter(finder, None, (lambda _: "cache") if cached else None)
+
+
+def lint(paths: list[str], *, cached: bool = True) -> list[Finding]:
+    """What a new process would find."""
+    return linter(cached=cached).check(paths, DiskLoader())
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The files of each run that were not in the cache."""
+    looks: list[list[str]] = []
+    real = parallel.examine
+
+    def examine(paths: list[str], *rest: object) -> Examined:
+        looks.append(sorted(paths))
+        return real(paths, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(parallel, "examine", examine)
+    return looks
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_found_is_what_a_run_without_a_cache_finds(seed: int, project: Path) -> None:
+    chance = random.Random(seed)
+    for path in FILES:
+        write(path, text_of(path.partition("/")[2], chance))
+    said: set[tuple[str, str]] = set()
+    for _ in range(12):
+        kind = chance.randrange(5)
+        path = chance.choice(FILES)
+        if kind == 0 and os.path.exists(path):
+            os.unlink(path)
+        elif kind == 1:
+            other = chance.choice(ELSEWHERE)
+            if os.path.exists(other):
+                os.unlink(other)
+            else:
+                write(other, chance.choice([HEAD, text_of(chance.choice([*BASES]), chance)]))
+        elif kind < 4:
+            write(path, text_of(path.partition("/")[2], chance))
+        paths = sorted(str(p) for p in Path().rglob("*.py"))
+        if chance.random() < 0.4:
+            paths = sorted(chance.sample(paths, chance.randrange(1, len(paths))))
+        found = lint(paths)
+        assert found == lint(paths, cached=False)
+        said.update((f.span.path, f.code) for f in found)
+    assert len(said) > 2
+
+
+def many(**changes: str) -> list[str]:
+    """One version of all files, with some replaced."""
+    plain = random.Random(1)
+    for path in FILES:
+        name = path.partition("/")[2]
+        text = "y = 2\n" if name == "script.py" else text_of(name, plain)
+        write(path, changes.get(name.removesuffix(".py"), text))
+    return FILES
+
+
+@pytest.mark.parametrize(
+    ("change", "affected"),
+    [
+        ({}, []),
+        ({"own": "x = 1\n"}, ["own"]),
+        ({"far": "x = 1\n"}, ["base", "far", "sub"]),
+        ({"sub": "x = 1\n"}, ["base", "far", "hub", "sub", "user"]),
+        ({"script": "x = 1\n"}, ["script"]),
+    ],
+)
+def test_only_what_a_change_can_affect_is_looked_at(
+    change: dict[str, str], affected: list[str], project: Path, looked: list[list[str]]
+) -> None:
+    lint(many())
+    lint(many(**change))
+    assert looked[1:] == ([[f"src/{name}.py" for name in affected]] if affected else [])
+
+
+def test_what_is_not_linted_but_imported_counts(project: Path, looked: list[list[str]]) -> None:
+    model = "from torch import nn\nfrom lib.act import make\n\nclass A(nn.Module):\n"
+    model += "    def __init__(self):\n        super().__init__()\n        self.a = make()\n"
+    model += "    def forward(self, x):\n        return self.a(self.a(x))\n"
+    write("src/a.py", model)
+    write("lib/act.py", "from torch import nn\ndef make():\n    return nn.Sigmoid()\n")
+    first = lint(["src/a.py"])
+    assert lint(["src/a.py"]) == first
+    assert len(looked) == 1
+    write("lib/act.py", "from torch import nn\ndef make():\n    return nn.Dropout()\n")
+    assert [f.severity for f in lint(["src/a.py"])] != [f.severity for f in first]
+    assert len(looked) == 2
+
+
+def test_a_file_that_others_import_and_that_is_new_is_not_trusted(
+    project: Path, looked: list[list[str]]
+) -> None:
+    write("src/a.py", "import lib.b\nfrom torch import nn\nclass A(lib.b.B): ...\n")
+    write("lib/b.py", "from torch import nn\nclass B(nn.Module): ...\n")
+    os.utime("lib/b.py")  # it may be written to while we read it
+    lint(["src/a.py"])
+    lint(["src/a.py"])
+    assert looked == [["src/a.py"], ["src/a.py"]]
+
+
+def test_an_unreadable_file_is_looked_at_each_time(project: Path, looked: list[list[str]]) -> None:
+    write("src/a.py", "x = 1\n")
+    for _ in range(2):
+        assert [f.code for f in lint(["src/a.py", "src/gone.py"])] == ["QAT000"]
+    assert looked == [["src/a.py", "src/gone.py"], ["src/gone.py"]]
+
+
+def test_a_file_with_a_syntax_error_is_remembered(project: Path, looked: list[list[str]]) -> None:
+    write("src/a.py", "def f(:\n")
+    first = lint(["src/a.py"])
+    assert [f.code for f in first] == ["QAT000"]
+    assert lint(["src/a.py"]) == first
+    assert len(looked) == 1
+
+
+def cache_path() -> Path:
+    """The one file of the cache."""
+    (path,) = Path("cache").glob("*.json")
+    return path
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+
+
+def signed(body: bytes) -> bytes:
+    """A cache with the right sum."""
+    return cachefile._HEAD + digest_of(body).encode() + b"\n" + body
+
+
+BODIES: list[object] = [
+    [],
+    {},
+    None,
+    [1, 2],
+    [{}, {"src/base.py": [1]}],
+    [{"src/base.py": ["", [], {}, []]}, {}],
+    [{"src/base.py": 5}, {}],
+]
+
+
+def _with_body(data: bytes, body: object) -> bytes:
+    return signed(json.dumps(body).encode())
+
+
+def stored_wrong(data: bytes) -> bytes:
+    """All facts right, and findings that nobody wrote."""
+    files, entries = json.loads(data.partition(b"\n")[2])
+    for entry in entries.values():
+        entry[1] = [[["Finding", 1], True]]
+    return signed(json.dumps([files, entries]).encode())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        flipped,
+        stored_wrong,
+        lambda data: b"",
+        lambda data: b"\xff\xfe\x00",
+        lambda data: data.replace(b"\n", b"", 1),
+        lambda data: signed(b"\xff"),
+        lambda data: signed(b"[" * 100_000),
+        *(partial(_with_body, body=body) for body in BODIES),
+    ],
+)
+def test_a_damaged_cache_is_made_anew(damage: Callable[[bytes], bytes], project: Path) -> None:
+    first = lint(many())
+    whole = cache_path().read_bytes()
+    cache_path().write_bytes(damage(whole))
+    again = linter(cached=True)
+    assert again.check(FILES, DiskLoader()) == first
+    assert again.damaged == ["cache"]
+    assert json.loads(cache_path().read_bytes().partition(b"\n")[2]) == json.loads(whole.partition(b"\n")[2])
+
+
+def test_a_cache_cut_anywhere_gives_the_same_findings(project: Path) -> None:
+    first = lint(many())
+    whole = cache_path().read_bytes()
+    for length in range(0, len(whole), len(whole) // 40):
+        cache_path().write_bytes(whole[:length])
+        assert lint(FILES) == first
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_nobody_may_write_to_is_no_trouble(project: Path) -> None:
+    Path("cache").mkdir(mode=0o500)
+    assert lint(many()) == lint(FILES)
+    assert list(Path("cache").iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_no_trouble(project: Path) -> None:
+    Path("cache").write_text("mine")
+    assert lint(many()) == lint(FILES)
+    assert Path("cache").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_the_old_cache(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lint(many())
+    before = cache_path().read_bytes()
+
+    def full(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    found = lint(many(own="x = 1\n"))
+    monkeypatch.undo()
+    os.chdir(project)
+    assert found == lint(FILES, cached=False)
+    assert [p.name for p in Path("cache").iterdir() if p.name.startswith(".qatlint-new")] == []
+    assert cache_path().read_bytes() == before
+
+
+def test_runs_side_by_side(project: Path) -> None:
+    right = lint(many(), cached=False)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: lint(FILES), range(12))) == [right] * 12
+    assert lint(FILES) == right
+
+
+def test_another_folder_other_rules_and_other_roots_are_another_kind_of_run(project: Path) -> None:
+    kinds = [CacheFile("cache", ["QAT101"], ()), CacheFile("cache", ["QAT102"], ())]
+    kinds.append(CacheFile("cache", ["QAT101"], ("lib",)))
+    os.chdir("src")
+    kinds.append(CacheFile("cache", ["QAT101"], ()))
+    assert len({kind._path for kind in kinds}) == 4
+
+
+def test_old_kinds_of_runs_are_removed(project: Path) -> None:
+    for number in range(30):
+        CacheFile("cache", [str(number)], ()).save(Kept({}, {}))
+    assert len(list(Path("cache").glob("*.json"))) == 16
+
+
+def test_only_what_is_ours_is_removed(project: Path) -> None:
+    lint(many())
+    Path("cache/.qatlint-new-abc").write_text("half")
+    Path("cache/data.json").write_text("{}")
+    assert remove("cache") == 2
+    assert [p.name for p in Path("cache").iterdir()] == ["data.json"]
+    Path("cache/.gitignore").write_text("data.json\n")
+    assert remove("cache") == 0
+    assert sorted(p.name for p in Path("cache").iterdir()) == [".gitignore", "data.json"]
+    assert remove("nowhere") == 0
+
+
+def test_nothing_is_left_of_a_folder_that_is_removed(project: Path) -> None:
+    lint(many())
+    assert remove("cache") == 1
+    assert not Path("cache").exists()
+
+
+def test_the_folder_says_what_it_is(project: Path) -> None:
+    lint(many())
+    assert Path("cache/.gitignore").read_text() == "*\n"
+    assert Path("cache/CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_a_cache_comes_back_as_it_was(project: Path) -> None:
+    facts = Facts("aa", ("pkg.a", "src", False), {"torch": "", "pkg.b": "src/pkg/b\udcff.py"}, ["base:A"])
+    kept = Kept({"a\udcff.py": facts}, {"a\udcff.py": Entry({"base:A": "dd"}, [to_lists(judged())])})
+    file = CacheFile("cache", [], ())
+    file.save(kept)
+    assert file.load() == kept
+    assert not file.damaged
+
+
+def judged() -> Judged:
+    return Judged(finding(), True)
+
+
+@pytest.mark.parametrize(
+    "stored", [None, 3, [], [1, 2], ["Finding"], [["Finding"], True], [["Span", 1], True]]
+)
+def test_lists_that_are_no_finding(stored: object) -> None:
+    with pytest.raises(Garbled):
+        from_lists(stored)
+
+
+def test_findings_of_all_fixtures_come_back_as_they_were() -> None:
+    root = Path(__file__).resolve().parents[1] / "fixtures"
+    paths = sorted(str(path) for path in root.rglob("*.py"))
+    examined = parallel.examine(
+        paths[:40], paths[:40], DiskLoader(), linter(cached=False).groups(paths)[0].rules
+    )
+    all_judged = [one for found in examined.judged.values() for one in found]
+    assert len(all_judged) > 20
+    assert any(one.finding.fix for one in all_judged)
+    assert [from_lists(json.loads(json.dumps(to_lists(one)))) for one in all_judged] == all_judged
+
+
+@pytest.mark.parametrize(
+    ("variable", "table", "folder"),
+    [
+        ("", "", ".qatlint_cache"),
+        ("/elsewhere", "", "/elsewhere"),
+        ("", 'cache-dir = "build/x"\n', "build/x"),
+        ("/elsewhere", 'cache-dir = "build/x"\n', "/elsewhere"),
+    ],
+)
+def test_where_the_cache_is(
+    variable: str, table: str, folder: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QATLINT_CACHE_DIR", variable)
+    write("qatlint.toml", table or "select = []\n")
+    settings = Finder(Overrides()).for_file("src/a.py")
+    assert cache_folder(settings) == os.path.join(str(project), folder)
+
+
+def test_a_killed_run_leaves_a_cache_that_can_be_used(project: Path) -> None:
+    right = lint(many(), cached=False)
+    for delay in (0.05, 0.1, 0.15, 0.2, 0.3):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qatlint", "src", "--isolated"], stdout=subprocess.DEVNULL, cwd=project
+        )
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert lint(FILES) == right
