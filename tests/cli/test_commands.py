@@ -198,7 +198,7 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize(("option", "needed"), [("--no-cache", []), ("--isolated", ["json"])])
+@pytest.mark.parametrize(("option", "needed"), [("--no-cache", []), ("--isolated", ["hashlib", "json"])])
 def test_the_usual_run_imports_nothing_heavy(option: str, needed: list[str], tmp_path: Path) -> None:
     """The time of a whole process is mostly imports: these cost more than linting a file."""
     (tmp_path / "a.py").write_text("import torch\nfrom torch import nn\nx = 1\n")
