@@ -13,7 +13,7 @@ from typing import NamedTuple
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import Boundary, Gemm, Meaning
 from qatlint.runtime.changes import Changes, changes, pairs
-from qatlint.runtime.flow import Flow, State
+from qatlint.runtime.flow import BEHIND_STUB, Flow
 from qatlint.runtime.fuse import Fusion
 from qatlint.trace import Kind
 
@@ -45,9 +45,6 @@ class Feed(NamedTuple):
     """Other users of what the GEMM op gives."""
 
 
-_QUANTIZED = {State.QUANTIZED, State.UNKNOWN}
-
-
 def feeds(flow: Flow, fused: Sequence[Fusion]) -> tuple[Feed, ...]:
     """Every execution of a DeQuantStub, in order."""
     roots = {f.members[f.fused - 1]: f for f in fused if f.fused}
@@ -60,7 +57,7 @@ def feeds(flow: Flow, fused: Sequence[Fusion]) -> tuple[Feed, ...]:
 
 def _feed(flow: Flow, roots: dict[int, Fusion], dequant: int) -> Feed:
     first = _through_identities(flow, flow.ops[dequant].inputs[0])
-    if not _QUANTIZED & set(flow.given(dequant)):
+    if BEHIND_STUB.isdisjoint(flow.given(dequant)):
         return Feed(dequant, first, Precision.FLOAT)
     between: list[int] = []
     number: int | None = first
@@ -97,7 +94,7 @@ def _gemm(meaning: Meaning | None, fusion: Fusion | None) -> Gemm:
 def _worked_on(flow: Flow, number: int) -> int | None:
     """Who made the first tensor that is or may be quantised of those that an op is given."""
     for producer, state in zip(flow.ops[number].inputs, flow.given(number), strict=True):
-        if state in _QUANTIZED:
+        if state in BEHIND_STUB:
             return _through_identities(flow, producer)
     return None
 

@@ -7,13 +7,13 @@ quantised tensor has is decided by the qconfig and not known here, so it is writ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from qatlint.horizon.ops import Boundary
 from qatlint.runtime.changes import Changes, changes, pairs
-from qatlint.runtime.flow import Flow, State
+from qatlint.runtime.flow import BEHIND_STUB, Flow, State
 from qatlint.runtime.recording import TensorFacts
 
 
@@ -36,6 +36,8 @@ class Kind(Enum):
     CONSTANT = "constant"
     """A parameter, a buffer, a literal, an embedding, a tensor that forward makes."""
     DEQUANTIZED = "result of a DeQuantStub"
+    CAST = "mask or index made a number"
+    """Of quantised tensors, by a comparison or the like: it has to be quantised again [V]."""
 
 
 class Origin(NamedTuple):
@@ -56,8 +58,8 @@ class FloatInput(NamedTuple):
 
     @property
     def is_input(self) -> bool:
-        """Whether an input of the model reaches the op without a QuantStub: always a mistake. Newer
-        versions of the toolchain quantise constants by themselves."""
+        """Whether it holds more than constants, without a QuantStub: always a mistake. Newer versions of the
+        toolchain quantise constants by themselves."""
         return any(origin.kind is not Kind.CONSTANT for origin in self.origins)
 
 
@@ -108,16 +110,23 @@ def float_inputs(flow: Flow) -> tuple[FloatInput, ...]:
 
 def _origins(flow: Flow, number: int) -> Iterator[Origin]:
     """The ends of the float part of the graph above a tensor, in order of execution."""
-    seen, open_ = {number}, [number]
+    for found in sorted(_above(flow, [number], {State.FLOAT})):
+        kind = _kind(flow, found)
+        if kind is Kind.CONSTANT and flow.ops[found].kind == "function":
+            yield from _cast(flow, found)
+        elif kind is not None:
+            yield Origin(found, kind)
+
+
+def _above(flow: Flow, numbers: Iterable[int], states: Collection[State]) -> set[int]:
+    """These ops, and what made those tensors for them that are in one of these states, and so on up."""
+    seen, open_ = set(numbers), list(numbers)
     while open_:
         for producer, state in zip(flow.ops[open_[-1]].inputs, flow.given(open_.pop()), strict=True):
-            if state is State.FLOAT and producer not in seen:
+            if state in states and producer not in seen:
                 seen.add(producer)
                 open_.append(producer)
-    for found in sorted(seen):
-        kind = _kind(flow, found)
-        if kind is not None:
-            yield Origin(found, kind)
+    return seen
 
 
 def _kind(flow: Flow, number: int) -> Kind | None:
@@ -128,6 +137,17 @@ def _kind(flow: Flow, number: int) -> Kind | None:
     if op.kind == "input":
         return Kind.INPUT
     return None if State.FLOAT in flow.given(number) else Kind.CONSTANT
+
+
+def _cast(flow: Flow, number: int) -> Iterator[Origin]:
+    """Where the masks and indices come from that a function made floating numbers of."""
+    above = _above(flow, [number], {State.FLOAT, State.PLAIN})
+    inputs = [n for n in sorted(above) if flow.ops[n].kind == "input"]
+    for found in inputs:
+        yield Origin(found, Kind.INPUT)
+    if not inputs:
+        measured = any(not BEHIND_STUB.isdisjoint(flow.given(n)) for n in above)
+        yield Origin(number, Kind.CAST if measured else Kind.CONSTANT)
 
 
 def redundant_stubs(flow: Flow) -> tuple[int, ...]:

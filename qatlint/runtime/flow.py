@@ -29,6 +29,10 @@ class State(Enum):
     """What an operation that the table does not have makes of quantised tensors."""
 
 
+BEHIND_STUB = frozenset({State.QUANTIZED, State.UNKNOWN})
+"""What a tensor may be between a QuantStub and a DeQuantStub."""
+
+
 class Entry(NamedTuple):
     """One run of a dynamic_block."""
 
@@ -84,15 +88,18 @@ class Flow:
 
     @cached_property
     def inside(self) -> frozenset[int]:
-        """Ops of the quantised region: those that are given a quantised tensor.
+        """Ops of the quantised region: those that are given a quantised tensor, or what an operation that the
+        table does not have made of one.
 
-        prepare drops what stands outside of the stubs [V]. A model without any stub is taken as a part of
-        one and lies inside as a whole [D].
+        prepare drops what stands outside of the stubs [V], whatever the dtypes are. A model without any stub
+        is taken as a part of one and lies inside as a whole [D].
         """
         if not self.has_stubs:
             return frozenset(op.number for op in self.ops if op.kind in ("module", "method", "function"))
         return frozenset(
-            op.number for op in self.ops if op.kind != "output" and State.QUANTIZED in self.given(op.number)
+            op.number
+            for op in self.ops
+            if op.kind != "output" and not BEHIND_STUB.isdisjoint(self.given(op.number))
         )
 
     @cached_property
@@ -199,8 +206,7 @@ def _state(op: Op, found: Meaning | None, given: tuple[State, ...]) -> State:
     if op.kind in ("input", "constant"):
         return State.FLOAT
     if found is None:
-        known = not {State.QUANTIZED, State.UNKNOWN} & set(given)
-        return State.FLOAT if known else State.UNKNOWN
+        return State.FLOAT if BEHIND_STUB.isdisjoint(given) else State.UNKNOWN
     if found.boundary is not Boundary.NONE:
         return State.QUANTIZED if found.boundary is Boundary.QUANT else State.FLOAT
     if found.result is Result.PLAIN:

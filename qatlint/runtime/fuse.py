@@ -392,12 +392,12 @@ def _scoped(unit: Unit, entries: tuple[Entry, ...]) -> Hashable:
 
 
 def _line(op: Op) -> Hashable:
-    """The call in the source, in one run of its scope."""
+    """The call in the source, in one run of its scope. A helper that is called from two places is no loop."""
     place = op.place
     if place is None:
         return (op.number,)
     spot = (place.column, place.end_column) if place.column else (place.instruction,)
-    return op.execution, op.scope, op.scope_run, place.path, place.line, *spot, op.target
+    return op.execution, op.scope, op.scope_run, place.path, place.line, *spot, op.target, op.route
 
 
 def _served(attempt: _Attempt) -> list[str]:

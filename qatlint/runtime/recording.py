@@ -76,6 +76,11 @@ class Op(NamedTuple):
     """Which entry of that block it is, counted over the whole forward per (owner, name)."""
     inplace: bool = False
     """It wrote to one of its inputs."""
+    route: int = 0
+    """Of a function: which row of calls, from the forward that it belongs to, led to its place. One number
+    for one row, so that two calls of a helper differ and two turns of a loop do not."""
+    named: tuple[str, ...] = ()
+    """Of a function: the arguments that were given by name."""
 
 
 class Execution(NamedTuple):
@@ -162,6 +167,7 @@ def _op(raw: list[Any]) -> Op:
         inputs=tuple(op.inputs),
         input_facts=_tensors(raw[9]),
         output_facts=_tensors(raw[10]),
+        named=tuple(op.named),
     )
 
 

@@ -56,7 +56,9 @@ class _Finder:
         if meaning.fuses is Role.ADD:
             # Adding a number is no pattern [D], and `x + x` has one input that would have to be absorbed.
             two = len(op.inputs) == 2 and op.inputs[0] != op.inputs[1]
-            if not two or not all(is_floating(facts) for facts in op.input_facts):
+            # `torch.add(x, y, alpha=2)` multiplies as well; what adds plainly knows no such argument [D].
+            plain = two and "alpha" not in op.named
+            if not plain or not all(is_floating(facts) for facts in op.input_facts):
                 return None
         return meaning.fuses
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from qatlint.horizon.ops import Boundary, Result
 from qatlint.runtime.edges import pattern, relative_paths
 from qatlint.runtime.executed import is_owner
-from qatlint.runtime.flow import Flow, State, Unit
+from qatlint.runtime.flow import Flow, Unit
 from qatlint.runtime.fuse import fusions
 from qatlint.runtime.recording import ModuleFacts, Op, Place
 
@@ -118,14 +118,11 @@ class Shares:
 
 
 def is_quantised(flow: Flow, op: Op) -> bool:
-    """Whether an op is in the quantised region, as far as that can be told, or begins it.
-
-    After an op that the tables do not have nothing is known: what follows is measured rather than dropped.
-    """
+    """Whether an op is in the quantised region, or begins it."""
     meaning = flow.meanings[op.number]
     if meaning is not None and meaning.boundary is Boundary.QUANT:
         return True
-    return op.number in flow.inside or State.UNKNOWN in flow.given(op.number)
+    return op.number in flow.inside
 
 
 def keeps_scale(flow: Flow, op: Op) -> bool:

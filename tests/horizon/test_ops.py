@@ -107,11 +107,25 @@ def test_layout_is_never_computed() -> None:
 
 def test_what_is_replaced_has_a_result_of_its_own_or_is_a_relu() -> None:
     for meaning in ops.meanings():
-        if meaning.becomes and meaning.fuses is not Role.RELU:
+        if meaning.replaced and meaning.fuses is not Role.RELU:
             assert meaning.result is Result.QUANTIZED, meaning.name
-    grid = ops.of_function("torch.nn.functional.grid_sample")
-    assert grid is not None
-    assert not grid.replaced
+
+
+@pytest.mark.parametrize("name", ["grid_sample", "interpolate"])
+def test_what_samples_keeps_the_scale_of_what_it_samples(name: str) -> None:
+    found = ops.of_function(f"torch.nn.functional.{name}")
+    assert found is not None
+    assert not found.replaced
+    assert found.result is Result.PASSES
+
+
+def test_what_is_harmless_to_share_has_no_scale_of_its_own() -> None:
+    """What is said of sharing and what is measured must not contradict each other."""
+    for meaning in ops.meanings():
+        for name in meaning.classes:
+            kind = modules.facts_of(f"torch.nn.{name}").kind
+            if kind in (Kind.RESHAPE, Kind.IDENTITY, Kind.DROPOUT):
+                assert meaning.result is Result.PASSES, name
 
 
 def test_batch_norms_have_a_root_for_each_dimension() -> None:

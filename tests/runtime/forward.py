@@ -51,12 +51,14 @@ class Forward:
         line: int = 0,
         column: int = 5,
         instruction: int = 0,
+        route: int = 0,
+        named: tuple[str, ...] = (),
         dtype: str = "float32",
     ) -> int:
         """One function; a name without dots is a Tensor method."""
         target = name if "." in name else f"torch.Tensor.{name}"
         place = self._place(line)._replace(column=column, instruction=instruction)
-        return self._add("function", target, inputs, dtype, place=place)
+        return self._add("function", target, inputs, dtype, place=place, route=route, named=named)
 
     def output(self, *inputs: int) -> int:
         return self._add("output", "output", inputs, "float32")
@@ -138,6 +140,8 @@ class Forward:
         method: str = "",
         call: int = 0,
         place: Place | None = None,
+        route: int = 0,
+        named: tuple[str, ...] = (),
     ) -> int:
         scope, scope_run = self._blocks[-1]
         op = Op(
@@ -155,6 +159,8 @@ class Forward:
             execution=self._running[-1],
             scope=scope,
             scope_run=scope_run,
+            route=route,
+            named=named,
         )
         self._ops.append(op)
         return op.number

@@ -43,6 +43,22 @@ def test_a_tensor_that_left_the_region_too_early() -> None:
     assert found(f) == [("_generated_add_0[add]", 1, [("dequant", Kind.DEQUANTIZED)])]
 
 
+def test_numbers_made_of_masks_and_indices() -> None:
+    """They are no constants: nothing quantises them by itself."""
+    f = Forward()
+    x, mask = f.input("x"), f.input("mask", BOOLEAN)
+    q = f.quant(x)
+    f.function("mul", q, f.function("float", f.function("logical_not", mask, dtype=BOOLEAN)))
+    f.function("mul", q, f.function("float", f.function("gt", q, dtype=BOOLEAN)))
+    f.function("mul", q, f.function("float", f.function("gt", x, dtype=BOOLEAN)))
+    f.function("mul", q, f.function("float", f.function("torch.arange", dtype="int64")))
+    f.function("mul", q, f.module("Embedding", "table", f.input("ids", "int64")))
+    expected = [("mask", Kind.INPUT), ("float", Kind.CAST), ("x", Kind.INPUT)]
+    expected += [("float", Kind.CONSTANT), ("table", Kind.CONSTANT)]
+    assert [origins for _, _, origins in found(f)] == [[origin] for origin in expected]
+    assert [i.is_input for i in float_inputs(f.flow)] == [True, True, True, False, False]
+
+
 def test_what_needs_no_stub() -> None:
     f = Forward()
     q = f.quant(f.input())

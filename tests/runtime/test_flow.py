@@ -24,6 +24,7 @@ def state_after(name: str, *extra: str, dtype: str = "float32") -> State:
         ("add", State.QUANTIZED),
         ("torch.nn.functional.softmax", State.QUANTIZED),
         ("view", State.QUANTIZED),
+        ("torch.nn.functional.grid_sample", State.QUANTIZED),
         ("torch.clamp", State.QUANTIZED),
         ("torch.bmm", State.QUANTIZED),
         ("argmax", State.PLAIN),
@@ -68,7 +69,8 @@ def test_states_begin_and_end_at_the_stubs() -> None:
     states = f.flow.states
     assert [states[n] for n in (before, inside, after)] == [State.FLOAT, State.QUANTIZED, State.FLOAT]
     assert [states[n] for n in (unknown, then)] == [State.UNKNOWN, State.UNKNOWN]
-    assert f.flow.inside == {inside, after - 1, unknown}
+    assert f.flow.inside == {inside, after - 1, unknown, then}
+    assert f.flow.units[then] == Unit("_generated_relu_0", True)
 
 
 def test_functions_inside_become_modules_numbered_by_name_and_owner() -> None:

@@ -375,6 +375,15 @@ def test_two_calls_on_one_line_are_no_loop() -> None:
     assert all(fusion.whole for fusion in fusions(end(f, x).flow))
 
 
+@pytest.mark.parametrize(("routes", "whole"), [((1, 2), True), ((1, 1), False)])
+def test_a_helper_that_is_called_from_two_places_is_no_loop(routes: tuple[int, int], whole: bool) -> None:
+    """As the one of a feature pyramid that adds two levels."""
+    f, x, y = begin()
+    for i, route in enumerate(routes):
+        x = f.function("add", f.module("Conv2d", f"lateral{i}", x), y, line=9, route=route)
+    assert [fusion.whole for fusion in fusions(end(f, x).flow)] == [whole] * 2
+
+
 @pytest.mark.parametrize(("instructions", "whole"), [((4, 8), True), ((4, 4), False)])
 def test_where_columns_are_unknown_the_instruction_tells_calls_apart(
     instructions: tuple[int, int], whole: bool
@@ -518,3 +527,20 @@ def test_a_wrong_order_is_held_beside_a_wrong_order() -> None:
     assert (len(found.fine), len(found.left), found.better, found.worse) == (1, 1, (), ())
     swapped = compare(f.flow, fusions(f.flow), f.flow, fusions(f.flow)[::-1])
     assert [p.before is None or p.after is None for p in (*swapped.worse, *swapped.better)] == [True, True]
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_an_add_that_multiplies_is_no_plain_add(second: bool) -> None:
+    f, x, y = begin()
+    x = f.module("Conv2d", "conv", x)
+    x = f.function("torch.add", *((y, x) if second else (x, y)), named=("alpha",))
+    assert fusions(end(f, x).flow) == ()
+
+
+def test_what_stands_behind_an_unknown_op_is_fused_as_ever() -> None:
+    """Stripping and fusing go by the graph between the stubs."""
+    f, x, _ = begin()
+    x = f.module("my.lib:Own", "own", x)
+    fusion = only(end(f, write(f, x, x, "Conv2d", "BatchNorm2d", "relu")))
+    assert (fusion.whole, fusion.class_name) == (True, "ConvReLU2d")
+    assert labels(f, fusion)[-1] == "_generated_relu_0[relu]"

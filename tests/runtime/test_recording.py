@@ -40,6 +40,8 @@ ops = st.builds(
     scope=st.none() | texts,
     scope_run=numbers,
     inplace=st.booleans(),
+    route=numbers,
+    named=st.lists(texts, max_size=3).map(tuple),
 )
 executions = st.builds(
     Execution,

@@ -34,23 +34,41 @@ class Places:
     def __init__(self) -> None:
         self._users: dict[CodeType, bool] = {}
         self._found: dict[tuple[CodeType, int], Place] = {}
+        self._routes: dict[tuple[tuple[CodeType, int], ...], int] = {}
 
     def innermost(self) -> Place | None:
         """The user's call that led here; None when no frame is the user's."""
-        frame: FrameType | None = sys._getframe(1)
+        frame = self._innermost()
+        return None if frame is None else self._at(frame)
+
+    def routed(self, until: CodeType) -> tuple[Place | None, int]:
+        """The same, and a number for the row of calls that led there since the nearest frame of `until`."""
+        frame = innermost = self._innermost()
+        route: list[tuple[CodeType, int]] = []
+        while frame is not None and frame.f_code is not until:
+            route.append((frame.f_code, frame.f_lasti))
+            frame = frame.f_back
+        number = self._routes.setdefault(tuple(route), len(self._routes))
+        return (None if innermost is None else self._at(innermost)), number
+
+    def _innermost(self) -> FrameType | None:
+        frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             code = frame.f_code
             mine = self._users.get(code)
             if mine is None:
                 mine = self._users[code] = is_users(code.co_filename)
             if mine:
-                key = (code, frame.f_lasti)
-                place = self._found.get(key)
-                if place is None:
-                    place = self._found[key] = _place(code, frame.f_lasti, frame.f_lineno)
-                return place
+                break
             frame = frame.f_back
-        return None
+        return frame
+
+    def _at(self, frame: FrameType) -> Place:
+        key = (frame.f_code, frame.f_lasti)
+        place = self._found.get(key)
+        if place is None:
+            place = self._found[key] = _place(*key, frame.f_lineno)
+        return place
 
 
 def is_users(filename: str) -> bool:

@@ -353,15 +353,18 @@ class Recorder:
             block = top.blocks[-1]
             name = op_name(target)
             position = block.counts[name] = block.counts.get(name, -1) + 1
+            place, route = self._places.routed(Recorder._executed.__code__)
             out = self._write(
                 given,
                 kind="function",
                 target=target,
                 callee=function,
                 out=out,
-                place=self._place(),
+                place=place,
                 call=self._next((top.known.path, block.name, name, position)),
                 in_place=in_place,
+                route=route,
+                named=tuple(kwargs),
             )
         return self._watched(args, kwargs, out)
 
@@ -380,6 +383,8 @@ class Recorder:
         in_place: bool,
         module: str = "",
         method: str = "",
+        route: int = 0,
+        named: tuple[str, ...] = (),
     ) -> Any:
         """Add the op; gives back what the caller is to get."""
         refs = [self._ref(*pair) for pair in zip(given.tensors, given.versions, strict=True)]
@@ -416,6 +421,8 @@ class Recorder:
             scope=block.name,
             scope_run=block.run,
             inplace=bool(written),
+            route=route,
+            named=named,
         )
         remaining = iter(refs)
         args, kwargs = tensors.replace((given.args, given.kwargs), lambda _: next(remaining))

@@ -478,6 +478,23 @@ def test_code_that_asks_for_the_signature_of_forward_gets_it() -> None:
     run(Forward(forward, lin=nn.Linear(4, 4)), X)
 
 
+def test_calls_of_a_helper_have_routes_of_their_own_and_turns_of_a_loop_share_one() -> None:
+    def helper(x: Any, y: Any) -> Any:
+        return torch.add(x, y, alpha=2)
+
+    def forward(m: Any, x: Any) -> Any:
+        for _ in range(2):
+            x = helper(x, x)
+        y = helper(x, x)
+        return m.lin(y).relu()
+
+    recording, _ = run(Forward(forward, lin=nn.Linear(4, 4)), X)
+    first, again, other, *_ = ops(recording, kinds="function")
+    assert first.place == again.place == other.place
+    assert first.route == again.route != other.route
+    assert first.named == ("alpha",)
+
+
 def test_what_torch_cannot_intercept_is_said() -> None:
     @torch.jit.script  # type: ignore[untyped-decorator]
     def twice(x: Tensor) -> Tensor:
