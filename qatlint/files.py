@@ -57,12 +57,15 @@ class Discovery(NamedTuple):
     missing: list[str]
 
 
-def discover(paths: Sequence[str], settings_for: Callable[[str], Settings]) -> Discovery:
+def discover(
+    paths: Sequence[str], settings_for: Callable[[str], Settings], *, exclude_named: bool = False
+) -> Discovery:
     """Files meant by `paths`.
 
-    A file is taken whatever its name; a folder gives its `*.py` files, less what the settings of each
-    folder exclude and, inside a git repository, what its `.gitignore` files name. Links to folders are
-    not followed, so loops cannot happen. A file reached twice is taken once. Raises `ConfigError`.
+    A file is taken whatever its name, unless `exclude_named` asks for what the settings say; a folder gives
+    its `*.py` files, less what the settings of each folder exclude and, inside a git repository, what its
+    `.gitignore` files name. Links to folders are not followed, so loops cannot happen. A file reached twice
+    is taken once. Raises `ConfigError`.
     """
     found = Discovery([], [])
     seen: set[str] = set()
@@ -76,7 +79,8 @@ def discover(paths: Sequence[str], settings_for: Callable[[str], Settings]) -> D
         if os.path.isdir(path):
             candidates: Iterator[str] = _walk(path, settings_for)
         elif os.path.lexists(path):
-            candidates = iter((path,))
+            excluded = exclude_named and _lies_in_excluded(path, settings_for)
+            candidates = iter(() if excluded else (path,))
         else:
             found.missing.append(path)
             continue
@@ -238,6 +242,17 @@ def _excluded(path: str, name: str, is_folder: bool, settings: Settings) -> bool
         return False
     relative = relative_to(settings.root, path)
     return relative is not None and globs(patterns).match_file(relative + "/" * is_folder)
+
+
+def _lies_in_excluded(path: str, settings_for: Callable[[str], Settings]) -> bool:
+    """Whether a walk from the current folder would leave out the file `path` or a folder above it."""
+    parts = normal(path).split("/")
+    for number in range(1, len(parts) + 1):
+        above = "/".join(parts[:number]) or "/"
+        settings = settings_for(os.path.dirname(above) or ".")
+        if _excluded(above, parts[number - 1], number < len(parts), settings):
+            return True
+    return False
 
 
 class _GitIgnores:

@@ -59,6 +59,11 @@ class Linter:
         """Whether a finding is at or above the threshold of its file."""
         return finding.severity >= self._finder.for_file(finding.span.path).min_severity
 
+    def codes_in(self, path: str) -> frozenset[str]:
+        """The codes that are reported in a file. Raises `ConfigError`."""
+        settings = self._finder.for_file(path)
+        return settings.codes - (settings.ignored_in(path) - {catalogue.UNREADABLE.code})
+
     def groups(self, paths: Sequence[str]) -> list[Group]:
         """Files with the same settings are linted together. Raises `ConfigError`."""
         groups: dict[int, Group] = {}

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 VALUES = {"trace", "condition", "finding", "loader", "examined"}
 REGISTRY = {"rule", "registry", "catalogue"}
-IO = {"config", "evidence", "files", "linting", "relinting", "suppress"}
+IO = {"baseline", "config", "evidence", "files", "git", "identity", "linting", "relinting", "suppress"}
 JUDGING = {"usage", "words", "clone_plan"}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
@@ -42,6 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "codemods": VALUES | {"engine", "static", "horizon"},
     "report": VALUES | REGISTRY | {"", "identity", "usage", "words", "runtime"},
     "identity": VALUES,
+    "baseline": VALUES | {"identity"},
+    "git": set(),
     "suppress": VALUES | REGISTRY | {"static"},
     "config": VALUES | REGISTRY,
     "evidence": VALUES,

@@ -33,6 +33,8 @@ class Shown(NamedTuple):
     fixed: int | None = None
     """How many fixes were applied, None when none was asked for."""
     replacements: Mapping[Finding, Sequence[Replacement]] = {}
+    notes: Sequence[str] = ()
+    """What was left out, in words."""
 
 
 def print_findings(
@@ -52,7 +54,7 @@ def print_findings(
     """
     kind = FORMATS[output]
     style = base.style_for(colour, sys.stderr if err else sys.stdout)
-    summary = counts.summary(shown.findings, shown.hidden, fixed=shown.fixed, unsafe=unsafe)
+    summary = counts.summary(shown.findings, shown.hidden, shown.notes, fixed=shown.fixed, unsafe=unsafe)
     plain = style._replace(colour=colour == "always", width=_WIDTH_IN_FILES) if file is not None else style
     if statistics:
         body = _statistics(shown.findings, output)
@@ -93,13 +95,13 @@ def _statistics(findings: Sequence[Finding], output: str) -> str:
 
 
 def _report(shown: Shown, loader: Loader, style: Style) -> Report:
-    lines = cache(partial(_read_lines, loader=loader))
+    lines = cache(partial(read_lines, loader=loader))
     root = repository_of(".") or "."
     place = cache(lambda path: one_line(named_from(root, path)))
     return Report(shown.findings, shown.checked, lines, style, place, shown.replacements)
 
 
-def _read_lines(path: str, loader: Loader) -> list[str]:
+def read_lines(path: str, loader: Loader) -> list[str]:
     """Lines as the parser counts them; of a file nobody can decode, what can be shown of it."""
     try:
         data = loader.read(path)

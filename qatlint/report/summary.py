@@ -15,10 +15,18 @@ def plural(number: int, word: str) -> str:
 
 
 def summary(
-    findings: Sequence[Finding], hidden: Sequence[Finding], *, fixed: int | None, unsafe: bool
+    findings: Sequence[Finding],
+    hidden: Sequence[Finding],
+    notes: Sequence[str] = (),
+    *,
+    fixed: int | None,
+    unsafe: bool,
 ) -> str:
-    """What was found and what can be done about it. `fixed` is None when nothing was asked to be fixed."""
-    return "\n".join(filter(None, (_found(findings, fixed, unsafe), _hidden(hidden))))
+    """What was found and what can be done about it. `fixed` is None when nothing was asked to be fixed.
+
+    `notes` say what else was left out.
+    """
+    return "\n".join(filter(None, (_found(findings, fixed, unsafe), _hidden(hidden), *notes)))
 
 
 def _found(findings: Sequence[Finding], fixed: int | None, unsafe: bool) -> str:

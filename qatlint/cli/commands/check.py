@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from qatlint.cli import base, proving
+from qatlint.cli import base, proving, settings
 from qatlint.cli.output import Shown, print_diff, print_findings
-from qatlint.config import Finder, Overrides, cache_folder
-from qatlint.files import DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
-from qatlint.finding import Finding, Replacement, Severity
+from qatlint.cli.scope import Narrow, Scope
+from qatlint.config import Finder, cache_folder
+from qatlint.files import Discovery, DiskLoader, discover, is_notebook, normal, snapshot, write_atomic
+from qatlint.finding import Finding, Replacement
 from qatlint.linting import Linter, Weigh
 from qatlint.loader import Loader, OverlayLoader
 from qatlint.report.formats import FORMATS
@@ -66,21 +68,18 @@ class Wanted(NamedTuple):
 )
 @click.option("--inputs", metavar="CALLABLE", help="With --verify: what makes the inputs of the model.")
 @click.option(
-    "--select",
-    multiple=True,
-    metavar="RULES",
-    help="Only these rules: codes, names, prefixes such as QAT1, ALL; separated by commas.",
+    "--since", metavar="REV", help="Only findings about lines that changed since this git revision."
 )
-@click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules.")
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    help="Leave out the findings that this file knows; `qatlint baseline` makes it.",
+)
+@settings.options
 @click.option(
     "--select-from",
     metavar="FILE",
     help="What `qatlint ranges --output FILE` measured: sharing that costs weighs more, other sharing less.",
-)
-@click.option(
-    "--min-severity",
-    type=click.Choice([s.label for s in Severity]),
-    help="Hide findings below this, and do not fail for them.  [default: warning]",
 )
 @click.option(
     "--output-format",
@@ -98,15 +97,17 @@ class Wanted(NamedTuple):
 @click.option("--statistics", is_flag=True, help="Show counts per rule instead of findings.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
 @click.option(
-    "--config",
-    metavar="FILE",
-    help="Settings from this file: a qatlint.toml, or a pyproject.toml with [tool.qatlint].",
-)
-@click.option("--isolated", is_flag=True, help="Read no settings from files.")
-@click.option(
     "--no-cache",
     is_flag=True,
     help="Neither use nor write the cache of findings.",
+)
+@click.option(
+    "--project",
+    metavar="FOLDER",
+    help="Lint all of this folder too, but report PATHS only: what other files say of their classes counts.",
+)
+@click.option(
+    "--force-exclude", is_flag=True, help="Leave out what the settings exclude even when PATHS names it."
 )
 @click.option(
     "--stdin-filename", metavar="FILE", help="With `-`: the name the source on standard input goes by."
@@ -119,6 +120,8 @@ def command(
     diff: bool,
     verify: str | None,
     inputs: str | None,
+    since: str | None,
+    baseline: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     select_from: str | None,
@@ -131,6 +134,8 @@ def command(
     config: str | None,
     isolated: bool,
     no_cache: bool,
+    project: str | None,
+    force_exclude: bool,
     stdin_filename: str | None,
     colour: str,
 ) -> int:
@@ -139,8 +144,6 @@ def command(
     PATHS are files and folders, the current folder when none is given, or `-` for standard input.
     What is linted is read, never imported or run, unless --verify asks for it.
     """
-    if config is not None and isolated:
-        raise click.UsageError("--config and --isolated exclude each other")
     if STDIN in paths and len(paths) > 1:
         raise click.UsageError("`-` cannot be mixed with other paths")
     if stdin_filename is not None and paths != (STDIN,):
@@ -156,12 +159,10 @@ def command(
     if with_fixes and output_format not in ("sarif", "rdjson"):
         raise click.UsageError("--with-fixes is for the formats sarif and rdjson")
     claim = proving.claim_of(verify, inputs, fix, diff, paths == (STDIN,))
-    overrides = Overrides(
-        select=_split(select),
-        ignore=_split(ignore),
-        min_severity=Severity[min_severity.upper()] if min_severity else None,
-    )
-    finder = Finder(overrides, explicit=config, isolated=isolated)
+    if paths == (STDIN,) and (since is not None or project is not None):
+        raise click.UsageError("--since and --project are for files, not for standard input")
+    finder = settings.finder(select, ignore, min_severity, config, isolated)
+    narrow = _narrow(since, baseline)
     wanted = Wanted(
         fix,
         unsafe_fixes,
@@ -177,8 +178,32 @@ def command(
         not no_cache,
     )
     if paths == (STDIN,):
-        return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted)
-    return _check_files(paths or (".",), finder, wanted)
+        return _check_stdin(normal(stdin_filename) if stdin_filename else STDIN, finder, wanted, narrow)
+    found = discover(paths or (".",), finder.for_folder, exclude_named=force_exclude)
+    read = found
+    if project is not None and paths:
+        read = discover([project, *paths], finder.for_folder)
+        # A file is one file by one name: that which it has in the folder.
+        names = {os.path.realpath(path): path for path in read.files}
+        found = found._replace(files=[names[os.path.realpath(path)] for path in found.files])
+    return _check_files(found, read, finder, wanted, narrow)
+
+
+def _narrow(since: str | None, baseline: str | None) -> Narrow:
+    """What is to be left out. Raises `UsageError` when git or the file cannot tell."""
+    changes = known = None
+    if since is not None:
+        from qatlint.git import GitError, changes_since
+
+        try:
+            changes = changes_since(since)
+        except GitError as error:
+            raise click.UsageError(f"--since: {error}") from None
+    if baseline is not None:
+        from qatlint.cli.known import KnownFindings
+
+        known = KnownFindings.read(baseline)
+    return Narrow(changes, known)
 
 
 def _evidence(path: str | None) -> Evidence | None:
@@ -193,42 +218,38 @@ def _evidence(path: str | None) -> Evidence | None:
         raise click.UsageError(f"--select-from: {error}") from None
 
 
-def _split(values: Sequence[str]) -> tuple[str, ...]:
-    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
-
-
-def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
-    found = discover(paths, finder.for_folder)
-    for path in found.missing:
+def _check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wanted, narrow: Narrow) -> int:
+    for path in dict.fromkeys([*found.missing, *read.missing]):
         base.warn(f"{path}: no such file or folder{_maybe_command(path)}")
-    if not found.files:
-        # "All checks passed" would be a lie.
-        if not found.missing:
-            base.warn("no Python files found")
-        if not FORMATS[wanted.output].for_people:
-            _report(Linter(finder), [], DiskLoader(), wanted, [], fixed=None)
-        return TROUBLE if found.missing else CLEAN
-    if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
-        base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
+    trouble = bool(found.missing or read.missing)
     loader: Loader = DiskLoader()
     linter = Linter(finder, wanted.weigh, cache_folder if wanted.cache else None)
-    trouble = bool(found.missing)
+    scope = Scope(linter, found.files, read.files, narrow)
+    if not found.files:
+        # "All checks passed" would be a lie.
+        if not trouble:
+            base.warn("no Python files found")
+        if not FORMATS[wanted.output].for_people:
+            _report(scope, [], loader, wanted, fixed=None)
+        return TROUBLE if trouble else CLEAN
+    if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
+        base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
     if not (wanted.fix or wanted.diff):
-        findings = linter.check(found.files, loader)
-        for folder in linter.damaged:
+        findings = scope.check(loader)
+        for folder in scope.linter.damaged:
             base.warn(f"{folder}: the cache was damaged, and was made anew")
-        code = _report(linter, findings, loader, wanted, found.files, fixed=None)
+        code = _report(scope, findings, loader, wanted, fixed=None)
         return TROUBLE if trouble else code
-    before = snapshot(found.files, loader)
+    before = snapshot(read.files, loader)
     loader = OverlayLoader(before, loader)
-    texts, findings, fixed = _fixed(found.files, loader, linter, wanted)
+    texts, findings, fixed = _fixed(scope, loader, wanted)
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return TROUBLE if trouble else FINDINGS if texts and not wanted.exit_zero else CLEAN
     if wanted.claim is not None and texts:
         outcome = proving.prove(wanted.claim, texts, unsafe=wanted.unsafe, colour=wanted.colour)
         if outcome != proving.HOLDS:
-            _report(linter, linter.check(found.files, loader), loader, wanted, found.files, fixed=0)
+            _report(scope, scope.check(loader), loader, wanted, fixed=0)
             return TROUBLE if trouble else outcome
     for path, data in texts.items():
         try:
@@ -236,60 +257,56 @@ def _check_files(paths: Sequence[str], finder: Finder, wanted: Wanted) -> int:
         except OSError as error:
             base.warn(f"{path}: cannot be written: {error.strerror or error}")
             trouble = True
-    code = _report(linter, findings, OverlayLoader(texts, loader), wanted, found.files, fixed=fixed)
+    code = _report(scope, findings, OverlayLoader(texts, loader), wanted, fixed=fixed)
     return TROUBLE if trouble else code
 
 
-def _check_stdin(name: str, finder: Finder, wanted: Wanted) -> int:
+def _check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> int:
     source = sys.stdin.buffer.read()
     loader = OverlayLoader({name: source}, DiskLoader())
-    linter = Linter(finder, wanted.weigh)
+    scope = Scope(Linter(finder, wanted.weigh), [name], [name], narrow)
     if not (wanted.fix or wanted.diff):
-        return _report(linter, linter.check([name], loader), loader, wanted, [name], fixed=None)
-    texts, findings, fixed = _fixed([name], loader, linter, wanted)
+        return _report(scope, scope.check(loader), loader, wanted, fixed=None)
+    texts, findings, fixed = _fixed(scope, loader, wanted)
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return FINDINGS if texts and not wanted.exit_zero else CLEAN
     base.out(texts.get(name, source))
-    return _report(linter, findings, OverlayLoader(texts, loader), wanted, [name], fixed=fixed, err=True)
+    return _report(scope, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
 
 
-def _fixed(
-    files: Sequence[str], loader: Loader, linter: Linter, wanted: Wanted
-) -> tuple[dict[str, bytes], list[Finding], int]:
+def _fixed(scope: Scope, loader: Loader, wanted: Wanted) -> tuple[dict[str, bytes], list[Finding], int]:
     """New texts, what remains to be reported, and how many fixes were applied. Writes nothing."""
     from dataclasses import replace
 
     from qatlint.codemods.fixer import fix
-    from qatlint.relinting import Relinter
 
-    relinter = Relinter(linter, files)
+    recheck = scope.rechecker()
 
     def check(current: Loader) -> list[Finding]:
         # Nobody should find a file changed for a finding that was not shown.
-        return [f if linter.is_shown(f) else replace(f, fix=None) for f in relinter.check(current)]
+        return [f if scope.linter.is_shown(f) else replace(f, fix=None) for f in recheck(current)]
 
-    result = fix(files, loader, check, unsafe=wanted.unsafe)
+    result = fix(scope.files, loader, check, unsafe=wanted.unsafe)
     for problem in result.problems:
         base.warn(problem)
     return dict(result.texts), result.findings, result.applied
 
 
 def _report(
-    linter: Linter,
+    scope: Scope,
     findings: Sequence[Finding],
     loader: Loader,
     wanted: Wanted,
-    checked: Sequence[str],
     *,
     fixed: int | None,
     err: bool = False,
 ) -> int:
-    shown = [finding for finding in findings if linter.is_shown(finding)]
-    hidden = [finding for finding in findings if not linter.is_shown(finding)]
-    changes = _suggested(shown, checked, loader, linter, wanted) if wanted.with_fixes else {}
+    shown = [finding for finding in findings if scope.linter.is_shown(finding)]
+    hidden = [finding for finding in findings if not scope.linter.is_shown(finding)]
+    changes = _suggested(shown, scope, loader, wanted) if wanted.with_fixes else {}
     print_findings(
-        Shown(shown, hidden, checked, fixed, changes),
+        Shown(shown, hidden, scope.files, fixed, changes, scope.notes),
         loader,
         output=wanted.output,
         file=wanted.output_file,
@@ -302,13 +319,12 @@ def _report(
 
 
 def _suggested(
-    findings: Sequence[Finding], files: Sequence[str], loader: Loader, linter: Linter, wanted: Wanted
+    findings: Sequence[Finding], scope: Scope, loader: Loader, wanted: Wanted
 ) -> Mapping[Finding, Sequence[Replacement]]:
     """What each fix would change."""
     from qatlint.codemods.suggest import suggest
-    from qatlint.relinting import Relinter
 
-    return suggest(findings, files, loader, Relinter(linter, files).check, unsafe=wanted.unsafe)
+    return suggest(findings, scope.files, loader, scope.rechecker(), unsafe=wanted.unsafe)
 
 
 def _maybe_command(path: str) -> str:

@@ -1,0 +1,95 @@
+"""Which findings of a run count: those in the named files, less what a baseline knows and old lines hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from qatlint.finding import Finding
+from qatlint.linting import Linter
+from qatlint.loader import Loader
+from qatlint.report.summary import plural
+
+if TYPE_CHECKING:
+    from qatlint.cli.known import KnownFindings
+    from qatlint.git import Changes
+
+_Key = tuple[str, str, str, str, int]
+
+
+class Narrow(NamedTuple):
+    """What was asked to be left out."""
+
+    since: Changes | None = None
+    known: KnownFindings | None = None
+
+
+class Scope:
+    """The files that are reported on, the files that are read with them, and what is left out.
+
+    What is left out is decided once, on the texts that the run begins with: a fix moves lines.
+    """
+
+    def __init__(self, linter: Linter, files: Sequence[str], read: Sequence[str], narrow: Narrow) -> None:
+        self.linter = linter
+        self.files = files
+        self._read = read
+        self._all = len(read) == len(files)
+        self._narrow = narrow
+        self._left_out: set[_Key] | None = None
+        self.notes: list[str] = []
+        """What was left out, in words."""
+
+    def check(self, loader: Loader) -> list[Finding]:
+        """The findings that count, whatever their severity."""
+        return self._counted(self.linter.check(self._read, loader), loader)
+
+    def rechecker(self) -> Callable[[Loader], list[Finding]]:
+        """The same for texts of which few change from call to call."""
+        from qatlint.relinting import Relinter
+
+        relinter = Relinter(self.linter, self._read)
+        return lambda loader: self._counted(relinter.check(loader), loader)
+
+    def _counted(self, findings: list[Finding], loader: Loader) -> list[Finding]:
+        if not self._all:
+            inside = set(self.files)
+            findings = [finding for finding in findings if finding.span.path in inside]
+        if self._narrow == Narrow():
+            return findings
+        keys = _keys(findings)
+        if self._left_out is None:
+            self._left_out = self._decide(findings, keys, loader)
+        return [f for f, key in zip(findings, keys, strict=True) if key not in self._left_out]
+
+    def _decide(self, findings: Sequence[Finding], keys: Sequence[_Key], loader: Loader) -> set[_Key]:
+        since, known = self._narrow
+        out: set[_Key] = set()
+        if known is not None:
+            out.update(key for key, old in zip(keys, known.judge(findings, loader), strict=True) if old)
+            self.notes += known.notes(len(out), self.linter, self.files)
+        if since is not None:
+            fresh = [(f, key) for f, key in zip(findings, keys, strict=True) if key not in out]
+            old = [key for f, key in fresh if not _touched(f, since)]
+            out.update(old)
+            if old:
+                self.notes.append(f"{plural(len(old), 'finding')} on lines that did not change.")
+        return out
+
+
+def _touched(finding: Finding, changes: Changes) -> bool:
+    """Whether a line changed that the finding is about, which may be that of another call of the module."""
+    spans = (finding.span, *(related.span for related in finding.related))
+    return any(changes.touch(span.path, span.line, span.end_line) for span in spans)
+
+
+def _keys(findings: Sequence[Finding]) -> list[_Key]:
+    """What names each finding while its file is fixed: there is one about a subject, others are numbered."""
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    keys = []
+    for finding in findings:
+        name = (finding.span.path, finding.code, finding.owner, finding.subject)
+        seen[name] += 1
+        keys.append((*name, seen[name]))
+    return keys
