@@ -40,10 +40,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parallel": VALUES | REGISTRY | {"engine", "workers"},
     "workers": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},
-    "report": VALUES | REGISTRY | {"", "identity", "usage", "words", "runtime"},
+    "report": VALUES | REGISTRY | {"", "horizon", "identity", "resolve", "usage", "words", "runtime"},
     "identity": VALUES,
     "baseline": VALUES | {"identity"},
     "git": set(),
+    "resolve": VALUES | {"horizon", "static"},
     "suppress": VALUES | REGISTRY | {"static"},
     "config": VALUES | REGISTRY,
     "evidence": VALUES,
@@ -56,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": VALUES
     | REGISTRY
     | IO
-    | {"", "cachefile", "engine", "codemods", "report", "runtime", "static", "workers"},
+    | {"", "cachefile", "engine", "codemods", "horizon", "report", "resolve", "runtime", "static", "workers"},
     "__main__": {"cli"},
 }
 """Part of the package -> other parts it may import. "" is `qatlint/__init__.py`."""

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qatlint.horizon.report import CallCount, Layer, Member, ModelCheck, Suspicious, Weight, read
+from qatlint.horizon.report import (
+    CallCount,
+    Generation,
+    GraphNode,
+    Layer,
+    Member,
+    ModelCheck,
+    Section,
+    Statistic,
+    Suspicious,
+    Unusual,
+    Weight,
+    read,
+)
+from qatlint.horizon.report.values import merged
+
+REPORTS = Path(__file__).with_name("reports")
 
 NEWER = """\
 Fusable modules are listed below:
@@ -83,10 +101,10 @@ CHECK = ModelCheck(
     ),
     counts=(CallCount("decoder.embed.mul", 6), CallCount("decoder.idle", 0)),
     inputs=(
-        ("horizon_plugin_pytorch.nn.qat.stubs.QuantStub", (("torch.float32", 3), ("qint8", 1))),
-        ("total", (("torch.float32", 3), ("qint8", 1))),
+        Statistic("horizon_plugin_pytorch.nn.qat.stubs.QuantStub", (("torch.float32", 3), ("qint8", 1))),
+        Statistic("total", (("torch.float32", 3), ("qint8", 1))),
     ),
-    outputs=(("horizon_plugin_pytorch.nn.qat.stubs.QuantStub", (("qint8", 4),)),),
+    outputs=(Statistic("horizon_plugin_pytorch.nn.qat.stubs.QuantStub", (("qint8", 4),)),),
     layers=(
         Layer(
             "head.add",
@@ -110,6 +128,9 @@ CHECK = ModelCheck(
     weights=(Weight("conv", "horizon.qat.Conv2d", "qint8", "0", "MinMaxObserver"),),
     suspicious=(Suspicious("quant_points", "horizon.qat.QuantStub", "Fixed scale 0.0030517578"),),
     unread=("what nobody knows: float32*int8",),
+    unread_lines=1,
+    sections=tuple(section for section in Section if section is not Section.GRAPH),
+    generation=Generation.NEWER,
 )
 
 
@@ -142,7 +163,8 @@ def test_the_older_format_has_two_tables_of_counts_and_a_graph() -> None:
     found = read(text)
     assert found.all_fused is True
     assert found.counts == (CallCount("idle", 0), CallCount("conv", 2))
-    assert found.graph[-1].split() == ["placeholder", "x", "x", "()", "{}"]
+    assert found.graph == (GraphNode("placeholder", "x", "x", "() {}"),)
+    assert found.generation is Generation.OLDER
     assert found.unread == ()
 
 
@@ -164,4 +186,60 @@ def test_any_text_is_read(text: str) -> None:
 
 
 def test_every_line_of_something_else_is_kept() -> None:
-    assert read("Traceback\n  File\nError: x\n").unread == ("Traceback", "  File", "Error: x")
+    assert read("Traceback\n  File\nError: x\n").unread == ("Traceback", "File", "Error: x")
+
+
+def golden(name: str) -> ModelCheck:
+    return read((REPORTS / name).read_text(encoding="utf-8"))
+
+
+def test_every_golden_file_is_read_to_its_last_line() -> None:
+    for name in ("older.txt", "newer.txt", "j5.txt"):
+        assert golden(name).unread == (), name
+
+
+def test_the_graph_of_the_older_form_is_read() -> None:
+    check = golden("older.txt")
+    assert check.generation is Generation.OLDER
+    assert len(check.graph) == 11
+    assert check.graph[7] == GraphNode("call_method", "reshape", "reshape", "(head_share_2, 1, -1) {}")
+    assert check.graph[9].target == "<function Tracer.scope_end at 0x7f00>"
+
+
+def test_cells_of_several_lines_and_parameters_of_observers() -> None:
+    check = golden("newer.txt")
+    assert check.layers[0].observer.startswith("FixedScaleObserver(scale=tensor([3.0518e-05]")
+    assert check.layers[1].observer.endswith("0.2, 0.3]),zero_point=tensor([0]))")
+    assert check.layers[5].ch_axis.startswith("FakeCast(dtype=torch.float16")
+    assert [layer.label for layer in check.layers[4:6]] == ["head.skip[add]", "head.skip[mul](1)"]
+    assert check.unusual == (Unusual("head.skip", "float32*int8"),)
+
+
+def test_tables_with_other_columns_go_by_their_headers() -> None:
+    check = golden("j5.txt")
+    assert check.layers[0].observer == "" and check.layers[0].ch_axis == "-1"
+    assert check.weights == (
+        Weight("stem.conv", "horizon_plugin_pytorch.nn.qat.conv2d.Conv2d", "qint16", "0", ""),
+    )
+
+
+def test_text_around_pasted_tables_is_no_row_of_them() -> None:
+    check = golden("pasted.txt")
+    assert [len(sequence) for sequence in check.sequences] == [2] * 6
+    assert [count.times for count in check.counts] == [8, 8, 8, 8, 8, 4, 8, 4]
+    assert len(check.layers) == 2
+    assert "class View(nn.Module):" in check.unread
+    assert any("base_model_min" in line for line in check.unread), "a table of another kind is a part of it"
+
+
+def test_only_the_last_of_several_reports_in_one_text_counts() -> None:
+    other = NEWER.replace("decoder.idle", "decoder.other")
+    assert read(other + NEWER) == CHECK._replace(earlier=1)
+
+
+def test_a_graph_in_a_file_of_its_own_joins_the_others() -> None:
+    graph = "Graph:\nopcode name target args kwargs\nplaceholder x x () {}\n"
+    both = merged((golden("newer.txt"), read(graph)))
+    assert both.generation is Generation.NEWER
+    assert len(both.graph) == 1 and len(both.layers) == 9
+    assert both.sections[-1] is Section.GRAPH

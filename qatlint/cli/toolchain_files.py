@@ -1,0 +1,63 @@
+"""Files that the toolchain wrote, as they are named on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from glob import escape, glob
+
+import click
+
+from qatlint.cli import base
+from qatlint.horizon.report import ModelCheck, read
+from qatlint.horizon.report.decoding import MOST_BYTES, NotText, decode
+from qatlint.horizon.report.values import merged
+
+_PATTERNS = ("model_check_result*.txt", "fx_graph*.txt")
+
+
+def read_files(paths: Sequence[str]) -> tuple[ModelCheck, tuple[str, ...]]:
+    """What the files say together, and which were read; a folder means the newest of each kind in it.
+
+    Raises `click.UsageError` for what is no report.
+    """
+    files = tuple(file for path in paths for file in _files(path))
+    check = merged(tuple(_read(file) for file in files))
+    if not check.sections:
+        raise click.UsageError(
+            f"{', '.join(files)}: no part of a model_check_result.txt is in it, such as "
+            "`Each layer out qconfig:`"
+        )
+    return check, files
+
+
+def _files(path: str) -> list[str]:
+    if not os.path.isdir(path):
+        return [path]
+    found = []
+    for pattern in _PATTERNS:
+        newest = max(glob(os.path.join(escape(path), pattern)), key=os.path.getmtime, default="")
+        if newest:
+            found.append(newest)
+    if not found:
+        raise click.UsageError(f"{path}: no model_check_result*.txt in this folder")
+    return found
+
+
+def _read(path: str) -> ModelCheck:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        return read(decode(data))
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror or error}") from None
+    except NotText as error:
+        raise click.UsageError(f"{path}: {error}") from None
+
+
+def show_unread(check: ModelCheck) -> None:
+    """The lines that nobody understood."""
+    for line in check.unread:
+        base.out(line)
+    if check.unread_lines > len(check.unread):
+        base.out(f"and {check.unread_lines - len(check.unread)} more")

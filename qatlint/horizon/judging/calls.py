@@ -1,0 +1,130 @@
+"""How often modules were called: several times, or never (horizon_facts C6, E)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from math import gcd
+
+from qatlint.horizon.judging.facts import generated_of, kind_by_name
+from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.report.values import CallCount, ModelCheck
+from qatlint.trace import Kind
+
+_SPLIT = "one instance per call (`qatlint --fix` does it where it is safe)"
+_WEIGHTED = (
+    "it holds weights: a split ties them and adds keys to the state dict, so it pays only where a call loses "
+    "by the common scale",
+    "split it when the sensitivity list or `qatlint ranges` names it, else leave it",
+    Rank.KNOW,
+)
+_FREE = (
+    "all its calls get one scale, made from their ranges together; it has no weights, so a split costs "
+    "nothing",
+    _SPLIT,
+    Rank.CHECK,
+)
+_HARMLESS = ("it keeps no scale of its own, or none that matters", "nothing to do", Rank.KNOW)
+_BY_KIND: dict[Kind, tuple[str, str, Rank]] = {
+    Kind.QUANT_STUB: (
+        "several tensors are quantised with one scale, made from their ranges together",
+        "one QuantStub per tensor: a split is advised in any case",
+        Rank.FIRST,
+    ),
+    Kind.DEQUANT_STUB: (
+        "no effect on accuracy; its calls cannot be told apart when debugging",
+        "one DeQuantStub per output makes the tables readable",
+        Rank.KNOW,
+    ),
+    **dict.fromkeys(
+        (
+            Kind.FLOAT_FUNCTIONAL,
+            Kind.LUT_ACTIVATION,
+            Kind.ACTIVATION,
+            Kind.RELU,
+            Kind.SOFTMAX,
+            Kind.OTHER,
+        ),
+        _FREE,
+    ),
+    **dict.fromkeys(
+        (Kind.GEMM, Kind.BATCH_NORM, Kind.NORM, Kind.EMBEDDING, Kind.RECURRENT, Kind.ATTENTION), _WEIGHTED
+    ),
+    **dict.fromkeys((Kind.DROPOUT, Kind.IDENTITY, Kind.POOLING, Kind.RESHAPE), _HARMLESS),
+}
+_GENERATED = (
+    "prepare made it of a call of a function; the module whose forward calls the function runs several "
+    "times, and all its calls get one scale",
+    "one instance per call of the module that owns it",
+)
+_UNKNOWN = (
+    "all its calls get one scale; the file does not say what it is",
+    "without weights: one instance per call; with weights: only where the sensitivity list or "
+    "`qatlint ranges` names it",
+    Rank.CHECK,
+)
+
+
+def judge(check: ModelCheck, known: Mapping[str, Kind]) -> Iterator[Judgement]:
+    """One judgement per module that ran several times or never."""
+    owners = _repeated_owners(check)
+    for count in check.counts:
+        if count.times > 1:
+            yield _shared(count, kind_by_name(count.name, known), owners.get(count.name))
+        elif count.times == 0:
+            yield Judgement(
+                Topic.NEVER,
+                Rank.CHECK,
+                (count.name,),
+                "0 times",
+                "prepare did not see it run: its keys will be missing in calibration, QAT and export "
+                "(miss_key)",
+                "remove it, or prepare with inputs and a mode that run it, if the deployed model does",
+                ("QAT103",),
+            )
+
+
+def _shared(count: CallCount, kind: Kind, owner: tuple[str, int] | None) -> Judgement:
+    reason, step, rank = _BY_KIND.get(kind, _UNKNOWN)
+    if generated_of(count.name) is not None:
+        reason, step = _GENERATED
+    return Judgement(
+        Topic.SHARED,
+        rank,
+        (count.name,),
+        f"{count.times} times",
+        reason + (_through(*owner) if owner is not None else ""),
+        step,
+        ("QAT101", "QAT102"),
+        "" if kind in (Kind.UNKNOWN, Kind.PROJECT) else kind.value,
+    )
+
+
+def _through(owner: str, runs: int) -> str:
+    """What the counts say of the module around, in words."""
+    return f"; by the counts, `{owner.rpartition('.')[2]}` runs {runs} times with all its parts"
+
+
+def _repeated_owners(check: ModelCheck) -> dict[str, tuple[str, int]]:
+    """Name of a module -> the module around it that seems to run several times, and how often.
+
+    Where the counts of all that ran below a module have a common divisor, it runs that often, or something
+    around it does: the lowest module that all of them are below is named.
+    """
+    below: defaultdict[str, list[CallCount]] = defaultdict(list)
+    for count in check.counts:
+        parts = count.name.split(".")
+        for cut in range(1, len(parts)):
+            if count.times:
+                below[".".join(parts[:cut])].append(count)
+    found: dict[str, tuple[str, int]] = {}
+    for owner in sorted(below, key=lambda name: name.count(".")):
+        counts = below[owner]
+        runs = gcd(*(count.times for count in counts))
+        if len(counts) > 1 and runs > 1:
+            for count in counts:
+                known = found.get(count.name)
+                # What stands higher is kept, unless just the same modules are below both.
+                if known is None or len(below[known[0]]) == len(counts):
+                    found[count.name] = (owner, runs)
+    return found

@@ -1,0 +1,253 @@
+"""Dtypes that modules are given and give: float inside of the stubs, integers at their edges, qint32."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from qatlint.horizon.judging.facts import (
+    FLOAT,
+    FLOATS,
+    Settings,
+    bare,
+    halves,
+    is_stub,
+    kind_of,
+    words_of,
+)
+from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.judging.producers import Producers
+from qatlint.horizon.report.values import Layer, ModelCheck, Statistic
+from qatlint.trace import Kind
+
+_QINT32_REASON = (
+    "an output in high precision shows as torch.float32 here, never as qint32: its qconfig is wrong"
+)
+_QINT32_STEP = "correct the qconfig of this module: qint8 or qint16, or none for the output (high precision)"
+_FLOAT_STEP = "follow its float input to where it comes from, and put a QuantStub there"
+_LOOK_BEFORE = (
+    "see what stands before it: a GEMM operation needs the qconfig, another one can often move behind it"
+)
+_UNNAMED_STEP = "look for them in the table of layers of the whole file, which this text does not have"
+_FALLS_BACK = frozenset(
+    "MaxPool1d MaxPool2d AdaptiveAvgPool1d AdaptiveAvgPool2d Interpolate Upsample UpsamplingNearest2d "
+    "UpsamplingBilinear2d GridSample RoIAlign MultiScaleRoIAlign MultiheadAttention".split()
+)
+"""Classes that give int8 whatever is set (horizon_facts H3)."""
+_INTEGERS = ("qint8", "qint16", "qint32")
+_MOST = 0.9
+"""From this part of the outputs on, a dtype counts as the one that was set."""
+
+
+def judge(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
+    """One judgement per row with a dtype that asks for a look, and what the statistics have besides."""
+    yield from _qint32(check)
+    yield from _floats(check, settings)
+    yield from _stubs(check)
+    yield from _other_dtype(check, settings)
+
+
+# qint32
+
+
+def _qint32(check: ModelCheck) -> Iterator[Judgement]:
+    seen: Counter[str] = Counter()
+    for layer in check.layers:
+        if "qint32" in layer.outputs:
+            seen[layer.type] += 1
+            yield _of(layer, Topic.QINT32, Rank.FIRST, _QINT32_REASON, _QINT32_STEP)
+    yield from _unnamed(check.outputs, "qint32", seen, Topic.QINT32, Rank.FIRST, _QINT32_REASON, ())
+
+
+# float inside of the stubs
+
+
+def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
+    mixed = {row.name for row in check.suspicious if row.message.startswith("Mixed")}
+    seen: Counter[str] = Counter()
+    half = halves(check, settings)
+    pairs = _new_template_pairs(check.layers)
+    for position, layer in enumerate(check.layers):
+        if FLOAT not in layer.inputs or is_stub(layer.type):
+            continue
+        seen[layer.type] += 1
+        if position in pairs:
+            continue
+        told = "; the toolchain lists it as mixed, too" if layer.label in mixed else ""
+        if half and FLOATS.issuperset((*layer.inputs, *layer.outputs)):
+            yield _of(
+                layer,
+                Topic.FLOAT_INPUT,
+                Rank.KNOW,
+                f"float all through, as chips with float16 (nash-p, nash-h) compute it{told}",
+                "nothing to do if this part is meant to be float",
+            )
+            continue
+        if set(layer.inputs) == {FLOAT}:
+            reason = "nothing it is given is quantised: it runs in float, on the CPU of most chips"
+        else:
+            reason = (
+                f"its {_which(layer)} is float beside quantised ones: the op leaves the chip, and the "
+                "compiled model is cut in two"
+            )
+        codes = ("QAT301", "QAT302")
+        yield _of(layer, Topic.FLOAT_INPUT, Rank.FIRST, reason + told, _FLOAT_STEP, codes)
+    rest = "a QuantStub is missing somewhere before them: they run in float, and the compiled model is cut"
+    for statistic in check.inputs:
+        if not (statistic.type == "total" or is_stub(statistic.type)):
+            yield from _unnamed(
+                (statistic,), FLOAT, seen, Topic.FLOAT_INPUT, Rank.FIRST, rest, ("QAT301", "QAT302")
+            )
+
+
+def _which(layer: Layer) -> str:
+    """Which of the inputs are float, in words."""
+    ordinals = ("first", "second", "third", "fourth", "fifth")
+    found = [i for i, dtype in enumerate(layer.inputs) if dtype == FLOAT]
+    if len(found) == 1 and found[0] < len(ordinals):
+        return f"{ordinals[found[0]]} input"
+    return "input" if len(layer.inputs) == 1 else "part of its inputs"
+
+
+def _new_template_pairs(layers: tuple[Layer, ...]) -> frozenset[int]:
+    """Rows of ReLUs that the newer template fuses with the row before: a convolution or linear layer that
+    gives float, and a ReLU that takes it."""
+    found = set()
+    for position, (first, second) in enumerate(pairwise(layers), 1):
+        root = kind_of(first.type) is Kind.GEMM and first.outputs == (FLOAT,) and FLOAT not in first.inputs
+        relu = kind_of(second.type) is Kind.RELU and second.inputs == (FLOAT,) and FLOAT not in second.outputs
+        if root and relu:
+            found.add(position)
+    return frozenset(found)
+
+
+# the stubs
+
+
+def _stubs(check: ModelCheck) -> Iterator[Judgement]:
+    producers = Producers(check)
+    types = {layer.name: layer.type for layer in check.layers}
+    seen: dict[str, Counter[str]] = {dtype: Counter() for dtype in _INTEGERS}
+    for layer in check.layers:
+        kind = kind_of(layer.type)
+        for dtype in dict.fromkeys(layer.inputs):
+            if dtype in seen and kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB):
+                seen[dtype][layer.type] += 1
+                yield _stub(layer, kind, dtype, *_before(layer, producers, types))
+    for statistic in check.inputs:
+        kind = kind_of(statistic.type)
+        for dtype in seen:
+            if kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB):
+                topic, rank, reason, codes = _stub_words(kind, dtype)
+                yield from _unnamed((statistic,), dtype, seen[dtype], topic, rank, reason, codes)
+
+
+def _stub_words(kind: Kind, dtype: str) -> tuple[Topic, Rank, str, tuple[str, ...]]:
+    if kind is Kind.QUANT_STUB:
+        reason = "it is given what is quantised already: it costs time, no accuracy"
+        return Topic.REDUNDANT_STUB, Rank.KNOW, reason, ("QAT303",)
+    if dtype == "qint32":
+        reason = "qint32 before a DeQuantStub is no high precision: the qconfig of what gives it is wrong"
+        return Topic.LOW_PRECISION, Rank.CHECK, reason, ("QAT401",)
+    if dtype == "qint16":
+        reason = "the output is int16, which is precise, but not the high precision of a GEMM operation"
+        return Topic.LOW_PRECISION, Rank.KNOW, reason, ("QAT401",)
+    reason = (
+        "the output is int8: high precision is on only where a GEMM operation (conv, linear, matmul) stands "
+        "directly before the DeQuantStub"
+    )
+    return Topic.LOW_PRECISION, Rank.CHECK, reason, ("QAT401",)
+
+
+def _stub(layer: Layer, kind: Kind, dtype: str, before: str, is_gemm: bool | None) -> Judgement:
+    topic, rank, reason, codes = _stub_words(kind, dtype)
+    if kind is Kind.QUANT_STUB:
+        step = "remove it, unless the model is deployed in segments that are cut here"
+    elif dtype == "qint32":
+        step = f"correct the qconfig of {f'`{before}`' if before else 'the module before it'}"
+    elif is_gemm is None:
+        step = _LOOK_BEFORE
+    elif is_gemm:
+        reason = f"the GEMM operation `{before}` stands before it, and still the output is {dtype}"
+        step = (
+            "see whether the result has other users than DeQuantStubs, and whether a qconfig that was set by "
+            "hand keeps the template for high precision away"
+        )
+    else:
+        reason += f"; `{before}` stands before it"
+        step = "move it behind the DeQuantStub where the float result is the same, so that a GEMM op is last"
+    return _of(layer, topic, rank, reason, step, codes)._replace(dtype=dtype)
+
+
+def _before(layer: Layer, producers: Producers, types: dict[str, str]) -> tuple[str, bool | None]:
+    """What stands before a stub and whether it is a GEMM operation, as far as the graph tells."""
+    found = producers.of(layer.name, layer.call)
+    if found is None:
+        return "", None
+    if not found.module:
+        return found.function, found.function == "matmul"
+    if found.module not in types:
+        return found.module, None
+    return found.module, kind_of(types[found.module]) is Kind.GEMM
+
+
+# what was set
+
+
+def _other_dtype(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
+    expected, why = settings.expect, "was set"
+    if not expected:
+        expected, why = _usual(check), "nearly all others have"
+    if expected != "qint16":
+        return
+    for layer in check.layers:
+        if "qint8" not in layer.outputs or kind_of(layer.type) is Kind.DEQUANT_STUB:
+            continue
+        if bare(layer.type) in _FALLS_BACK:
+            reason, rank = f"int16 {why}, but this operation gives int8 on the chip", Rank.KNOW
+            step = "nothing to do, or another operation where it costs accuracy"
+        else:
+            reason, rank = f"int16 {why}; this one stayed at int8", Rank.CHECK
+            step = (
+                "look for a qconfig set by hand, which setters do not replace, and in qconfig_changelogs.txt "
+                "for a fall back (one op before a fused add, pooling, resizing)"
+            )
+        yield _of(layer, Topic.OTHER_DTYPE, rank, reason, step)
+
+
+def _usual(check: ModelCheck) -> str:
+    """The dtype of nearly all outputs, "" when there is none."""
+    total = next((row for row in check.outputs if row.type == "total"), None)
+    if total is None:
+        return ""
+    quantised = {dtype: number for dtype, number in total.dtypes if dtype.startswith("q")}
+    most = max(quantised, key=lambda dtype: quantised[dtype], default="")
+    return most if most and quantised[most] >= _MOST * sum(quantised.values()) > 0 else ""
+
+
+# common
+
+
+def _of(
+    layer: Layer, topic: Topic, rank: Rank, reason: str, step: str, codes: tuple[str, ...] = ()
+) -> Judgement:
+    return Judgement(topic, rank, (layer.label,), words_of(layer), reason, step, codes, bare(layer.type))
+
+
+def _unnamed(
+    table: tuple[Statistic, ...],
+    dtype: str,
+    seen: Counter[str],
+    topic: Topic,
+    rank: Rank,
+    reason: str,
+    codes: tuple[str, ...],
+) -> Iterator[Judgement]:
+    """What the statistics count beyond the rows of layers that the text has."""
+    for row in table:
+        more = row.count(dtype) - seen[row.type] if row.type != "total" else 0
+        if more > 0:
+            name = bare(row.type)
+            detail = f"{dtype} at {name}"
+            yield Judgement(topic, rank, (), detail, reason, _UNNAMED_STEP, codes, name, dtype, more)

@@ -1,0 +1,64 @@
+"""Who gives a module its input, by the table of the graph where there is one."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from qatlint.horizon.report.values import GraphNode, ModelCheck
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+class Producer(NamedTuple):
+    """What stands before a module."""
+
+    module: str
+    """Path of the module; "" for a function."""
+    function: str
+    """Name of the function; "" for a module."""
+
+
+class Producers:
+    """Looks up the first tensor argument of modules."""
+
+    def __init__(self, check: ModelCheck) -> None:
+        self._nodes = {node.name: node for node in check.graph}
+        self._calls: dict[str, list[GraphNode]] = {}
+        for node in check.graph:
+            if node.opcode == "call_module":
+                self._calls.setdefault(node.target, []).append(node)
+
+    def of(self, module: str, call: int) -> Producer | None:
+        """What gives the first input of one call of a module; None where the graph does not tell."""
+        calls = self._calls.get(module, ())
+        if call >= len(calls):
+            return None
+        for word in _WORD.findall(calls[call].args):
+            found = self._nodes.get(word)
+            if found is not None:
+                return self._producer(found)
+        return None
+
+    def _producer(self, node: GraphNode) -> Producer | None:
+        if node.opcode == "call_module":
+            return Producer(node.target, "")
+        if node.opcode == "call_method":
+            # `_generated_add_0.add(x, y)`: the object is the first argument, a `get_attr` node.
+            first = _WORD.search(node.args)
+            holder = self._nodes.get(first[0]) if first is not None else None
+            if holder is not None and holder.opcode == "get_attr":
+                return Producer(holder.target, "")
+            return Producer("", node.target)
+        if node.opcode == "call_function":
+            return Producer("", _function(node.target))
+        return None
+
+
+def _function(target: str) -> str:
+    """`reshape` of `<method 'reshape' of ...>` and of `<function reshape at 0x...>`."""
+    quoted = target.partition("'")[2].partition("'")[0]
+    if quoted:
+        return quoted
+    words = _WORD.findall(target)
+    return next((w for w in words if w not in ("built", "in", "function", "method")), target)

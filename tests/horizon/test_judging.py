@@ -1,0 +1,238 @@
+"""What the rows of the toolchain's report mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qatlint.horizon.judging.facts import Generated, Settings, generated_of
+from qatlint.horizon.judging.judge import grouped, judge, totals
+from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.report import CallCount, Layer, Member, ModelCheck, Section, Statistic, Weight, read
+from qatlint.trace import Kind
+
+REPORTS = Path(__file__).with_name("reports")
+QAT = "horizon_plugin_pytorch.nn.qat"
+CONV, LINEAR, RELU = f"{QAT}.conv2d.Conv2d", f"{QAT}.linear.Linear", f"{QAT}.relu.ReLU"
+FUNCTIONAL = f"{QAT}.functional_modules.FloatFunctional"
+QUANT, DEQUANT = f"{QAT}.stubs.QuantStub", f"{QAT}.stubs.DeQuantStub"
+F32, F16 = "torch.float32", "torch.float16"
+
+
+def of(name: str, *topics: Topic) -> list[Judgement]:
+    check = read((REPORTS / name).read_text(encoding="utf-8"))
+    return [j for j in judge(check) if not topics or j.topic in topics]
+
+
+def layer(name: str, dotted: str, given: str, out: str, axis: str = "-1", observer: str = "") -> Layer:
+    return Layer(name, dotted, tuple(given.split()), tuple(out.split()), axis, observer)
+
+
+def about(check: ModelCheck, topic: Topic, settings: Settings | None = None) -> list[Judgement]:
+    return [j for j in judge(check, settings or Settings()) if j.topic is topic]
+
+
+def test_the_pasted_file_counted() -> None:
+    found = totals(of("pasted.txt"))
+    assert found == {
+        Topic.QINT32: (1, 0),
+        Topic.FLOAT_INPUT: (0, 9),
+        Topic.SHARED: (8, 0),
+        Topic.UNFUSED: (6, 0),
+        Topic.LOW_PRECISION: (1, 11),
+        Topic.REDUNDANT_STUB: (0, 15),
+    }
+    floats = [(j.type, j.times) for j in of("pasted.txt", Topic.FLOAT_INPUT)]
+    assert floats == [("FloatFunctional", 3), ("Linear", 5), ("LinearReLU", 1)]
+    groups = [g for g in grouped(of("pasted.txt")) if g.topic is Topic.LOW_PRECISION]
+    assert [(g.judgements[0].dtype, g.named, g.times) for g in groups] == [("qint8", 1, 8), ("qint32", 0, 4)]
+
+
+def test_what_comes_first_stands_first() -> None:
+    ranks = [j.rank for j in of("newer.txt")]
+    assert ranks == sorted(ranks) and set(ranks) == set(Rank)
+
+
+@pytest.mark.parametrize("name", ["pasted.txt", "newer.txt", "older.txt", "j5.txt"])
+def test_every_judgement_says_why_and_what_next_and_orders_nothing(name: str) -> None:
+    for judgement in of(name):
+        assert judgement.reason and judgement.step and judgement.detail
+        assert "must" not in judgement.reason + judgement.step
+        assert not judgement.reason.endswith(".") and not judgement.step.endswith(".")
+
+
+def test_sequences_in_a_loop_are_seen_by_their_numbers() -> None:
+    found = of("pasted.txt", Topic.UNFUSED)
+    assert len({j.reason for j in found}) == 1
+    assert "rise by 2" in found[0].reason and "dynamic_block" in found[0].step
+    assert found[0].codes == ("QAT201", "QAT202")
+    assert found[2].names == ("model.view.input_proj.2.0", "model.view._generated_add_4")
+
+
+def test_reasons_of_other_sequences() -> None:
+    shared, called_again = of("newer.txt", Topic.UNFUSED)
+    assert "several modules" in shared.reason and shared.names[0] == "neck.lateral.0.conv(shared)"
+    assert "runs several times" in called_again.reason
+    check = ModelCheck(sequences=((Member("a.conv", CONV), Member("a.relu", RELU)),))
+    (plain,) = about(check, Topic.UNFUSED)
+    assert "no cause" in plain.reason
+
+
+@pytest.mark.parametrize(
+    ("dotted", "rank", "words"),
+    [
+        (QUANT, Rank.FIRST, "one QuantStub per tensor"),
+        (FUNCTIONAL, Rank.CHECK, "one instance per call"),
+        (CONV, Rank.KNOW, "sensitivity"),
+        (f"{QAT}.conv2d.ConvAddReLU2d", Rank.KNOW, "sensitivity"),
+        (DEQUANT, Rank.KNOW, "readable"),
+        ("torch.nn.modules.dropout.Dropout", Rank.KNOW, "nothing to do"),
+    ],
+)
+def test_sharing_weighs_by_what_is_shared(dotted: str, rank: Rank, words: str) -> None:
+    check = ModelCheck(counts=(CallCount("m", 2),), layers=(layer("m", dotted, "qint8", "qint8"),))
+    (found,) = about(check, Topic.SHARED)
+    assert found.rank is rank and words in found.step
+
+
+def test_what_source_says_of_a_kind_counts_where_the_file_says_nothing() -> None:
+    check = ModelCheck(counts=(CallCount("m", 2), CallCount("m.div.mul", 2)))
+    kinds = {"m": Kind.QUANT_STUB, "m.div": Kind.LUT_ACTIVATION}
+    first, part = [j for j in judge(check, in_source=kinds) if j.topic is Topic.SHARED]
+    assert first.rank is Rank.FIRST
+    assert part.rank is Rank.CHECK and "costs nothing" in part.reason
+
+
+def test_parts_of_a_module_that_runs_again() -> None:
+    assert all("`embed` runs 4 times" in j.reason for j in of("pasted.txt", Topic.SHARED))
+    once = ModelCheck(counts=(CallCount("a.b", 2), CallCount("a.c", 3)))
+    assert all("by the counts" not in j.reason for j in about(once, Topic.SHARED))
+    generated = ModelCheck(counts=(CallCount("a._generated_mul_1", 2),))
+    assert "call of a function" in about(generated, Topic.SHARED)[0].reason
+
+
+def test_a_module_that_never_ran() -> None:
+    (found,) = of("newer.txt", Topic.NEVER)
+    assert found.names == ("aux.conv",) and "miss_key" in found.reason and found.codes == ("QAT103",)
+
+
+def test_which_input_is_float() -> None:
+    check = ModelCheck(
+        layers=(
+            layer("add", FUNCTIONAL, f"qint16 {F32}", "qint16"),
+            layer("lin", LINEAR, F32, F32),
+            layer("quant", QUANT, F32, "qint8"),
+        )
+    )
+    mixed, alone = about(check, Topic.FLOAT_INPUT)
+    assert "second input" in mixed.reason and mixed.rank is Rank.FIRST
+    assert "nothing it is given is quantised" in alone.reason
+    (told,) = [j for j in of("newer.txt", Topic.FLOAT_INPUT) if j.rank is Rank.FIRST]
+    assert "lists it as mixed" in told.reason
+    assert of("newer.txt", Topic.MIXED) == []
+
+
+def test_a_pair_that_the_newer_template_fuses_is_no_float_input() -> None:
+    pair = (
+        layer("conv", CONV, "qint8", F32, "activation = None"),
+        layer("relu", RELU, F32, "qint8"),
+    )
+    assert about(ModelCheck(layers=pair), Topic.FLOAT_INPUT) == []
+    apart = (pair[0], layer("x", FUNCTIONAL, "qint8", "qint8"), pair[1])
+    assert len(about(ModelCheck(layers=apart), Topic.FLOAT_INPUT)) == 1
+    counted = (Statistic(RELU, ((F32, 1),)), Statistic("total", ((F32, 1),)))
+    assert about(ModelCheck(layers=pair, inputs=counted), Topic.FLOAT_INPUT) == []
+
+
+def test_chips_with_float16_compute_in_float() -> None:
+    rows = (layer("a", LINEAR, F32, F16), layer("b", LINEAR, F32, "qint8"))
+    for check, settings in (
+        (ModelCheck(layers=rows), Settings(march="nash-p")),
+        (ModelCheck(layers=rows), Settings()),
+    ):
+        ranks = {j.names[0]: j.rank for j in about(check, Topic.FLOAT_INPUT, settings)}
+        assert ranks == {"a": Rank.KNOW, "b": Rank.FIRST}
+    ranks = {
+        j.names[0]: j.rank for j in about(ModelCheck(layers=rows), Topic.FLOAT_INPUT, Settings("nash-e"))
+    }
+    assert set(ranks.values()) == {Rank.FIRST}
+
+
+def test_what_stands_before_a_dequant_stub() -> None:
+    gemm, function = of("older.txt", Topic.LOW_PRECISION)
+    assert "`head.cls`" in gemm.reason and "other users" in gemm.step
+    assert "`reshape`" in function.reason and "move it behind" in function.step
+
+
+def test_qint32_before_a_dequant_stub_is_a_wrong_qconfig() -> None:
+    (found,) = about(ModelCheck(layers=(layer("d", DEQUANT, "qint32", F32),)), Topic.LOW_PRECISION)
+    assert "no high precision" in found.reason and "correct the qconfig" in found.step
+
+
+def test_a_stub_that_is_given_what_is_quantised() -> None:
+    (found,) = about(ModelCheck(layers=(layer("q", QUANT, "qint8", "qint8"),)), Topic.REDUNDANT_STUB)
+    assert found.rank is Rank.KNOW and found.codes == ("QAT303",)
+
+
+def test_int8_where_int16_was_set() -> None:
+    rows = (layer("a", LINEAR, "qint16", "qint8"), layer("p", "torch.nn.MaxPool2d", "qint16", "qint8"))
+    check = ModelCheck(layers=rows)
+    assert about(check, Topic.OTHER_DTYPE) == []
+    said = about(check, Topic.OTHER_DTYPE, Settings(expect="qint16"))
+    assert [(j.names[0], j.rank) for j in said] == [("a", Rank.CHECK), ("p", Rank.KNOW)]
+    most = ModelCheck(layers=rows, outputs=(Statistic("total", ((F32, 9), ("qint8", 2), ("qint16", 98))),))
+    assert len(about(most, Topic.OTHER_DTYPE)) == 2
+
+
+def test_scales_that_do_not_move() -> None:
+    both = ModelCheck(
+        layers=(layer("c", CONV, "qint8", "qint8", "-1", "MinMaxObserver(averaging_constant=0)"),),
+        weights=(Weight("c", CONV, "qint8", "0", "MinMaxObserver(averaging_constant=0)"),),
+    )
+    assert [j.rank for j in about(both, Topic.FROZEN)] == [Rank.KNOW, Rank.KNOW]
+    half = both._replace(
+        weights=(both.weights[0]._replace(observer="MinMaxObserver(averaging_constant=0.01)"),)
+    )
+    (found,) = about(half, Topic.FROZEN)
+    assert found.rank is Rank.CHECK and "only half" in found.reason
+    assert "requires_grad" in found.step
+
+
+def test_fixed_scales_in_numbers() -> None:
+    details = [j.detail for j in of("newer.txt", Topic.FIXED)]
+    assert details[0] == "fixed scale 3.0518e-05: qint16 then holds -1 to 1"
+    (told,) = of("older.txt", Topic.FIXED)
+    assert told.detail == "fixed scale 0.0078125: qint8 then holds -1 to 0.9922"
+
+
+def test_rows_that_the_toolchain_asks_about() -> None:
+    (weight,) = of("older.txt", Topic.WEIGHT)
+    assert weight.names == ("head.cls",)
+    (odd,) = of("newer.txt", Topic.OTHER)
+    assert odd.detail == "something that nobody knows" and "asks to check" in odd.reason
+    assert [j.names for j in of("newer.txt", Topic.NO_ACTIVATION)] == [("head.conv",)]
+    assert [j.names for j in of("newer.txt", Topic.NO_QCONFIG)] == [("head.free",)]
+    assert [j.detail for j in of("newer.txt", Topic.UNUSUAL)] == ["float32*int8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("model.view._generated_add_4", Generated("model.view", "add", 4, "")),
+        ("_generated_add_0", Generated("", "add", 0, "")),
+        ("a._generated_adaptive_avg_pool2d_1.mul", Generated("a", "adaptive_avg_pool2d", 1, "mul")),
+        ("refinement_generated_add_0", Generated("refinement", "add", 0, "")),
+        ("a.regenerated_add_0x", None),
+        ("a.add", None),
+    ],
+)
+def test_names_that_prepare_makes(name: str, found: Generated | None) -> None:
+    assert generated_of(name) == found
+
+
+def test_a_clean_report_asks_for_nothing() -> None:
+    text = "All fusable modules are fused in model!\n\nAll modules in the model run exactly once.\n"
+    check = read(text)
+    assert check.sections == (Section.FUSION, Section.COUNTS)
+    assert judge(check) == []
