@@ -9,7 +9,7 @@ from qatlint.finding import Finding
 from qatlint.horizon.judging.judge import Group, grouped
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.values import Generation, ModelCheck
-from qatlint.report.full import Lines
+from qatlint.report.formats import Lines
 from qatlint.report.style import Style
 from qatlint.report.width import one_line, text_width, wrap
 from qatlint.resolve.located import Located, Place, Role
