@@ -9,6 +9,7 @@ A finding is met by what was measured of the same class (or a subclass), file an
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,8 @@ def _evidence(raw: dict[str, Any]) -> Evidence:
     for edge in raw["evidence"]:
         found = _Entry(edge["verdict"][form], float(edge["gain"][form]))
         _VERDICTS.index(found.verdict)
+        if not math.isfinite(found.gain):
+            raise ValueError
         owners = [owner.rpartition(":")[2] for owner in edge["owners"]]
         for file in edge["files"]:
             for owner in owners:

@@ -128,6 +128,7 @@ def test_of_two_subclasses_the_worse_counts(here: Path) -> None:
         (document(version=2), "another version"),
         (document({"owners": []}), "damaged"),
         (document(edge("perhaps", 1.0)), "damaged"),
+        (document(edge("split", float("nan"))), "damaged"),
         (document(evidence=None), "damaged"),
         (document(samples="many"), "damaged"),
     ],

@@ -66,7 +66,8 @@ def _legend(report: Report) -> str:
         f"SQNR: energy of the numbers over that of their {report.format} errors, in dB. alone: with a scale "
         "of its own; shared: with the scale of all calls; loss: the difference. clipped: numbers beyond what "
         f"the shared scale holds. Verdicts: split from a loss of {SPLIT_FROM:g} dB (one bit), look from "
-        f"{STAY_BELOW:g} dB; a call that keeps {ENOUGH:g} dB has lost nothing that matters."
+        f"{STAY_BELOW:g} dB (two batches of one range differ by as much); a call that keeps {ENOUGH:g} dB has "
+        "lost nothing that matters (an evenly filled int8 range gives 48)."
     )
     inner = dict.fromkeys(_last(module.computes) for module in report.modules if module.has_inner_scales)
     if inner:
@@ -92,7 +93,7 @@ def _modules(report: Report, style: Style, all_calls: bool) -> list[str]:
     if staying and not all_calls:
         lines += ["", "may stay (calls with --all):"]
         for module in staying[:_LISTED]:
-            said = f"{_name(module)}, {len(module.calls)} calls, loses {_db(module.loss(report.format))} dB"
+            said = f"{_name(module)}, {_calls(module)}, loses {_db(module.loss(report.format))} dB"
             lines += _indented(said, 2, style)
         if len(staying) > _LISTED:
             lines.append(f"  and {len(staying) - _LISTED} more")
@@ -115,9 +116,7 @@ def _module(module: SharedModule, report: Report, style: Style) -> list[str]:
     form = next(f for f in FORMATS if f.name == report.format)
     verdict = module.verdict(form.name)
     lost = f"the worst loses {_db(module.loss(form.name))} dB: "
-    first, *others = wrap(
-        f"{_name(module)}, {len(module.calls)} calls, {lost}{_WORDS[verdict]}", style.width - 2
-    )
+    first, *others = wrap(f"{_name(module)}, {_calls(module)}, {lost}{_WORDS[verdict]}", style.width - 2)
     lines = [
         style.paint(first, _COLOURS[verdict]),
         *("  " + style.paint(t, _COLOURS[verdict]) for t in others),
@@ -137,6 +136,11 @@ def _module(module: SharedModule, report: Report, style: Style) -> list[str]:
     for cure in sorted(module.cures, key=lambda cure: -cure.gain[form.name])[:_CURES]:
         lines += _indented(_cure(cure, report), 2, style)
     return lines
+
+
+def _calls(module: SharedModule) -> str:
+    said = f"{len(module.calls) + module.empty} calls"
+    return said + (f" ({module.empty} without numbers)" if module.empty else "")
 
 
 def _name(module: SharedModule) -> str:
@@ -167,10 +171,10 @@ def _table(module: SharedModule, report: Report, style: Style) -> list[str]:
         return lines
     lines.append(_HEAD.format("", "scale alone", "", "SQNR in dB"))
     lines.append(_ROW.format("call", "min", "max", "int8", "int16", "clipped", "alone", "shared", "loss"))
-    for number, call in _shown(module, report.format):
+    for call in _shown(module, report.format):
         alone, together = call.alone[report.format], call.together[report.format]
         row = _ROW.format(
-            number + 1,
+            call.number,
             _number(call.low),
             _number(call.high),
             *(_number(call.alone[f.name].scale) for f in FORMATS),
@@ -190,11 +194,11 @@ def _table(module: SharedModule, report: Report, style: Style) -> list[str]:
 def _narrow(module: SharedModule, report: Report, level: int | None, style: Style) -> list[str]:
     """The rows as sentences, where a table has no room."""
     lines = []
-    for number, call in _shown(module, report.format):
+    for call in _shown(module, report.format):
         alone, together = call.alone[report.format], call.together[report.format]
         scales = ", ".join(f"{f.name} {_number(call.alone[f.name].scale)}" for f in FORMATS)
         said = (
-            f"call {number + 1}: {_number(call.low)} to {_number(call.high)}, scale alone {scales}, clipped "
+            f"call {call.number}: {_number(call.low)} to {_number(call.high)}, scale alone {scales}, clipped "
             f"{_percent(together.clipped)}, SQNR alone {_db(alone.sqnr)}, shared {_db(together.sqnr)}, loss "
             f"{_db(call.loss(report.format))} dB"
         )
@@ -204,11 +208,10 @@ def _narrow(module: SharedModule, report: Report, level: int | None, style: Styl
     return lines + _hidden(module)
 
 
-def _shown(module: SharedModule, form: str) -> list[tuple[int, Call]]:
+def _shown(module: SharedModule, form: str) -> list[Call]:
     """The calls that lose most, in their order."""
-    calls = list(enumerate(module.calls))
-    worst = sorted(calls, key=lambda pair: -pair[1].loss(form))[:_CALLS]
-    return sorted(worst, key=lambda pair: pair[0])
+    worst = sorted(module.calls, key=lambda call: -call.loss(form))[:_CALLS]
+    return sorted(worst, key=lambda call: call.number)
 
 
 def _hidden(module: SharedModule) -> list[str]:
@@ -260,6 +263,8 @@ def _quantity(quantity: Quantity, style: Style) -> list[str]:
     lines = [style.paint(first, "bold"), *("  " + style.paint(text, "bold") for text in others)]
     if quantity.odd:
         lines += _indented(f"left out: {quantity.odd} numbers that are NaN or infinite", 2, style)
+    if quantity.limit == 0:
+        return lines + _indented("all numbers are 0: any scale will do", 2, style)
     for form in FORMATS:
         error = quantity.errors[form.name]
         lines += _indented(
@@ -306,7 +311,7 @@ def _last(dotted: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return f"{value or 0.0:.4g}"  # there is a negative zero
 
 
 def _percent(share: float) -> str:

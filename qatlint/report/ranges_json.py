@@ -65,6 +65,7 @@ def _module(module: SharedModule, report: Report) -> dict[str, Any]:
 
 def _call(call: Call) -> dict[str, Any]:
     return {
+        "call": call.number,
         "places": _places(call.places),
         "samples": call.samples,
         "numbers": call.numbers,

@@ -86,14 +86,30 @@ _RANDOM = frozenset(
 )
 
 
+_SHAPED = frozenset(
+    "zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full new_tensor".split()
+)
+"""Functions that take only the shape and the type of their first tensor."""
+_SHAPED_BY_SECOND = frozenset("to type_as expand_as view_as reshape_as".split())
+"""Those that take no more of their second one."""
+
+
 def _fed(flow: Flow) -> set[int]:
-    """Ops that an input, or a random number, has a part in."""
+    """Ops whose numbers an input, or a random number, has a part in."""
     fed: set[int] = set()
     for op in flow.ops:
         drawn = op.kind == "function" and op_name(op.target) in _RANDOM
-        if op.kind == "input" or drawn or not fed.isdisjoint(op.inputs):
+        if op.kind == "input" or drawn or not fed.isdisjoint(_counting(op)):
             fed.add(op.number)
     return fed
+
+
+def _counting(op: Op) -> tuple[int, ...]:
+    """The inputs of an op that decide its numbers."""
+    name = op_name(op.target) if op.kind == "function" else ""
+    if name in _SHAPED:
+        return op.inputs[1:]
+    return op.inputs[:1] if name in _SHAPED_BY_SECOND else op.inputs
 
 
 def _root(flow: Flow, number: int) -> int:

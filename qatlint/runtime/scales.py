@@ -79,7 +79,7 @@ class Seen:
     @property
     def furthest(self) -> float:
         """The largest magnitude; 0 when there were no numbers."""
-        return max(-self.low, self.high, 0.0)
+        return max(0.0, -self.low, self.high)
 
     def is_like(self, other: Seen) -> bool:
         """Whether both saw the same, but for differences that no scale would show."""

@@ -84,10 +84,17 @@ def test_a_model_that_fails_is_told_with_its_own_lines(
         "import torch\nfrom torch import nn\n\n\nclass Net(nn.Module):\n    def forward(self, x):\n"
         "        return x.nothing\n\n\ndef inputs():\n    return torch.ones(2)\n"
     )
-    assert main(["ranges", f"{file}:Net", "--inputs", f"{file}:inputs"]) == 2
+    kept, never = tmp_path / "kept.json", tmp_path / "never.json"
+    kept.write_text("as it was")
+    command = ["ranges", f"{file}:Net", "--inputs", f"{file}:inputs", "--output"]
+    assert main([*command, str(kept)]) == 2
     said = capsys.readouterr().err
     assert "broken.py:7 in forward" in said
     assert "Traceback" not in said
+    # What was there stays, and nothing half-made is left that looks like evidence.
+    assert kept.read_text() == "as it was"
+    assert main([*command, str(never)]) == 2
+    assert not never.exists()
 
 
 def test_inputs_are_needed(capsys: pytest.CaptureFixture[str]) -> None:

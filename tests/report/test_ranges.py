@@ -22,14 +22,15 @@ def place(line: int, path: str = "/a/model.py", function: str = "Net.forward", c
 def call(loss: float, *places: Place, high: float = 1.0, clipped: float = 0.0, odd: int = 0) -> Call:
     alone = {form: Measure(high / 127.5, 0.0, 45.0) for form in ("int8", "int16")}
     together = {form: Measure(0.01, clipped, 45.0 - loss) for form in ("int8", "int16")}
-    return Call(places or (place(5),), 1, 100, odd, 0.0, high, alone, together)
+    return Call(places or (place(5),), 1, 100, odd, 0.0, high, alone, together, number=0)
 
 
 def module(
-    *calls: Call, path: str = "act", computes: str = "torch.nn.modules.activation.GELU"
+    *calls: Call, path: str = "act", computes: str = "torch.nn.modules.activation.GELU", empty: int = 0
 ) -> SharedModule:
     cure = Cure(0, (place(5),), {"int8": 9.0, "int16": 9.0}, {"int8": 0.0, "int16": 0.0})
-    return SharedModule(path, computes, False, calls, (cure,))
+    numbered = tuple(one._replace(number=number) for number, one in enumerate(calls, 1 + empty))
+    return SharedModule(path, computes, False, numbered, (cure,), empty)
 
 
 def report(*modules: SharedModule, **others: Any) -> Report:
@@ -87,6 +88,12 @@ def test_modules_that_may_stay_are_listed_in_short() -> None:
     assert "it may stay" in shown(value, all_calls=True)
 
 
+def test_calls_without_numbers_are_counted_and_the_others_keep_their_numbers() -> None:
+    said = shown(report(module(call(8), call(0), empty=1)))
+    assert "act (GELU), 3 calls (1 without numbers), the worst loses" in said
+    assert "\n   2 " in said and "\n   3 " in said and "\n   1 " not in said
+
+
 def test_only_the_worst_calls_of_many_are_shown() -> None:
     said = shown(report(module(*(call(float(n)) for n in range(40)))))
     assert "and 24 more that lose less" in said
@@ -142,6 +149,13 @@ def test_a_constant_divisor() -> None:
     assert "int16: fixed scale 64 / 32768" in said
     assert "cut it at 44 of 128 and quantise both parts; in the worst case" in said
     assert "goes from 19.0 to 70.6 dB (32 to 66" in said
+
+
+def test_zeros_need_no_scale_and_have_no_sign() -> None:
+    said = shown(report(quantities=(quantity(low=-0.0, high=-0.0, limit=0.0, parts={}),)))
+    assert "constant, 0 to 0, uniformity" in said
+    assert "all numbers are 0: any scale will do" in said
+    assert "fixed scale" not in said
 
 
 def test_a_cut_that_does_not_help_is_not_shown() -> None:

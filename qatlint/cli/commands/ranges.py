@@ -89,11 +89,12 @@ def command(
         format=form,
         scales=tuple(map(_scale, scales)),
     )
-    if output is not None:
-        _try_to_write(output)
+    made = output is not None and _try_to_write(output)
     try:
         report = ranges(question, running.limits_of(timeout, memory))
     except ChildFailed as error:
+        if made and output is not None:
+            os.unlink(output)
         return running.show_failure(error)
     document = ranges_json.render(report, target)
     if output is not None:
@@ -117,9 +118,12 @@ def _scale(text: str) -> tuple[str, float]:
     return path, scale
 
 
-def _try_to_write(path: str) -> None:
-    """Fail before the model runs, not after. What is in the file stays there until there is something new."""
+def _try_to_write(path: str) -> bool:
+    """Fail before the model runs, not after. What is in the file stays there until there is something new.
+    Gives back whether there was no file before."""
+    new = not os.path.lexists(path)
     _write(path, "", "a")
+    return new
 
 
 def _write(path: str, text: str, mode: str = "w") -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -76,6 +77,7 @@ class _Measuring:
         self._seen_again: defaultdict[CallKey, Seen] = defaultdict(Seen)
         self._steady = True
         self._reaches: dict[Hashable, float] = {}
+        self._groups: dict[tuple[str, Edge], defaultdict[int, list[CallKey]]] = {}
         self._notes: dict[str, None] = {}
 
     def answer(self) -> dict[str, Any]:
@@ -141,15 +143,19 @@ class _Measuring:
             self._seen[key].add(extents[op])
         found = tuple(quantities(flow, divisors))
         for one in found:
-            self._learn(one, extents)
+            self._learn(one, extents, flow.ops[one.op])
         return _Plan(tuple(targets.items()), calls, found)
 
-    def _learn(self, found: Found, extents: dict[int, Extent]) -> None:
+    def _learn(self, found: Found, extents: dict[int, Extent], op: Op) -> None:
         quantity = found.quantity
         at = found.op if quantity.stub else -found.op - 1
         if at in extents:
             measured = self._quantities.setdefault(quantity.key, Entering(quantity))
             measured.learn(found, extents[at])
+        elif quantity.stub:
+            dtypes = " and ".join(dict.fromkeys(facts.dtype for facts in op.input_facts))
+            said = f"`{quantity.name}` is given {dtypes}: a QuantStub is for real numbers, so it is left out"
+            self._notes[said] = None
 
     def _shared(self) -> list[SharedUnit]:
         """Shared units that gave numbers."""
@@ -163,6 +169,10 @@ class _Measuring:
             if key in self._seen and not self._seen[key].numbers and self._seen[key].odd:
                 said = f"`{key.unit}` gives nothing but NaN and infinities in call {key.call + 1}"
                 self._notes[said] = None
+        for quantity, seen in ((q.quantity, q.seen) for q in self._quantities.values()):
+            if not seen.numbers:
+                what = "nothing but NaN and infinities" if seen.odd else "nothing but empty tensors"
+                self._notes[f"`{quantity.name}` is given {what}, so it is left out"] = None
 
     def _note_what_is_given(self) -> None:
         shared = {unit.path for unit in self._shared()}
@@ -189,23 +199,33 @@ class _Measuring:
         return wanted
 
     def _alone(self, key: CallKey, form: Format) -> float:
-        return measured_scale(self._reach(key, [key]), form)
+        return measured_scale(self._reach(key, lambda: [key]), form)
 
     def _together(self, unit: SharedUnit, form: Format) -> float:
         known = self._given.get(unit.path)
-        return measured_scale(self._reach(unit.path, _keys(unit)) if known is None else known, form)
+        return measured_scale(self._reach(unit.path, partial(_keys, unit)) if known is None else known, form)
 
     def _split(self, unit: SharedUnit, edge: Edge, call: int, form: Format) -> float:
         """The scale of the calls that stay together with this one."""
-        turns = unit.splits[edge].turns
-        turn = turns.get(call, 0)
-        staying = (key for key in _keys(unit) if turns.get(key.call, 0) == turn)
+        turn = unit.splits[edge].turns.get(call, 0)
+        staying = partial(self._staying, unit, edge, turn)
         return measured_scale(self._reach((unit.path, edge, turn), staying), form)
 
-    def _reach(self, group: Hashable, keys: Iterable[CallKey]) -> float:
-        """How far the calls of a group reach; the name of the group is enough to remember it by."""
+    def _staying(self, unit: SharedUnit, edge: Edge, turn: int) -> list[CallKey]:
+        """The calls that belong to one run of a child."""
+        groups = self._groups.get((unit.path, edge))
+        if groups is None:
+            groups = self._groups[unit.path, edge] = defaultdict(list)
+            turns = unit.splits[edge].turns
+            for key in _keys(unit):
+                groups[turns.get(key.call, 0)].append(key)
+        return groups[turn]
+
+    def _reach(self, group: Hashable, keys: Callable[[], Iterable[CallKey]]) -> float:
+        """How far the calls of a group reach; the name of the group is enough to remember it by, and its
+        calls are only asked for once."""
         if group not in self._reaches:
-            seen = (self._seen[key] for key in keys if key in self._seen)
+            seen = (self._seen[key] for key in keys() if key in self._seen)
             self._reaches[group] = reach(seen, self._observer)
         return self._reaches[group]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -167,6 +168,7 @@ def test_results_that_hold_no_numbers_are_not_measured() -> None:
     assert report.notes == (
         "`act` gives nothing but NaN and infinities in call 1",
         "`act` gives nothing but NaN and infinities in call 2",
+        "`quant` is given nothing but NaN and infinities, so it is left out",
     )
 
 
@@ -572,3 +574,61 @@ def test_no_tensor_is_kept_until_the_next_sample() -> None:
 
     measured(Watched(1.0, 2.0, 3.0), *[RAMP] * 4)
     assert most == [0] * 8
+
+
+class Stubs(nn.Module):
+    """Gives each of some tensors to a stub of its own."""
+
+    def __init__(self, make: Callable[[Tensor], list[Tensor]]) -> None:
+        super().__init__()
+        self.make = make
+        self.stubs = nn.ModuleList(QuantStub() for _ in make(RAMP))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [stub(tensor) for stub, tensor in zip(self.stubs, self.make(x), strict=True)]
+
+
+def test_a_stub_that_is_given_nothing_to_measure_is_told() -> None:
+    report = measured(Stubs(lambda x: [x * float("nan"), x[:0], torch.arange(4), x > 0, x]), RAMP, 2 * RAMP)
+    assert [quantity.name for quantity in report.quantities] == ["stubs.4"]
+    assert set(report.notes) == {
+        "`stubs.0` is given nothing but NaN and infinities, so it is left out",
+        "`stubs.1` is given nothing but empty tensors, so it is left out",
+        "`stubs.2` is given int64: a QuantStub is for real numbers, so it is left out",
+        "`stubs.3` is given bool: a QuantStub is for real numbers, so it is left out",
+    }
+
+
+def test_only_the_shape_of_an_input_makes_no_input_of_a_constant() -> None:
+    def make(x: Tensor) -> list[Tensor]:
+        table = torch.arange(len(x), dtype=torch.float64)
+        filled = torch.zeros_like(x)
+        filled[:2] = x[:2]
+        return [
+            torch.full_like(x, 3.0) + x.new_ones(1),
+            table.to(x),
+            table.type_as(x).expand_as(x),
+            filled,
+            torch.zeros_like(x) + x,
+            x.new_tensor([1.0, 2.0]),
+        ]
+
+    origins = [quantity.origin for quantity in measured(Stubs(make), RAMP).quantities]
+    assert origins == [*[Origin.CONSTANT] * 3, *[Origin.COMPUTED] * 2, Origin.CONSTANT]
+
+
+def test_a_call_without_numbers_keeps_its_place() -> None:
+    def forward(m: Any, x: Tensor) -> Any:
+        x = m.quant(x)
+        return [m.mul.mul(x[:0], x[:0]), m.mul.mul(x, x), m.mul.mul(x, x)]
+
+    module = of(measured(Forward(forward, quant=QuantStub(), mul=FloatFunctional()), RAMP), "mul")
+    assert ([call.number for call in module.calls], module.empty) == ([2, 3], 1)
+
+
+def test_what_samples_has_no_scale_to_share() -> None:
+    up = nn.Upsample(scale_factor=2)
+    model = Forward(lambda m, x: m.up(100 * m.up(m.quant(x))), quant=QuantStub(), up=up)
+    report = measured(model, torch.rand(1, 1, 4, 4))
+    assert report.modules == ()
+    assert [path for path, _, calls in report.scaleless] == ["up"]
