@@ -20,6 +20,7 @@ from qatlint.runtime.edges import pattern
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Fusion, Reason, Trouble
 from qatlint.runtime.point import Point
+from qatlint.runtime.project import is_installed, shown
 from qatlint.runtime.recording import Recording
 from qatlint.trace import Kind
 
@@ -38,9 +39,32 @@ _WEIGHTED = frozenset(
 )
 
 
-def sources(recording: Recording) -> list[str]:
-    """The files that define the classes of the model which look into other modules: where to lint."""
-    return sorted({facts.source for facts in recording.modules if facts.source and not facts.leaf})
+def sources(recording: Recording, folder: str) -> list[str]:
+    """Where to lint: the files of the project in `folder` that define classes of the model which look into
+    other modules."""
+    found = {facts.source for facts in recording.modules if facts.source and not facts.leaf}
+    return sorted(source for source in found if not is_installed(source, folder))
+
+
+_Class = tuple[str, str]
+"""File and name of a class: source and execution may know its module by different names."""
+
+
+def _class(source: str, name: str) -> _Class:
+    return os.path.realpath(source), name.rpartition(":")[2]
+
+
+def _class_of(finding: Finding) -> _Class:
+    return _class(finding.span.path, finding.owner)
+
+
+class Forward(NamedTuple):
+    """A forward that was recorded."""
+
+    mode: str
+    """`eval` or `train`."""
+    sample: int
+    """From 1."""
 
 
 class _Shared(NamedTuple):
@@ -49,15 +73,23 @@ class _Shared(NamedTuple):
     leaf: Count
     fixable: bool
     why: str
+    installed: bool = False
+    """It is run again by classes of an installed library only."""
 
 
 class Judge:
     """Compares two recordings. `known` are the findings in `sources(after)`; with `unsafe`, an unsafe fix
-    is one that can be applied."""
+    is one that can be applied. What is installed, and not in `folder`, no fix can reach."""
 
-    def __init__(self, before: Recording, after: Recording, known: Sequence[Known], unsafe: bool) -> None:
-        self._known = [k for k in known if k.finding.code in _SHARING]
+    def __init__(
+        self, before: Recording, after: Recording, known: Sequence[Known], unsafe: bool, folder: str
+    ) -> None:
+        self._known: dict[_Class, list[Known]] = {}
+        for one in known:
+            if one.finding.code in _SHARING:
+                self._known.setdefault(_class_of(one.finding), []).append(one)
         self._unsafe = unsafe
+        self._folder = folder
         self._before, self._after = Flow(before), Flow(after)
         self._classes = {facts.path: facts for facts in after.modules}
         self._old_counts, self._new_counts = counts.counts(self._before), counts.counts(self._after)
@@ -81,6 +113,9 @@ class Judge:
         if fixable:
             summary += f", {len(fixable)} of which can be fixed"
         left = [shared for shared in self._shared if not shared.fixable]
+        installed = sum(shared.installed for shared in left)
+        if installed:
+            summary += f", {installed} in libraries, where qatlint fixes nothing"
         details = [
             f"{shared.leaf.path} runs {shared.leaf.times} times: {shared.why}" for shared in (*fixable, *left)
         ]
@@ -98,33 +133,40 @@ class Judge:
 
     def _judged(self, count: Count) -> _Shared:
         reasons = []
-        for edge in count.edges:
-            classes = self._names_of(edge.owner)
+        own = [
+            edge for edge in count.edges if not is_installed(self._classes[edge.owner].source, self._folder)
+        ]
+        for edge in own:
             subject = edge.child[len(edge.owner) + 1 :] if edge.owner else edge.child
-            for known in self._known:
-                finding = known.finding
-                named = finding.owner.rpartition(":")[2] in classes
-                if named and finding.subject in (pattern(subject), subject):
+            for known in self._findings_in(edge.owner):
+                if known.finding.subject in (pattern(subject), subject):
                     verdict, why = self._verdict(known)
                     if verdict:
                         return _Shared(count, True, why)
                     reasons.append(why)
         if reasons:
             return _Shared(count, False, reasons[0])
-        where = "".join(f" at {_shown(p.path)}:{p.line}" for e in count.edges[:1] for p in e.places[:1])
-        if count.edges and not count.generated and count.kind not in _WEIGHTED:
-            if any(edge.child == count.path for edge in count.edges):
+        if count.edges and not own:
+            facts = self._classes[count.edges[0].owner]
+            name = facts.class_name.rpartition(":")[2]
+            where = f"`{name}`, which runs it again, stands outside the project ({shown(facts.source)})"
+            return _Shared(count, False, f"{where}: qatlint cannot fix it there, only in a copy", True)
+        where = "".join(f" at {shown(p.path)}:{p.line}" for e in own[:1] for p in e.places[:1])
+        if own and not count.generated and count.kind not in _WEIGHTED:
+            if any(edge.child == count.path for edge in own):
                 return _Shared(count, True, f"it is run again{where}, which no finding names")
         return _Shared(count, False, f"no finding names what runs it again{where}")
 
-    def _names_of(self, path: str) -> set[str]:
+    def _findings_in(self, path: str) -> list[Known]:
+        """The findings in the class of a module, or in one of its bases."""
         facts = self._classes[path]
-        return {name.rpartition(":")[2] for name in (facts.class_name, *facts.mro)}
+        classes = zip((facts.class_name, *facts.mro), (facts.source, *facts.mro_sources), strict=False)
+        return [known for name, source in classes for known in self._known.get(_class(source, name), ())]
 
     def _verdict(self, known: Known) -> tuple[bool, str]:
         """Whether the finding has a fix that may be applied, and what to say."""
         finding = known.finding
-        name = f"{finding.code} at {_shown(finding.span.path)}:{finding.span.line}"
+        name = f"{finding.code} at {shown(finding.span.path)}:{finding.span.line}"
         if known.suppressed:
             return False, f"{name} is suppressed"
         if finding.fix is None:
@@ -198,30 +240,53 @@ class Judge:
 
     def _origin(self, origin: dtypes.Origin) -> str:
         op = self._after.ops[origin.op]
-        place = f" at {_shown(op.place.path)}:{op.place.line}" if op.place is not None else ""
+        place = f" at {shown(op.place.path)}:{op.place.line}" if op.place is not None else ""
         name = op.target or self._after.labels[origin.op]
         return f"{origin.kind.value} `{name}`{place}"
 
 
-def joined(judged: Sequence[tuple[Sequence[Point], Sequence[int]]]) -> list[Point]:
-    """One point of each kind from those of all samples, with their numbers; it holds where all do."""
+def joined(judged: Sequence[tuple[Sequence[Point], Sequence[Forward]]]) -> list[Point]:
+    """One point of each kind from those of all forwards, saying which; it holds where all do."""
     found = []
+    everywhere = [forward for _, forwards in judged for forward in forwards]
     for kind in range(len(judged[0][0])):
-        samples: dict[Point, list[int]] = {}
-        for points, numbers in judged:
-            samples.setdefault(points[kind], []).extend(numbers)
+        samples: dict[Point, list[Forward]] = {}
+        for points, forwards in judged:
+            samples.setdefault(points[kind], []).extend(forwards)
         # What does not hold is what a person has to see first, and then where most was found.
-        ordered = sorted(samples, key=lambda point: (point.holds, -len(point.details)))
+        ordered = sorted(samples, key=lambda p: (p.holds, _in_training(samples[p]), -len(p.details)))
         first = ordered[0]
         alike = len({(point.holds, point.summary) for point in ordered}) == 1
-        summary = first.summary if alike else f"{_samples(samples[first])}: {first.summary}"
-        details = dict.fromkeys(detail for point in ordered for detail in point.details)
-        found.append(first._replace(summary=summary, details=tuple(details)))
+        where = _where(samples[first], everywhere)
+        summary = first.summary if alike or not where else f"{where}: {first.summary}"
+        details: dict[str, set[str]] = {}
+        for point, forwards in samples.items():
+            for detail in point.details:
+                details.setdefault(detail, set()).update(forward.mode for forward in forwards)
+        # Samples have much in common; what is so in training only, nobody sees in the model that is deployed.
+        told = dict.fromkeys(
+            f"in training: {detail}" if details[detail] == {"train"} else detail
+            for point in ordered
+            for detail in point.details
+        )
+        found.append(first._replace(summary=summary, details=tuple(told)))
     return found
 
 
-def _samples(numbers: Sequence[int]) -> str:
-    return f"sample{'' if len(numbers) == 1 else 's'} {', '.join(map(str, sorted(numbers)))}"
+def _in_training(forwards: Sequence[Forward]) -> bool:
+    return all(forward.mode == "train" for forward in forwards)
+
+
+def _where(forwards: Sequence[Forward], everywhere: Sequence[Forward]) -> str:
+    """Which forwards of all those that there are; "" for all of them."""
+    modes = dict.fromkeys(forward.mode for forward in forwards)
+    samples = sorted({forward.sample for forward in forwards})
+    said = []
+    if len(samples) < len({forward.sample for forward in everywhere}):
+        said.append(f"sample{'' if len(samples) == 1 else 's'} {', '.join(map(str, samples))}")
+    if len(modes) < len({forward.mode for forward in everywhere}):
+        said.append(f"{' and '.join(modes)} mode")
+    return " in ".join(said)
 
 
 def _matters(count: Count) -> bool:
@@ -235,9 +300,3 @@ def _chain(flow: Flow, fusion: Fusion) -> str:
 
 def _number(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _shown(path: str) -> str:
-    """A path as a person would write it here."""
-    here = os.getcwd() + os.sep
-    return path.removeprefix(here)

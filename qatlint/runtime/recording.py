@@ -122,6 +122,8 @@ class ModuleFacts(NamedTuple):
     """How many parameters it holds itself."""
     buffers: int
     training: bool
+    mro_sources: tuple[str, ...] = ()
+    """Files of the classes in `mro`, in the same order."""
 
 
 class Recording(NamedTuple):
@@ -141,6 +143,11 @@ class Recording(NamedTuple):
         raise KeyError(path)
 
 
+def in_eval_mode(recording: Recording) -> Recording:
+    """The recording without the mode that the modules were in."""
+    return recording._replace(modules=tuple(m._replace(training=False) for m in recording.modules))
+
+
 def to_json(recording: Recording) -> str:
     """The recording as one JSON document."""
     return json.dumps(recording)
@@ -153,7 +160,7 @@ def from_json(text: str) -> Recording:
         return Recording(
             tuple(_op(op) for op in ops),
             tuple(Execution._make(e)._replace(place=_place(e[4])) for e in executions),
-            tuple(ModuleFacts(m[0], tuple(m[1]), m[2], tuple(m[3]), *m[4:]) for m in modules),
+            tuple(map(_module, modules)),
             tuple(notes),
         )
     except (TypeError, IndexError, KeyError) as error:
@@ -168,6 +175,13 @@ def _op(raw: list[Any]) -> Op:
         input_facts=_tensors(raw[9]),
         output_facts=_tensors(raw[10]),
         named=tuple(op.named),
+    )
+
+
+def _module(raw: list[Any]) -> ModuleFacts:
+    facts = ModuleFacts._make(raw)
+    return facts._replace(
+        names=tuple(facts.names), mro=tuple(facts.mro), mro_sources=tuple(facts.mro_sources)
     )
 
 

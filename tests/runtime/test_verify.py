@@ -10,7 +10,7 @@ import pytest
 from qatlint.cli.knowing import linter
 from qatlint.report.proof import render
 from qatlint.report.style import Style
-from qatlint.runtime.judgement import joined
+from qatlint.runtime.judgement import Forward, joined
 from qatlint.runtime.launch import ChildFailed, Limits
 from qatlint.runtime.point import Point
 from qatlint.runtime.target import parse
@@ -196,7 +196,7 @@ def test_inputs_that_nothing_seeds_are_refused(tmp_path: Path) -> None:
         proof(tmp_path, SPLIT, inputs="m:careless")
 
 
-ANSWER = {"outputs": {"eval": [], "train": []}, "gradients": [], "rounded": [], "state": []}
+ANSWER = {"outputs": {"eval": [], "train": []}, "gradients": [], "rounded": [], "state": [], "held": []}
 LOADING = {"error": "", "missing": [], "unexpected": [], "copies": {}}
 
 
@@ -207,6 +207,7 @@ LOADING = {"error": "", "missing": [], "unexpected": [], "copies": {}}
         {"outputs": {"eval": [], "train": ["x"]}},
         {"gradients": ["x"]},
         {"state": ["x"]},
+        {"held": [["a", "x"]]},
     ],
 )
 def test_any_difference_breaks_the_first_point(wrong: dict[str, object]) -> None:
@@ -251,14 +252,30 @@ def test_what_only_one_sample_executes_is_judged(tmp_path: Path) -> None:
     assert calls.details == (f"relu runs 2 times: QAT101 at {tmp_path / 'm.py'}:14 has a safe fix",)
 
 
+def forwards(*numbers: int, mode: str = "eval") -> list[Forward]:
+    return [Forward(mode, number) for number in numbers]
+
+
 def test_points_of_samples_are_one_when_they_say_the_same() -> None:
     fine, bad = Point("calls", "t", True, "fine", ("a",)), Point("calls", "t", False, "bad", ("b", "a"))
-    assert joined([([fine], [1, 3]), ([fine], [2])]) == [fine]
-    assert joined([([fine], [1, 3]), ([bad], [2])]) == [
+    assert joined([([fine], forwards(1, 3)), ([fine], forwards(2))]) == [fine]
+    assert joined([([fine], forwards(1, 3)), ([bad], forwards(2))]) == [
         Point("calls", "t", False, "sample 2: bad", ("b", "a"))
     ]
-    assert joined([([bad], [3]), ([bad], [1])]) == [bad]
-    assert joined([([bad], [3]), ([fine], [2]), ([bad], [1])])[0].summary == "samples 1, 3: bad"
+    assert joined([([bad], forwards(3)), ([bad], forwards(1))]) == [bad]
+    apart = joined([([bad], forwards(3)), ([fine], forwards(2)), ([bad], forwards(1))])
+    assert apart[0].summary == "samples 1, 3: bad"
+
+
+def test_what_is_so_in_training_only_says_so() -> None:
+    fine, bad = Point("calls", "t", True, "fine", ("a",)), Point("calls", "t", False, "bad", ("b", "a"))
+    both = [([fine], forwards(1, 2)), ([bad], forwards(1, 2, mode="train"))]
+    assert joined(both) == [Point("calls", "t", False, "train mode: bad", ("in training: b", "a"))]
+    both = [([fine], [*forwards(1, 2), *forwards(1, mode="train")]), ([bad], forwards(2, mode="train"))]
+    assert joined(both)[0].summary == "sample 2 in train mode: bad"
+    longer = fine._replace(summary="longer", details=("a", "c"))
+    both = [([longer], forwards(1, mode="train")), ([fine], forwards(1))]
+    assert joined(both) == [Point("calls", "t", True, "eval mode: fine", ("a", "in training: c"))]
 
 
 def test_a_model_that_does_not_repeat_itself_is_called_so(tmp_path: Path) -> None:
@@ -278,6 +295,16 @@ def test_what_could_not_be_recorded_is_said(tmp_path: Path) -> None:
 
 def test_what_is_not_compared_is_not_claimed() -> None:
     assert "train" not in outputs_point({**ANSWER, "outputs": {"eval": []}}, ["eval"]).summary
+
+
+def test_what_the_model_keeps_and_does_not_repeat_is_no_result() -> None:
+    kept = {**ANSWER, "held": [["clock", "1 became 2"], ["last", "x"]]}
+    point = outputs_point(kept, ["eval"], {**ANSWER, "held": [["clock", "1 became 3"]]})
+    assert not point.holds
+    assert "repeat" not in point.summary
+    assert point.details[0] == "kept in the model, `last`, x"
+    assert point.details[1].startswith("not compared: `clock`")
+    assert outputs_point({**ANSWER, "held": [["clock", "x"]]}, ["eval"], kept).holds
 
 
 PARAMETER = """\

@@ -22,6 +22,8 @@ _LEAF_PACKAGES = (
 )
 _OWN_FIELDS = frozenset(vars(nn.Module()))
 """What every module has for torch's own use."""
+_DEEPEST = 20
+"""Lists in lists that are searched for modules."""
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -45,27 +47,29 @@ def walk(
 
 
 def _unregistered(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    yield from _on_class(_class(module))
-    for name, value in vars(module).items():
-        if name not in _OWN_FIELDS:
-            yield from _inside(name, value)
+    for cls in own_classes(_class(module)):
+        yield from ((name, value) for name, value in vars(cls).items() if isinstance(value, nn.Module))
+    for name, value in own_attributes(module):
+        yield from _inside(name, value)
 
 
-def _on_class(cls: type) -> Iterator[tuple[str, nn.Module]]:
-    for base in cls.__mro__:
-        if not _from_library(base):
-            yield from ((name, value) for name, value in vars(base).items() if isinstance(value, nn.Module))
+def own_attributes(module: nn.Module) -> list[tuple[str, Any]]:
+    """What a module keeps that torch does not."""
+    return [(name, value) for name, value in vars(module).items() if name not in _OWN_FIELDS]
 
 
-def _inside(name: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
+def own_classes(cls: type) -> list[type]:
+    """A class and its bases, without those of torch, the plugin and Python itself."""
+    return [base for base in cls.__mro__ if base is not object and not _from_library(base)]
+
+
+def _inside(name: str, value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[str, nn.Module]]:
     if isinstance(value, nn.Module):
         yield name, value
-    elif isinstance(value, (list, tuple)):
-        for index, element in enumerate(value):
-            yield from _inside(f"{name}.{index}", element)
-    elif isinstance(value, dict):
-        for key, element in list(value.items()):
-            yield from _inside(f"{name}.{key}", element)
+    elif isinstance(value, (list, tuple, dict)) and id(value) not in above and len(above) < _DEEPEST:
+        parts = list(value.items()) if isinstance(value, dict) else enumerate(value)
+        for key, element in parts:
+            yield from _inside(f"{name}.{key}", element, (*above, id(value)))
 
 
 def _join(prefix: str, name: str) -> str:
@@ -128,21 +132,23 @@ def module_facts(module: nn.Module, path: str, names: tuple[str, ...], leaf: boo
     """What the recording keeps of one module instance."""
     cls = _class(module)
     source, line = _definition(cls)
+    bases = [
+        base
+        for base in cls.__mro__[1:]
+        if base is not object and not base.__module__.startswith(("torch.nn.", "typing", "abc"))
+    ]
     return ModuleFacts(
         path=path,
         names=names,
         class_name=class_name(cls),
-        mro=tuple(
-            class_name(base)
-            for base in cls.__mro__[1:]
-            if base is not object and not base.__module__.startswith(("torch.nn.", "typing", "abc"))
-        ),
+        mro=tuple(map(class_name, bases)),
         source=source,
         line=line,
         leaf=leaf,
         parameters=sum(p is not None for p in module._parameters.values()),
         buffers=sum(b is not None for b in module._buffers.values()),
         training=module.training,
+        mro_sources=tuple(_definition(base)[0] for base in bases),
     )
 
 

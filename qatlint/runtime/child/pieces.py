@@ -1,15 +1,19 @@
 """Takes any result of a model apart, so that two of them can be compared piece by piece.
 
 Nothing is passed over: what cannot be looked into is a piece that equals nothing (`Opaque`), so that a proof
-never holds for want of looking.
+never holds for want of looking. Nothing goes on without end either: what is deeper or longer than any result
+is said to be so.
 """
 
 from __future__ import annotations
 
+import copy
 import enum
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import islice
 from types import BuiltinFunctionType, FunctionType, GeneratorType
 from typing import Any, NamedTuple
 
@@ -17,7 +21,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
+from qatlint.runtime.child.trouble import Trouble
+
+Pieces = list[tuple[str, Any]]
+"""(path, piece) of everything in a value, in a fixed order."""
+
 _LAZY = (GeneratorType, map, filter, zip, enumerate)
+_BUILT_IN = (list, tuple, dict, set, frozenset, deque)
+_GROWING = (list, dict, OrderedDict, defaultdict, deque)
+_MOST_GIVEN = 10_000
+"""Values that a generator may give."""
+_DEEPEST = 100
+"""Levels that are looked into."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -27,61 +42,108 @@ class Opaque(NamedTuple):
     what: str
 
 
-def pieces(value: Any) -> list[tuple[str, Any]]:
+def pieces(value: Any) -> Pieces:
     """(path, piece) of everything in `value`, in a fixed order: tensors, and plain values as they are.
 
     Whatever torch knows as a pytree is taken apart as such; other containers by what they hold, other objects
     by their attributes. A generator is run to its end: what it gives is the result.
     """
-    return list(_pieces(value, "", ()))
+    return list(_Apart(passive=False).pieces(value, "", ()))
 
 
-def _pieces(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    # One level at a time, so that the class of each is seen: a tuple is no list.
-    parts, _ = _pytree.tree_flatten_with_path(value, is_leaf=lambda inner: inner is not value)
-    if len(parts) == 1 and not parts[0][0]:
-        yield from _leaf(value, path, above)
-    elif id(value) in above:
-        yield path, "what it is in"
-    else:
-        yield path, f"{type(value).__qualname__} of {len(parts)}"
-        for keys, part in parts:
-            yield from _pieces(part, path + _pytree.keystr(keys), (*above, id(value)))
+def pieces_at_rest(value: Any) -> Iterator[tuple[str, Any]]:
+    """The same without running anything of the value's: generators stay where they are, and containers of
+    the user's own classes are known by their attributes."""
+    return _Apart(passive=True).pieces(value, "", ())
 
 
-def _leaf(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    """What torch does not take apart: tensors, plain values, containers of a class it was not told of."""
-    if value is None or isinstance(value, Tensor):
-        yield path, value
-        return
-    if (known := plain(value)) is not None:
-        yield path, known
-        return
-    if id(value) in above:
-        yield path, "what it is in"
-        return
-    inside = _inside(value)
-    if not inside:
-        yield path, _by_its_words(value)
-        return
-    yield path, type(value).__qualname__
-    for name, part in inside:
-        yield from _pieces(part, path + name, (*above, id(value)))
+def drained(value: Any) -> Any:
+    """The same value with lists for the generators in it. Raises `Trouble` for one that does not end, and for
+    a value that holds itself."""
+    try:
+        # A list that a generator gave may hold generators again.
+        found = _pytree.tree_map(lambda leaf: _given(leaf) if isinstance(leaf, _LAZY) else leaf, value)
+        lazy = any(isinstance(leaf, _LAZY) for leaf in _pytree.tree_leaves(found))
+    except RecursionError:
+        raise Trouble(
+            "the model gives back a value that holds itself, or is nested very deeply",
+            "let the model that is named give back the tensors in it",
+        ) from None
+    return drained(found) if lazy else found
 
 
-def _inside(value: Any) -> list[tuple[str, Any]]:
-    """The parts of a value, each with its step of the path; none when it has none that can be seen."""
-    if isinstance(value, (type, nn.Module, range)):
-        return []
-    parts = [(f".{name}", part) for name, part in _attributes(value).items()]
-    if isinstance(value, Mapping):
-        parts += [(f"[{key!r}]", value[key]) for key in value]
-    elif isinstance(value, Set):
-        # A set has no order, and one of strings has another one in each process.
-        parts += [(f"{{{number}}}", entry) for number, entry in enumerate(sorted(value, key=repr))]
-    elif isinstance(value, (Sequence, *_LAZY)):
-        parts += [(f"[{number}]", entry) for number, entry in enumerate(value)]
-    return parts
+def _given(lazy: Iterable[Any]) -> list[Any]:
+    found = list(islice(lazy, _MOST_GIVEN + 1))
+    if len(found) > _MOST_GIVEN:
+        raise Trouble(
+            f"the model gives back a {type(lazy).__name__} that had not ended after {_MOST_GIVEN} values",
+            "let the model that is named give back what is to be compared: the first values, in a list",
+        )
+    return found
+
+
+class _Apart:
+    def __init__(self, *, passive: bool) -> None:
+        self._passive = passive
+
+    def pieces(self, value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+        if len(above) > _DEEPEST:
+            yield path, Opaque("value nested too deeply")
+            return
+        # One level at a time, so that the class of each is seen: a tuple is no list.
+        # What holds itself must not be taken for the level that is looked at.
+        level = copy.copy(value) if type(value) in _GROWING else value
+        parts, _ = _pytree.tree_flatten_with_path(level, is_leaf=lambda inner: inner is not level)
+        if len(parts) == 1 and not parts[0][0]:
+            yield from self._leaf(value, path, above)
+        elif id(value) in above:
+            yield path, "what it is in"
+        else:
+            yield path, f"{type(value).__qualname__} of {len(parts)}"
+            for keys, part in parts:
+                yield from self.pieces(part, path + _pytree.keystr(keys), (*above, id(value)))
+
+    def _leaf(self, value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+        """What torch does not take apart: tensors, plain values, containers of a class it was not told of."""
+        if value is None or isinstance(value, Tensor):
+            yield path, value
+            return
+        if (known := plain(value)) is not None:
+            yield path, known
+            return
+        if id(value) in above:
+            yield path, "what it is in"
+            return
+        inside = self._inside(value)
+        if not inside:
+            yield path, _by_its_words(value)
+            return
+        yield path, type(value).__qualname__
+        for name, part in inside:
+            yield from self.pieces(part, path + name, (*above, id(value)))
+
+    def _inside(self, value: Any) -> list[tuple[str, Any]]:
+        """The parts of a value, each with its step of the path; none when it has none that can be seen."""
+        if isinstance(value, (type, nn.Module, range)):
+            return []
+        parts = [(f".{name}", part) for name, part in _attributes(value).items()]
+        if isinstance(value, _LAZY):
+            return parts if self._passive else parts + _numbered(_given(value))
+        if self._passive and not isinstance(value, _BUILT_IN):
+            return parts
+        if isinstance(value, Mapping):
+            parts += [(f"[{key!r}]", value[key]) for key in value]
+        elif isinstance(value, Set):
+            # A set has no order, and one of strings has another one in each process.
+            ordered = sorted(value, key=repr)
+            parts += [(f"{{{number}}}", entry) for number, entry in enumerate(ordered)]
+        elif isinstance(value, Sequence):
+            parts += _numbered(value)
+        return parts
+
+
+def _numbered(values: Iterable[Any]) -> list[tuple[str, Any]]:
+    return [(f"[{number}]", entry) for number, entry in enumerate(values)]
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -116,9 +178,13 @@ def _by_its_words(value: Any) -> Any:
     if isinstance(value, (type, BuiltinFunctionType, FunctionType)):
         inside = getattr(value, "__closure__", None)
         return Opaque(name) if inside else f"{value.__module__}.{value.__qualname__}"
-    if callable(value) or repr(value) == object.__repr__(value):
+    try:
+        words = repr(value)
+    except Exception:
         return Opaque(name)
-    return f"{name} {_ADDRESS.sub('', repr(value))}"
+    if callable(value) or words == object.__repr__(value):
+        return Opaque(name)
+    return f"{name} {_ADDRESS.sub('', words)}"
 
 
 def same(a: Any, b: Any) -> bool:
@@ -155,6 +221,11 @@ def same(a: Any, b: Any) -> bool:
 
 def _bits(tensor: Tensor) -> Tensor:
     return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def kept(piece: Any) -> Any:
+    """A piece that later runs of the model cannot change."""
+    return piece.detach().clone() if isinstance(piece, Tensor) else piece
 
 
 def difference(a: Any, b: Any) -> str:

@@ -6,26 +6,17 @@ import contextlib
 import linecache
 import os
 import sys
-import sysconfig
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 
 import torch
 
+from qatlint.runtime.project import is_standard
 from qatlint.runtime.recording import Place
 
 _OWN = str(Path(__file__).resolve().parents[2])
 _TORCH = str(Path(torch.__file__).resolve().parent)
-_STANDARD = tuple(
-    os.path.realpath(folder)
-    for folder in {
-        sysconfig.get_path("stdlib"),
-        sysconfig.get_path("platstdlib"),
-        os.path.dirname(os.__file__),
-    }
-)
-_PACKAGES = ("site-packages", "dist-packages")
 
 
 class Places:
@@ -78,9 +69,7 @@ def is_users(filename: str) -> bool:
     path = os.path.realpath(filename)
     if _under(path, _OWN) or _under(path, _TORCH):
         return False
-    if any(_under(path, folder) for folder in _STANDARD):
-        return any(name in Path(path).parts for name in _PACKAGES) and not _is_plugin(path)
-    return not _is_plugin(path)
+    return not is_standard(path) and not _is_plugin(path)
 
 
 def _under(path: str, folder: str) -> bool:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from qatlint.runtime.child.behaviour import state_of
 from qatlint.runtime.child.entering import Entering
+from qatlint.runtime.child.keys import state_of
 from qatlint.runtime.child.load import Sample
 from qatlint.runtime.child.numbers import Noise, add, extent
 from qatlint.runtime.child.watching import Divisor, watch

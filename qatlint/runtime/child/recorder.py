@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
-from types import TracebackType
+from types import GeneratorType, TracebackType
 from typing import Any, NamedTuple
 
 import torch
@@ -279,11 +279,36 @@ class Recorder:
             execution = self._begin(known, method)
         if known.leaf:
             return self._leaf(known, method, execution, function, args, kwargs)
-        self._running.append(_Running(execution.number, known, called))
+        running = _Running(execution.number, known, called)
+        out = self._inside(running, function, *args, **kwargs)
+        # The body of a generator runs later, wherever its values are asked for.
+        return self._resumed(running, out) if isinstance(out, GeneratorType) else out
+
+    def _inside(self, running: _Running, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a part of an execution."""
+        self._running.append(running)
         try:
             return function(*args, **kwargs)
         finally:
-            self._running.pop()
+            self._running.remove(running)
+
+    def _resumed(self, running: _Running, body: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """What a generator gives, with all that its body runs as a part of its own execution."""
+        resume, given = body.send, None
+        try:
+            while True:
+                try:
+                    value = self._inside(running, resume, given)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    resume, given = body.send, (yield value)
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    resume, given = body.throw, error
+        finally:
+            self._inside(running, body.close)
 
     def _begin(self, known: Known, method: str) -> Execution:
         top = self._running[-1]
