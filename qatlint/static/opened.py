@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qatlint.loader import Loader
 from qatlint.static.layout import Layout
 from qatlint.static.modulefile import ModuleFile
@@ -75,6 +77,15 @@ class Opened:
         """Lines of the syntax trees that are held, and of texts what comes to the same size."""
         files = [file for file in self._parts.values() if file is not None]
         return sum(file.lines_parsed + len(file.source.text) // _CHARACTERS_PER_LINE for file in files)
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Let go of these files: they have other texts, or what their imports mean has."""
+        for path in paths:
+            file = self._parts.pop(path, None)
+            if file is not None:
+                file.close()
+            self._whole.pop(path, None)
+            self._names.pop(path, None)
 
     def close(self) -> None:
         """Let go of all files."""

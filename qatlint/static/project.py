@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from qatlint.examined import Topic
@@ -24,7 +24,7 @@ from qatlint.static.modulefile import (
 )
 from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
-from qatlint.static.survey import Survey, identities, listings
+from qatlint.static.survey import Place, Survey
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
@@ -44,8 +44,6 @@ class Project:
         self._layout = Layout(loader, source_roots)
         self._opened = Opened(loader, self._layout)
         self._survey: Survey | None = None
-        self._identities: dict[str, list[tuple[str, int]]] | None = None
-        self._listings: list[tuple[str, int, frozenset[str]]] | None = None
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
@@ -72,9 +70,22 @@ class Project:
 
     def forget(self) -> None:
         """Let go of all trees, and of all that refers to them; what was learnt about paths stays."""
+        self._forget_values()
+        self._opened.close()
+
+    def renew(self, changed: Collection[str], importers: Collection[str]) -> None:
+        """The texts of the files `changed` are other ones now; the imports of `importers` lead to them.
+
+        No file is new or gone: that would be another project.
+        """
+        self._forget_values()
+        self._opened.drop({*changed, *importers})
+        if self._survey is not None:
+            self._survey.renew(changed)
+
+    def _forget_values(self) -> None:
         self.shared_values.clear()
         self.loop_names.clear()
-        self._opened.close()
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
         """The file of an absolute module name as seen from `importer`; None outside the project."""
@@ -233,7 +244,7 @@ class Project:
                 continue
             done.add(name)
             self.asked.add(("base", name))
-            for path, line in self._surveyed().with_base.get(name, ()):
+            for path, line in self._surveyed().with_base(name):
                 file = self._opened.part(path)
                 candidate = file.class_at(line) if file is not None else None
                 if candidate is None or candidate is cls or candidate in result:
@@ -243,30 +254,24 @@ class Project:
                     names.append(candidate.name)
         return result
 
-    def outside_writes(self, attribute: str) -> list[tuple[str, int]]:
+    def outside_writes(self, attribute: str) -> Sequence[Place]:
         """Places of the linted files that assign an attribute of another object (see `Survey.writes`)."""
         self.asked.add(("write", attribute))
-        return self._surveyed().writes.get(attribute, [])
+        return self._surveyed().writes(attribute)
 
-    def identity_tests(self, attribute: str) -> list[tuple[str, int]]:
-        """Places of the linted files that ask which object an attribute is (see `survey.identities`)."""
+    def identity_tests(self, attribute: str) -> Sequence[Place]:
+        """Places of the linted files that ask which object an attribute is (see `Survey.identities`)."""
         self.asked.add(("identity", attribute))
-        if self._identities is None:
-            self._identities = identities(self.loader, self.linted)
-        return self._identities.get(attribute, [])
+        return self._surveyed().identities(attribute)
 
-    def listing_of(self, cls: ClassDef) -> tuple[str, int] | None:
+    def listing_of(self, cls: ClassDef) -> Place | None:
         """A place of the linted files that lists the children of another object, in a file that speaks of
         the class, of a subclass, or of the module that defines it."""
         self.asked.add(("listing", ""))
-        if self._listings is None:
-            self._listings = listings(self.loader, self.linted)
-        if not self._listings:
+        if not self._surveyed().has_listings:
             return None
         names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in self.subclasses(cls))}
-        return next(
-            ((path, line) for path, line, words in self._listings if not names.isdisjoint(words)), None
-        )
+        return self._surveyed().listing_near(names)
 
     def _surveyed(self) -> Survey:
         if self._survey is None:

@@ -7,7 +7,7 @@ begin with a fixed text: the search for that is many times faster than a pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 
 from qatlint.examined import Topic
 from qatlint.loader import Loader
@@ -29,68 +29,93 @@ _LISTED = re.compile(rb"(?:\b(?:list|tuple|enumerate|dict|OrderedDict|len|zip|is
 _CHILDREN = re.compile(rb"\.(?<!\bself\.)(?:(?:named_)?children\(|_modules\.(?:values|items)\()")
 
 
-class Survey:
-    """Facts about the texts of some files."""
+_Kind = Callable[[bytes], Iterator[tuple[str, int]]]
+"""What finds one kind of fact in a text: keys, and where they stand."""
 
-    def __init__(self, loader: Loader, paths: Iterable[str]) -> None:
-        self.with_base: dict[str, list[tuple[str, int]]] = {}
-        """Classes, as (path, line), by the names that stand in their base lists."""
-        self.writes: dict[str, list[tuple[str, int]]] = {}
-        """By attribute: places that assign `<something but self>.<attribute>`, also as
-        `setattr(m, "<attribute>", ...)` or `m._modules["<attribute>"]`, as (path, line)."""
-        for path in paths:
-            try:
-                data = loader.read(path)
-            except OSError:
-                continue
-            for name, start in _bases_in(data):
-                self.with_base.setdefault(name, []).append((path, _line(data, start)))
-            for name, start in _writes_in(data):
-                self.writes.setdefault(name, []).append((path, _line(data, start)))
+Place = tuple[str, int]
+"""A path and a line."""
+
+
+class Survey:
+    """Facts about the texts of some files, found when they are first asked for."""
+
+    def __init__(self, loader: Loader, paths: Sequence[str]) -> None:
+        self._loader = loader
+        self._paths = paths
+        self._said: dict[_Kind, dict[str, list[tuple[str, int]]]] = {}
+        """By kind of fact and by file: keys and lines."""
+        self._places: dict[_Kind, dict[str, list[Place]]] = {}
+        """The same by key."""
+
+    def with_base(self, name: str) -> Sequence[Place]:
+        """Classes in whose base list a name stands."""
+        return self._at(_bases_in, name)
+
+    def writes(self, attribute: str) -> Sequence[Place]:
+        """Places that assign `<something but self>.<attribute>`, also as `setattr(m, "<attribute>", ...)` or
+        `m._modules["<attribute>"]`."""
+        return self._at(_writes_in, attribute)
+
+    def identities(self, attribute: str) -> Sequence[Place]:
+        """Places that ask which object an attribute is: `a.x is b`, `id(a.x)`, and `a.x == b.y`, which asks
+        the same of modules. What is compared with None is not meant."""
+        return self._at(_identities_in, attribute)
+
+    @property
+    def has_listings(self) -> bool:
+        """Whether any place lists the children of another object."""
+        return bool(self._at(_listings_in, ""))
+
+    def listing_near(self, words: Set[str]) -> Place | None:
+        """The first place that lists the children of another object, in a file that has one of the words."""
+        for path, line in self._at(_listings_in, ""):
+            found = _WORD.findall(self._loader.read(path))
+            if not words.isdisjoint(word.decode() for word in found):
+                return path, line
+        return None
+
+    def renew(self, paths: Collection[str]) -> None:
+        """The texts of these files are other ones now."""
+        for said in self._said.values():
+            for path in paths:
+                said.pop(path, None)
+        self._places.clear()
+
+    def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
+        places = self._places.get(kind)
+        if places is None:
+            places = self._places[kind] = self._index(kind)
+        return places.get(key, ())
+
+    def _index(self, kind: _Kind) -> dict[str, list[Place]]:
+        said = self._said.setdefault(kind, {})
+        places: dict[str, list[Place]] = {}
+        for path in self._paths:
+            if path not in said:
+                try:
+                    data = self._loader.read(path)
+                except OSError:
+                    continue
+                said[path] = [(key, _line(data, start)) for key, start in kind(data)]
+            for key, line in said[path]:
+                places.setdefault(key, []).append((path, line))
+        return places
 
 
 def topics_of(data: bytes) -> set[Topic]:
     """What a linted file has to say about others, if they ask: see `Project.asked`."""
     bases: set[Topic] = {("base", name) for name, _ in _bases_in(data)}
     writes: set[Topic] = {("write", attribute) for attribute, _ in _writes_in(data)}
-    listings: set[Topic] = {("listing", "")} if _first_listing(data) >= 0 else set()
+    listings: set[Topic] = {("listing", "") for _ in _listings_in(data)}
     return bases | writes | listings | {("identity", attribute) for attribute, _ in _identities_in(data)}
 
 
-def identities(loader: Loader, paths: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
-    """By attribute: places that ask which object it is, as (path, line): `a.x is b`, `id(a.x)`, and
-    `a.x == b.y`, which asks the same of modules. What is compared with None is not meant."""
-    found: dict[str, list[tuple[str, int]]] = {}
-    for path in paths:
-        try:
-            data = loader.read(path)
-        except OSError:
-            continue
-        for name, start in _identities_in(data):
-            found.setdefault(name, []).append((path, _line(data, start)))
-    return found
-
-
-def listings(loader: Loader, paths: Iterable[str]) -> list[tuple[str, int, frozenset[str]]]:
-    """Files that list the children of another object, as (path, first such line, words in the file)."""
-    found = []
-    for path in paths:
-        try:
-            data = loader.read(path)
-        except OSError:
-            continue
-        start = _first_listing(data)
-        if start >= 0:
-            words = frozenset(word.decode() for word in _WORD.findall(data))
-            found.append((path, _line(data, start), words))
-    return found
-
-
-def _first_listing(data: bytes) -> int:
-    """Where children are first put in a list, counted or picked by position; -1 when nowhere."""
-    return next(
-        (m.start() for m in _CHILDREN.finditer(data) if _LISTED.search(_line_before(data, m.start()))), -1
-    )
+def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Where children are first put in a list, counted or picked by position."""
+    for match in _CHILDREN.finditer(data):
+        if _LISTED.search(_line_before(data, match.start())):
+            yield "", match.start()
+            return
 
 
 def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:
