@@ -13,7 +13,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 VALUES = {"trace", "condition", "finding", "loader", "examined"}
 REGISTRY = {"rule", "registry", "catalogue"}
-IO = {"baseline", "config", "evidence", "files", "git", "identity", "linting", "relinting", "suppress"}
+IO = {
+    "baseline",
+    "config",
+    "evidence",
+    "files",
+    "git",
+    "identity",
+    "linting",
+    "relinting",
+    "suppress",
+    "suppressing",
+}
 JUDGING = {"usage", "words", "clone_plan"}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
@@ -45,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "baseline": VALUES | {"identity"},
     "git": set(),
     "resolve": VALUES | {"horizon", "static"},
+    "suppressing": VALUES | {"static"},
     "suppress": VALUES | REGISTRY | {"static"},
     "config": VALUES | REGISTRY,
     "evidence": VALUES,

@@ -35,6 +35,7 @@ class Wanted(NamedTuple):
     output: str
     output_file: str | None
     with_fixes: bool
+    reason: str | None
     statistics: bool
     exit_zero: bool
     colour: str
@@ -67,6 +68,11 @@ class Wanted(NamedTuple):
     "same. This runs your code.",
 )
 @click.option("--inputs", metavar="CALLABLE", help="With --verify: what makes the inputs of the model.")
+@click.option(
+    "--add-suppressions",
+    metavar="REASON",
+    help="Write a comment with this reason where a finding stands, for all that are shown.",
+)
 @click.option(
     "--since", metavar="REV", help="Only findings about lines that changed since this git revision."
 )
@@ -120,6 +126,7 @@ def command(
     diff: bool,
     verify: str | None,
     inputs: str | None,
+    add_suppressions: str | None,
     since: str | None,
     baseline: str | None,
     select: tuple[str, ...],
@@ -170,6 +177,7 @@ def command(
         output_format,
         output_file,
         with_fixes,
+        _reason(add_suppressions, fix, paths),
         statistics,
         exit_zero,
         colour,
@@ -187,6 +195,17 @@ def command(
         names = {os.path.realpath(path): path for path in read.files}
         found = found._replace(files=[names[os.path.realpath(path)] for path in found.files])
     return _check_files(found, read, finder, wanted, narrow)
+
+
+def _reason(text: str | None, fix: bool, paths: Sequence[str]) -> str | None:
+    """What --add-suppressions writes. Raises `UsageError`."""
+    if text is None:
+        return None
+    if fix or paths == (STDIN,):
+        raise click.UsageError("--add-suppressions is for files, and without --fix")
+    from qatlint.cli.suppressing import checked_reason
+
+    return checked_reason(text)
 
 
 def _narrow(since: str | None, baseline: str | None) -> Narrow:
@@ -234,7 +253,7 @@ def _check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Want
         return TROUBLE if trouble else CLEAN
     if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
-    if not (wanted.fix or wanted.diff):
+    if not (wanted.fix or wanted.diff or wanted.reason):
         findings = scope.check(loader)
         for folder in scope.linter.damaged:
             base.warn(f"{folder}: the cache was damaged, and was made anew")
@@ -242,7 +261,7 @@ def _check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Want
         return TROUBLE if trouble else code
     before = snapshot(read.files, loader)
     loader = OverlayLoader(before, loader)
-    texts, findings, fixed = _fixed(scope, loader, wanted)
+    texts, findings, fixed = _changed(scope, loader, wanted)
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return TROUBLE if trouble else FINDINGS if texts and not wanted.exit_zero else CLEAN
@@ -273,6 +292,19 @@ def _check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> i
         return FINDINGS if texts and not wanted.exit_zero else CLEAN
     base.out(texts.get(name, source))
     return _report(scope, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
+
+
+def _changed(
+    scope: Scope, loader: Loader, wanted: Wanted
+) -> tuple[dict[str, bytes], list[Finding], int | None]:
+    """Like `_fixed`, or comments instead of fixes."""
+    if wanted.reason is None:
+        return _fixed(scope, loader, wanted)
+    from qatlint.cli.suppressing import suppressed
+
+    outcome = suppressed(scope, loader, wanted.reason)
+    scope.notes.append(outcome.note)
+    return outcome.texts, outcome.findings, None
 
 
 def _fixed(scope: Scope, loader: Loader, wanted: Wanted) -> tuple[dict[str, bytes], list[Finding], int]:
