@@ -66,8 +66,8 @@ def _legend(report: Report) -> str:
         f"SQNR: energy of the numbers over that of their {report.format} errors, in dB. alone: with a scale "
         "of its own; shared: with the scale of all calls; loss: the difference. clipped: numbers beyond what "
         f"the shared scale holds. Verdicts: split from a loss of {SPLIT_FROM:g} dB (one bit), look from "
-        f"{STAY_BELOW:g} dB (two batches of one range differ by as much); a call that keeps {ENOUGH:g} dB has "
-        "lost nothing that matters (an evenly filled int8 range gives 48)."
+        f"{STAY_BELOW:g} dB (two batches of one range differ by as much); a call that keeps {ENOUGH:g} dB "
+        "has lost nothing that matters (an evenly filled int8 range gives 48)."
     )
     inner = dict.fromkeys(_last(module.computes) for module in report.modules if module.has_inner_scales)
     if inner:
