@@ -4,6 +4,10 @@ An atom is one test the interpreter could not decide (`self.with_cp`, `x.shape[0
 kept in disjunctive normal form: a set of terms, each a set of literals; a literal is `+n` (atom n
 holds) or `-n` (it does not). Two calls in exclusive branches have contradicting terms, so they are
 never added up. Atom 1 is always `self.training`.
+
+A formula that would grow too large gets a name: an atom of its own that says "this formula holds". What
+all its terms share stays beside the name. Nothing is lost by it but how the name and other atoms hang
+together, so counts become wider, never wrong: a name may hold or not, and excludes its negation.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from zlib import crc32
 
 Term = frozenset[int]
 Condition = frozenset[Term]
@@ -22,7 +27,9 @@ TRAINING = 1
 _memoised = lru_cache(maxsize=1 << 13)  # few formulas are met, very often; each takes half a kilobyte
 
 MAX_TERMS = 5
-"""A formula with more terms is widened (see `either`): a bound on work, not on correctness."""
+"""A formula with more terms gets a name: a bound on work, not on correctness."""
+NAMES = 1 << 32
+"""Atoms from here on are names of formulas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ def literal(atom: int, holds: bool = True) -> Condition:
 
 @_memoised
 def both(a: Condition, b: Condition) -> Condition:
-    """Conjunction."""
+    """Conjunction. Where it grows too large, `b` gets a name: of what is known already, nothing is lost."""
     if a in (TRUE, b):
         return b
     if b == TRUE:
@@ -58,36 +65,105 @@ def both(a: Condition, b: Condition) -> Condition:
     for s in a:
         contrary = {-x for x in s}
         terms += [s | t for t in b if contrary.isdisjoint(t)]
-    return _simplify(terms)
+    result = _simplify(terms)
+    return result if len(result) <= MAX_TERMS else both(a, named(b))
 
 
 @_memoised
 def either(a: Condition, b: Condition) -> Condition:
-    """Disjunction. Widened by joining terms into the literals they share when it would grow too large."""
+    """Disjunction. Where it grows too large, terms that differ little get a name together."""
     if not a:
         return b
     if not b or a == b:
         return a
     if a == TRUE or b == TRUE:
         return TRUE
-    return _simplify([*a, *b])
+    result = _simplify([*a, *b])
+    while len(result) > MAX_TERMS:
+        pair = min(combinations(sorted(result, key=sorted), 2), key=_difference)
+        result = _simplify([*result.difference(pair), *named(frozenset(pair))])
+    return result
 
 
 @_memoised
 def negate(a: Condition) -> Condition:
-    """Negation. Widened to TRUE when it would grow too large."""
-    if a == TRUE:
-        return FALSE
+    """Negation. Where it grows too large, the negation of a name."""
+    exact = _negation(a)
+    if exact is None:
+        exact = _negation(named(a))
+    return exact if exact is not None else literal(-_name(a))
+
+
+@_memoised
+def branches(before: Condition, test: Condition) -> tuple[Condition, Condition, Condition, Condition]:
+    """(`before` and `test`, `before` and not `test`, `test`, not `test`), such that the first two and the
+    last two exclude each other."""
+    for shorten in (_itself, named, _only_named):
+        short = shorten(test)
+        contrary = _negation(short)
+        if contrary is None:
+            continue
+        then, other = both(before, short), both(before, contrary)
+        if len(short) == 1 or excludes(then, other):
+            return then, other, short, contrary
+    raise AssertionError("a single literal has a negation")
+
+
+def _itself(a: Condition) -> Condition:
+    return a
+
+
+def _only_named(a: Condition) -> Condition:
+    return literal(_name(a))
+
+
+@_memoised
+def _negation(a: Condition) -> Condition | None:
+    """The exact negation; None where it grows too large."""
     if len(a) == 1:
         (only,) = a
-        return frozenset(frozenset((-x,)) for x in only) if len(only) <= MAX_TERMS else TRUE
-    result = TRUE
+        return frozenset([frozenset((-x,)) for x in only]) if len(only) <= MAX_TERMS else None
+    result: Condition = TRUE
     for term in a:
-        flipped: Condition = frozenset(frozenset({-x}) for x in term)
-        result = both(result, flipped)
-        if len(result) >= MAX_TERMS:
-            return TRUE
+        result = _simplify([s | {-x} for s in result for x in term if x not in s])
+        if len(result) > MAX_TERMS:
+            return None
     return result
+
+
+def named(a: Condition) -> Condition:
+    """What all terms share, and a name for the rest."""
+    if len(a) < 2:
+        return a
+    shared = frozenset.intersection(*a)
+    return frozenset({shared | {_name(frozenset(term - shared for term in a))}})
+
+
+@_memoised
+def _name(a: Condition) -> int:
+    """The literal that says that a formula holds: an atom, or for the negation of a formula its contrary."""
+    if len(a) == 1:
+        (only,) = a
+        if len(only) == 1:
+            return next(iter(only))
+    # The same in every process, whatever was met before: what is found may not depend on that.
+    key, contrary = _key(a), _negation(a)
+    if contrary is not None and _key(contrary) < key:
+        return -NAMES - crc32(_key(contrary))
+    return NAMES + crc32(key)
+
+
+def _key(a: Condition) -> bytes:
+    return repr(sorted(sorted(term) for term in a)).encode()
+
+
+def _difference(pair: tuple[Term, Term]) -> int:
+    return len(pair[0] ^ pair[1])
+
+
+def is_name(atom: int) -> bool:
+    """Whether an atom is the name of a formula."""
+    return atom >= NAMES
 
 
 @_memoised
@@ -117,31 +193,31 @@ def holds(condition: Condition, assignment: frozenset[int]) -> bool:
     return any(t <= assignment for t in condition)
 
 
-def _difference(pair: tuple[Term, Term]) -> int:
-    return len(pair[0] ^ pair[1])
-
-
 def _simplify(terms: list[Term]) -> Condition:
-    """Drop absorbed terms, merge `g and a` with `g and not a`, bound the number of terms."""
+    """Drop absorbed terms, and literals of which another term says that they do not matter: `g and a` with
+    `g and not a`, `a` with `not a and b`."""
     if len(terms) < 2:
         return frozenset(terms)
     current = set(terms)
-    # Only a literal that occurs both ways can be merged away; most occur one way.
+    # Only a literal that occurs both ways can be dropped; most occur one way.
     literals = frozenset().union(*current)
     both_ways = {x for x in literals if -x in literals}
-    waiting = list(current) if both_ways else []
+    # Sorted, since what is found may not depend on the order in which terms were met.
+    waiting = sorted(current, key=sorted) if both_ways else []
     while waiting:
         s = waiting.pop()
         if s not in current:
             continue
-        for x in s:
-            if x not in both_ways:
-                continue
+        for x in sorted(s & both_ways):
             rest = s - {x}
             twin = rest | {-x}
-            if twin in current:
-                current -= {s, twin}
+            if twin in current or any(t <= twin for t in current if -x in t):
+                current.discard(twin)
+                current.remove(s)
                 current.add(rest)
+                # What is shorter now may say of others that they can be shorter.
+                contrary = {-y for y in rest}
+                waiting += sorted((t for t in current if not contrary.isdisjoint(t)), key=sorted)
                 waiting.append(rest)
                 break
     if len(current) == 1:
@@ -150,10 +226,4 @@ def _simplify(terms: list[Term]) -> Condition:
     for s in sorted(current, key=len):
         if not any(t <= s for t in kept):
             kept.append(s)
-    while len(kept) > MAX_TERMS:
-        # The two that differ least become what they share: weaker than both, and little is lost.
-        a, b = min(combinations(kept, 2), key=_difference)
-        shared = a & b
-        kept = [t for t in kept if not shared <= t]
-        kept.append(shared)
     return frozenset(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -15,10 +16,12 @@ from qatlint.condition import (
     Condition,
     atoms_of,
     both,
+    branches,
     either,
     excludes,
     holds,
     implies,
+    is_name,
     literal,
     negate,
 )
@@ -40,34 +43,59 @@ def table(condition: Condition) -> list[bool]:
     return [holds(condition, a) for a in assignments()]
 
 
+def bounds(condition: Condition) -> tuple[list[bool], list[bool]]:
+    """(what surely holds, what may hold) by assignment, where names of formulas may hold or not."""
+    names = sorted(filter(is_name, atoms_of([condition])))
+    ways = [frozenset(w) for w in itertools.product(*((name, -name) for name in names))]
+    answers = [[holds(condition, a | way) for way in ways] for a in assignments()]
+    return [all(found) for found in answers], [any(found) for found in answers]
+
+
+def is_between(condition: Condition, exact: list[bool]) -> bool:
+    """Whether a formula claims too little for sure and allows too much, never the other way round."""
+    sure, possible = bounds(condition)
+    return all(e or not s for s, e in zip(sure, exact, strict=True)) and all(
+        p or not e for p, e in zip(possible, exact, strict=True)
+    )
+
+
 @PROFILE
 @given(conditions, conditions)
-def test_conjunction_loses_nothing_and_adds_little(a: Condition, b: Condition) -> None:
+def test_conjunction_is_exact_or_has_a_name_in_it(a: Condition, b: Condition) -> None:
     exact = [x and y for x, y in zip(table(a), table(b), strict=True)]
-    got = table(both(a, b))
-    assert all(g for g, e in zip(got, exact, strict=True) if e)  # widening only makes more true
+    got = both(a, b)
+    assert len(got) <= MAX_TERMS and is_between(got, exact)
     if len(a) * len(b) <= MAX_TERMS:
-        assert got == exact
+        assert table(got) == exact
 
 
 @PROFILE
 @given(conditions, conditions)
-def test_disjunction_loses_nothing_and_adds_little(a: Condition, b: Condition) -> None:
+def test_disjunction_is_exact_or_has_a_name_in_it(a: Condition, b: Condition) -> None:
     exact = [x or y for x, y in zip(table(a), table(b), strict=True)]
-    got = table(either(a, b))
-    assert all(g for g, e in zip(got, exact, strict=True) if e)
+    got = either(a, b)
+    assert len(got) <= MAX_TERMS and is_between(got, exact)
     if len(a) + len(b) <= MAX_TERMS:
-        assert got == exact
+        assert table(got) == exact
 
 
 @PROFILE
 @given(conditions)
-def test_negation_loses_nothing_and_is_exact_for_one_term(a: Condition) -> None:
+def test_negation_is_exact_or_a_name(a: Condition) -> None:
     exact = [not x for x in table(a)]
-    got = table(negate(a))
-    assert all(g for g, e in zip(got, exact, strict=True) if e)
+    got = negate(a)
+    assert len(got) <= MAX_TERMS and is_between(got, exact)
     if len(a) == 1:
-        assert got == exact
+        assert table(got) == exact
+
+
+@PROFILE
+@given(conditions, conditions)
+def test_branches_exclude_each_other_on_every_path(path: Condition, test: Condition) -> None:
+    then, other, yes, no = branches(path, test)
+    assert is_between(yes, table(test)) and is_between(no, [not x for x in table(test)])
+    assert is_between(then, [p and x for p, x in zip(table(path), table(test), strict=True)])
+    assert excludes(yes, no) and excludes(then, other)
 
 
 @PROFILE
@@ -96,19 +124,34 @@ def test_branches_that_meet_again_leave_no_trace() -> None:
     assert either(g, both(g, a)) == g
 
 
-def test_a_formula_that_grows_is_widened_to_what_all_terms_share() -> None:
-    result, shared = FALSE, literal(1)
-    for atom in range(2, 2 + MAX_TERMS + 1):
-        result = either(result, both(shared, literal(atom)))
-    assert result == shared
+def test_a_formula_that_grows_keeps_what_it_can() -> None:
+    terms = [both(literal(1), literal(atom)) for atom in range(2, 2 + MAX_TERMS + 1)]
+    result = functools.reduce(either, terms)
+    assert len(result) == MAX_TERMS
+    assert all(1 in term for term in result)
+    assert sum(any(is_name(abs(x)) for x in term) for term in result) == 1
+    assert functools.reduce(either, terms) == result
+    assert excludes(result, literal(1, False))
 
 
-def test_the_negation_of_a_long_formula_is_widened() -> None:
-    long = frozenset({frozenset(range(2, 2 + MAX_TERMS + 1))})
-    assert negate(long) == TRUE
-    wide = FALSE
-    for atom in range(2, 2 + 2 * (MAX_TERMS - 1), 2):
-        wide = either(wide, both(literal(atom), literal(atom + 1)))
-    assert len(wide) == MAX_TERMS - 1
-    assert len(negate(wide)) <= MAX_TERMS
-    assert holds(negate(wide), frozenset(-atom for atom in range(2, 2 + 2 * MAX_TERMS)))
+def long_test() -> Condition:
+    """A test whose negation has too many terms."""
+    return frozenset(frozenset({atom, atom + 10}) for atom in range(20, 20 + MAX_TERMS))
+
+
+def test_branches_of_a_long_test_exclude_each_other_and_meet_again() -> None:
+    before = both(literal(40), either(literal(41), literal(42)))
+    then, other, _, no = branches(before, long_test())
+    assert no == negate(long_test())
+    assert excludes(then, other) and excludes(then, literal(40, False))
+    deeper = both(then, literal(50))
+    assert excludes(deeper, other) and excludes(deeper, both(then, literal(50, False)))
+    assert either(deeper, both(then, literal(50, False))) == then
+
+
+def test_a_path_of_many_ways_is_told_from_those_that_left_it() -> None:
+    left = either(literal(2), literal(3))
+    path = both(either(literal(4), literal(5)), negate(left))
+    test = frozenset({frozenset({6, 7}), frozenset({8, 9}), frozenset({10})})
+    for branch in branches(path, test)[:2]:
+        assert excludes(branch, literal(2)) and excludes(branch, literal(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable, Iterator
 
-from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of
+from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of, is_name
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
 from qatlint.static.machine import NOWHERE, EnteredBlock, Place, Position, RawCall
@@ -35,6 +35,8 @@ class Counting(Naming):
         """An atom; with its text only where a message may quote it."""
         if not explained and number in self.atoms:
             return self.atoms[number]
+        if is_name(number):
+            return Atom(number, "")
         raw = self.run.atoms[number]
         if number == TRAINING:
             atom = Atom(number, "self.training")

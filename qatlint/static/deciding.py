@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from qatlint.condition import FALSE, TRUE, Condition, both, either, literal, negate
+from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes, implies, literal, negate
 from qatlint.static.machine import Comparison, Frame, Machine, Position, deps_of, key_of, origin_of
 from qatlint.static.values import (
     Choice,
@@ -78,9 +78,9 @@ class Deciding(Machine):
 
     def _compare_two(self, left: Value, op: ast.cmpop, right: Value, node: ast.Compare) -> Condition:
         if isinstance(left, Choice):
-            return self._over_options(left, lambda v: self._compare_two(v, op, right, node))
+            return self.over_options(left, lambda v: self._compare_two(v, op, right, node))
         if isinstance(right, Choice):
-            return self._over_options(right, lambda v: self._compare_two(left, op, v, node))
+            return self.over_options(right, lambda v: self._compare_two(left, op, v, node))
         opposite = _OPPOSITES.get(type(op))
         if opposite is not None:
             return negate(self._compare_two(left, opposite, right, _positive(node, opposite)))
@@ -95,16 +95,20 @@ class Deciding(Machine):
             return self._equal(left, right, node)
         return self._ordered(left, op, right, node)
 
-    def _over_options(self, value: Choice, ask: Callable[[Value], Condition]) -> Condition:
+    def over_options(self, value: Choice, ask: Callable[[Value], Condition]) -> Condition:
+        """The condition under which the answer is yes for what the value is then."""
         result, rest = FALSE, TRUE
+        answers: set[Condition] = set()
         for when, option in value.options:
             here = both(rest, when)
             if here:
-                result = either(result, both(here, ask(option)))
+                answer = ask(option)
+                answers.add(TRUE if implies(here, answer) else FALSE if excludes(here, answer) else answer)
+                result = either(result, both(here, answer))
             rest = both(rest, negate(when))
             if not rest:
                 break
-        return result
+        return answers.pop() if len(answers) == 1 else result
 
     def _compare_constants(self, left: Any, op: ast.cmpop, right: Any, node: ast.Compare) -> Condition:
         try:
@@ -216,7 +220,7 @@ class Deciding(Machine):
         if isinstance(value, Const):
             return TRUE if value.value else FALSE
         if isinstance(value, Choice):
-            return self._over_options(value, lambda v: self.truth(v, node, frame))
+            return self.over_options(value, lambda v: self.truth(v, node, frame))
         if isinstance(value, Symbol):
             if value.made:
                 return TRUE

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from qatlint.condition import TRUE, Condition, both, negate
+from qatlint.condition import TRUE, Condition, both, branches, negate
 from qatlint.static.deciding import Deciding
 from qatlint.static.machine import Frame, deps_of, key_of, origin_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound, ModuleFile
@@ -377,11 +377,10 @@ class Expressions(Deciding):
         return self.boolean(self.test(node, frame))
 
     def _if_exp(self, node: ast.IfExp, frame: Frame) -> Value:
-        condition = self.test(node.test, frame)
         outer = frame.guard
+        then, other, condition, contrary = branches(outer, self.test(node.test, frame))
         options: list[tuple[Condition, Value]] = []
-        for when, branch in ((condition, node.body), (negate(condition), node.orelse)):
-            inner = both(outer, when)
+        for inner, when, branch in ((then, condition, node.body), (other, contrary, node.orelse)):
             if inner:
                 frame.guard = inner
                 options.append((when, self.eval(branch, frame)))

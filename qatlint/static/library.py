@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
-from qatlint.condition import FALSE, TRUE, both, either, literal, negate
+from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
 from qatlint.static.machine import Frame, deps_of, key_of, origin_of
@@ -410,15 +409,10 @@ class Library(Calls):
         value, classes = (i.value for i in args.positional)
         options = [i.value for i in classes.items] if isinstance(classes, Seq) else [classes]
         if isinstance(value, Choice):
-            result, rest = FALSE, TRUE
-            for when, option in value.options:
-                here = both(rest, when)
-                result = either(result, both(here, self._is_one_of(option, options, node)))
-                rest = both(rest, negate(when))
-            return self.boolean(result)
+            return self.boolean(self.over_options(value, lambda v: self._is_one_of(v, options, node)))
         return self.boolean(self._is_one_of(value, options, node))
 
-    def _is_one_of(self, value: Value, classes: list[Value], node: ast.AST) -> Any:
+    def _is_one_of(self, value: Value, classes: list[Value], node: ast.AST) -> Condition:
         result = FALSE
         classes = [self.settled(cls) for cls in classes]
         for cls in classes:

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
+from qatlint.condition import FALSE, TRUE, Condition, both, branches, either, implies, negate
 from qatlint.static.carried import carried
 from qatlint.static.iteration import Iteration, Turns
 from qatlint.static.machine import EnteredBlock, Frame, LoopExits, deps_of, is_result, origin_of, worst
@@ -133,9 +133,7 @@ class Statements(Iteration):
 
     def _if(self, node: ast.If, frame: Frame) -> None:
         before = frame.guard
-        condition = self.test(node.test, frame)
-        then = both(before, condition)
-        other = both(before, negate(condition))
+        then, other, condition, contrary = branches(before, self.test(node.test, frame))
         if not other or not then:
             frame.guard = before
             self.run(node.body if then else node.orelse, frame)
@@ -152,14 +150,12 @@ class Statements(Iteration):
         other_env, other_end = frame.env, frame.guard
         # The dict object stays the same: nested functions close over it.
         env.clear()
-        env.update(self._merged(then_env, then_end, condition, other_env, other_end))
+        env.update(self._merged(then_env, then_end, condition, contrary, other_env, other_end))
         frame.env = env
-        if then_end == then and other_end == other:
-            frame.guard = before
+        if _goes_on(then, then_end, frame.raised) and _goes_on(other, other_end, frame.raised):
+            frame.guard = before if then_end or other_end else FALSE
         else:
-            # A path that raises is no path of a forward that gives a result, so it needs no condition.
-            alive = either(then_end, other_end)
-            frame.guard = either(alive, frame.raised) if alive else FALSE
+            frame.guard = _without(frame.raised, either(then_end, other_end))
         frame.raised = either(raised, frame.raised)
 
     def _merged(
@@ -167,6 +163,7 @@ class Statements(Iteration):
         then: dict[str, Value],
         then_end: Condition,
         condition: Condition,
+        contrary: Condition,
         other: dict[str, Value],
         other_end: Condition,
     ) -> dict[str, Value]:
@@ -186,7 +183,7 @@ class Statements(Iteration):
                 deps = deps_of(value) | deps_of(previous)
                 result[name] = Symbol(("fresh", next(self.numbers)), deps=deps, origin="input")
             else:
-                result[name] = self.choose([(condition, value), (negate(condition), previous)])
+                result[name] = self.choose([(condition, value), (contrary, previous)])
         return result
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
@@ -375,7 +372,8 @@ class Statements(Iteration):
                 ends.append((frame.env, frame.guard))
             merged, end = ends[0]
             for other, other_end in ends[1:]:
-                merged = self._merged(merged, end, negate(self.fresh(node)), other, other_end)
+                caught = self.fresh(node)
+                merged = self._merged(merged, end, negate(caught), caught, other, other_end)
                 end = either(end, other_end)
             frame.env.clear()
             frame.env.update(merged)
@@ -445,11 +443,29 @@ class Statements(Iteration):
             if merged is None:
                 merged, end = frame.env, frame.guard
             else:
-                merged = self._merged(merged, end, negate(here), frame.env, frame.guard)
+                merged = self._merged(merged, end, negate(here), here, frame.env, frame.guard)
                 end = either(end, frame.guard)
             rest = both(rest, negate(here))
-        frame.env = self._merged(merged, end, negate(rest), env, both(before, rest)) if merged else env
+        frame.env = self._merged(merged, end, negate(rest), rest, env, both(before, rest)) if merged else env
         frame.guard = either(end, both(before, rest))
+
+
+def _goes_on(start: Condition, end: Condition, raised: Condition) -> bool:
+    """Whether every path of a branch comes to its end, or every path raises."""
+    return end == start or (not end and implies(start, raised))
+
+
+def _without(raised: Condition, alive: Condition) -> Condition:
+    """When a path goes on. A path that raises is no path of a forward that gives a result: whether it is
+    counted in does not matter, so it is where that makes the condition simpler."""
+    if not raised or not alive:
+        return alive
+    either_way = either(alive, raised)
+    return either_way if _size(either_way) <= _size(alive) else alive
+
+
+def _size(condition: Condition) -> tuple[int, int]:
+    return len(condition), sum(map(len, condition))
 
 
 def _start(value: Value) -> int | None:
