@@ -9,6 +9,7 @@ from functools import cache
 from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
+from qatlint.static.kinds import is_of_class
 from qatlint.static.machine import Frame, deps_of, key_of, origin_of
 from qatlint.static.modulefile import Unknown
 from qatlint.static.repeatable import CHANGING
@@ -65,6 +66,9 @@ _PLAIN = frozenset(
     ("builtins", "math", "numpy", "np", "operator", "os", "re", "warnings", "logging", "itertools")
 )
 
+_A_CLASS = Const(object)
+"""Stands for any class in tests of what it is."""
+
 _Model = Callable[["Library", Args, ast.Call, Frame], Value]
 
 
@@ -88,6 +92,11 @@ class Library(Calls):
             return same
         if is_library_module(dotted):
             return self.instantiate(None, dotted, args, node, frame)
+        return self._unmodelled(dotted, args, node, frame)
+
+    def _unmodelled(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """A function of which nothing is known but its name."""
+        last = dotted.rpartition(".")[2]
         if self.phase == "forward":
             self.callbacks(dotted, args, node, frame)
             return self.result(args, frame)
@@ -447,14 +456,11 @@ class Library(Calls):
                     return True
                 return None if any(_opaque(d) for d in dotted) else False
             return value.dotted == name or (name.startswith("torch.nn.modules.") and None) or False
-        if isinstance(value, Const) and name.startswith("builtins."):
-            return type(value.value).__name__ == name.partition(".")[2]
-        if isinstance(value, (Seq, Mapping)) and name.startswith("builtins."):
-            kind = value.kind if isinstance(value, Seq) else "dict"
-            return kind == name.partition(".")[2]
-        if isinstance(value, (Const, Seq, Mapping, Function)) and isinstance(cls, (ClassValue, External)):
-            return False if isinstance(cls, ClassValue) or name.startswith("torch.nn") else None
-        return None
+        if isinstance(cls, ClassValue):
+            return False if isinstance(value, (Const, Seq, Mapping, Function)) else None
+        if isinstance(value, External):
+            return is_of_class(_A_CLASS, name) if is_library_module(value.dotted) else None
+        return is_of_class(value, name) if name else None
 
     def _hasattr(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         values = [i.value for i in args.positional]
@@ -553,6 +559,24 @@ class Library(Calls):
                 return self.unknown()
         return self.unknown(*values)
 
+    def _any(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self._any_is(True, "builtins.any", args, node, frame)
+
+    def _all(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self._any_is(False, "builtins.all", args, node, frame)
+
+    def _any_is(self, wanted: bool, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`any(...)` (whether one entry is true) and `all(...)` (whether none is false), over constants."""
+        entries = self.entries(args.positional[0].value) if len(args.positional) == 1 else None
+        if entries is not None and not entries.open:
+            known = [(i, i.value) for i in entries.items if isinstance(i.value, Const)]
+            found = [i for i, v in known if bool(v.value) is wanted]
+            if any(i.when == TRUE and i.times is None for i in found):
+                return TRUE_VALUE if wanted else FALSE_VALUE
+            if not found and len(known) == len(entries.items):
+                return FALSE_VALUE if wanted else TRUE_VALUE
+        return self._unmodelled(name, args, node, frame)
+
     def _callable(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         value = args.positional[0].value if args.positional else None
         if isinstance(value, (Function, Method, ClassValue, Partial, Instance)):
@@ -627,6 +651,8 @@ _MODELS: dict[str, _Model] = {
     "builtins.hasattr": Library._hasattr,
     "builtins.getattr": Library._getattr,
     "builtins.setattr": Library._setattr,
+    "builtins.any": Library._any,
+    "builtins.all": Library._all,
     "builtins.callable": Library._callable,
     "builtins.print": Library._ignored,
     "builtins.next": Library._next,
