@@ -175,6 +175,24 @@ def test_training_and_inference_exclude_each_other() -> None:
         ("isinstance(1, int)", True),
         ("isinstance('a', int)", False),
         ("isinstance(1, nn.Module)", False),
+        ("isinstance(True, int)", True),
+        ("isinstance('a', (list, tuple))", False),
+        ("isinstance(None, dict)", False),
+        ("isinstance((1,), torch.Tensor)", False),
+        ("isinstance({}, dict) and not isinstance({}, list)", True),
+        ("isinstance(nn.ReLU, str)", False),
+        ("isinstance(nn.ReLU, type) and isinstance(Other, type)", True),
+        ("isinstance(Other, (str, int))", False),
+        ("isinstance(lambda y: y, str)", False),
+        ("isinstance([1], collections.abc.Iterable)", True),
+        ("isinstance(1, collections.abc.Iterable)", False),
+        ("isinstance(1, numbers.Integral)", True),
+        ("any([1 == 2, isinstance(1, int)])", True),
+        ("any([1 == 2, isinstance(1, list)])", False),
+        ("any(isinstance(k, tuple) for k in [3, 1])", False),
+        ("any([])", False),
+        ("all([1, 2])", True),
+        ("all([1, 0])", False),
         ("callable(self.relu)", True),
         ("callable(1)", False),
         ("type(self.relu)", True),
@@ -209,7 +227,7 @@ def test_what_a_test_decides(test: str, runs: bool) -> None:
     text = model(
         LISTS,
         f"if {test}:\n    x = self.relu(x)\nreturn self.other(x)",
-        before="class Other(nn.Module):\n    pass",
+        before="import collections\nimport numbers\n\nclass Other(nn.Module):\n    pass",
         parameters=PARAMETERS,
     )
     usage = used(trace_of(text), "relu")
@@ -222,6 +240,11 @@ def test_what_a_test_decides(test: str, runs: bool) -> None:
         "hasattr(x, 'y')",
         "isinstance(x, nn.Module)",
         "isinstance(self.given, nn.ReLU)",
+        "isinstance(1, library.Number)",
+        "isinstance(F.relu, str)",
+        "any([1 == 2, x])",
+        "all([1 == 1, x])",
+        "any(y for y in x)",
         "callable(self.given)",
         "len(x) == 2",
         "max(x, 2)",
@@ -242,7 +265,10 @@ def test_what_a_test_decides(test: str, runs: bool) -> None:
 )
 def test_what_a_test_leaves_open(test: str) -> None:
     text = model(
-        LISTS + "self.given = given\n", f"if {test}:\n    x = self.relu(x)", parameters=f"given, {PARAMETERS}"
+        LISTS + "self.given = given\n",
+        f"if {test}:\n    x = self.relu(x)",
+        before="import library\nimport torch.nn.functional as F\n",
+        parameters=f"given, {PARAMETERS}",
     )
     assert str(used(trace_of(text), "relu").times) == "0-1"
 
