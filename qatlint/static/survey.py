@@ -7,7 +7,7 @@ begin with a fixed text: the search for that is many times faster than a pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 
 from qatlint.examined import Topic
 from qatlint.loader import Loader
@@ -42,10 +42,12 @@ class Survey:
     def __init__(self, loader: Loader, paths: Sequence[str]) -> None:
         self._loader = loader
         self._paths = paths
-        self._said: dict[_Kind, dict[str, list[tuple[str, int]]]] = {}
-        """By kind of fact and by file: keys and lines."""
+        self._said: dict[str, list[list[tuple[str, int]]]] = {}
+        """By file, and by kind of fact in the order of `_KINDS`: keys and lines."""
         self._places: dict[_Kind, dict[str, list[Place]]] = {}
         """The same by key."""
+        self._words: dict[str, frozenset[bytes]] = {}
+        """All words of the files that list children."""
 
     def with_base(self, name: str) -> Sequence[Place]:
         """Classes in whose base list a name stands."""
@@ -68,38 +70,41 @@ class Survey:
 
     def listing_near(self, words: Set[str]) -> Place | None:
         """The first place that lists the children of another object, in a file that has one of the words."""
+        wanted = [word.encode() for word in words]
         for path, line in self._at(_listings_in, ""):
-            found = _WORD.findall(self._loader.read(path))
-            if not words.isdisjoint(word.decode() for word in found):
+            if path not in self._words:
+                self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
+            if not self._words[path].isdisjoint(wanted):
                 return path, line
         return None
 
     def renew(self, paths: Collection[str]) -> None:
         """The texts of these files are other ones now."""
-        for said in self._said.values():
-            for path in paths:
-                said.pop(path, None)
+        for path in paths:
+            self._said.pop(path, None)
+            self._words.pop(path, None)
         self._places.clear()
 
     def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
-        places = self._places.get(kind)
-        if places is None:
-            places = self._places[kind] = self._index(kind)
-        return places.get(key, ())
+        if not self._places:
+            self._index()
+        return self._places[kind].get(key, ())
 
-    def _index(self, kind: _Kind) -> dict[str, list[Place]]:
-        said = self._said.setdefault(kind, {})
-        places: dict[str, list[Place]] = {}
+    def _index(self) -> None:
+        places: list[dict[str, list[Place]]] = [{} for _ in _KINDS]
         for path in self._paths:
-            if path not in said:
+            said = self._said.get(path)
+            if said is None:
                 try:
                     data = self._loader.read(path)
                 except OSError:
                     continue
-                said[path] = [(key, _line(data, start)) for key, start in kind(data)]
-            for key, line in said[path]:
-                places.setdefault(key, []).append((path, line))
-        return places
+                # All kinds at once: reading the files again takes as long as looking through them.
+                said = self._said[path] = [list(_with_lines(kind(data), data)) for kind in _KINDS]
+            for index, found in zip(places, said, strict=True):
+                for key, line in found:
+                    index.setdefault(key, []).append((path, line))
+        self._places = dict(zip(_KINDS, places, strict=True))
 
 
 def topics_of(data: bytes) -> set[Topic]:
@@ -112,6 +117,8 @@ def topics_of(data: bytes) -> set[Topic]:
 
 def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
     """Where children are first put in a list, counted or picked by position."""
+    if b"children(" not in data and b"._modules." not in data:
+        return
     for match in _CHILDREN.finditer(data):
         if _LISTED.search(_line_before(data, match.start())):
             yield "", match.start()
@@ -131,32 +138,51 @@ def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
     for match in _WRITE.finditer(data):
         if _HOLDER.fullmatch(_line_before(data, match.start())):
             yield match[1].decode(), match.start(1)
-    for match in _SETATTR.finditer(data):
-        yield match[1].decode(), match.start(1)
-    for match in _MODULES.finditer(data):
-        if not data.endswith(b"self", 0, match.start()):
+    if b"setattr(" in data:
+        for match in _SETATTR.finditer(data):
             yield match[1].decode(), match.start(1)
+    if b"._modules[" in data:
+        for match in _MODULES.finditer(data):
+            if not data.endswith(b"self", 0, match.start()):
+                yield match[1].decode(), match.start(1)
 
 
 def _identities_in(data: bytes) -> Iterator[tuple[str, int]]:
     """Attributes that are compared with another object, and where."""
     for match in _IS.finditer(data):
-        before = _ATTRIBUTE_BEFORE.search(_line_before(data, match.start()))
+        before = _attribute_before(data, match.start())
         after = _ATTRIBUTE_AFTER.match(data, match.end())
         for attribute in filter(None, (before, after)):
             yield attribute[1].decode(), match.start()
     for match in (*_EQUAL.finditer(data), *_UNEQUAL.finditer(data)):
         after = _ATTRIBUTE_AFTER.match(data, match.end())
-        before = after and _ATTRIBUTE_BEFORE.search(_line_before(data, match.start()))
+        before = after and _attribute_before(data, match.start())
         if before is not None and after is not None:
             yield before[1].decode(), match.start()
             yield after[1].decode(), match.start()
-    for match in _ID.finditer(data):
-        yield match[1].decode(), match.start()
+    if b"id(" in data:
+        for match in _ID.finditer(data):
+            yield match[1].decode(), match.start()
 
 
-def _line(data: bytes, position: int) -> int:
-    return data.count(b"\n", 0, position) + 1
+_KINDS: tuple[_Kind, ...] = (_bases_in, _writes_in, _identities_in, _listings_in)
+
+
+def _with_lines(found: Iterable[tuple[str, int]], data: bytes) -> Iterator[tuple[str, int]]:
+    """(key, line) for (key, position)."""
+    line, position = 1, 0
+    for key, start in found:
+        if start < position:
+            line, position = 1, 0
+        line += data.count(b"\n", position, start)
+        position = start
+        yield key, line
+
+
+def _attribute_before(data: bytes, position: int) -> re.Match[bytes] | None:
+    line = _line_before(data, position)
+    # Most of what stands in front of ` is ` is prose.
+    return _ATTRIBUTE_BEFORE.search(line) if b"." in line else None
 
 
 def _line_before(data: bytes, position: int) -> bytes:
