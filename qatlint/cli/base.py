@@ -29,7 +29,7 @@ COLOUR = click.option(
 NARROWEST = 24
 """Text is never broken into lines shorter than this, even where a terminal has less."""
 
-_WIDTH_OF_TABLES = 60
+_WIDTH_OF_TABLES = 64
 
 
 class ReaderGone(Exception):

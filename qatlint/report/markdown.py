@@ -100,7 +100,7 @@ class _Spans:
         self._colours += [colour] * len(text)
 
     def painted(self, lines: list[str], style: Style) -> list[str]:
-        """The lines that `text` was wrapped into (at single spaces), with colours."""
+        """The lines that `text` was wrapped into, with colours."""
         result = []
         start = 0
         for line in lines:
@@ -115,7 +115,7 @@ class _Spans:
                 parts += style.paint(piece, colour) if colour else piece
                 start = stop
             result.append(parts)
-            start = end + 1  # the space at which the line was broken
+            start = end + self.text[end : end + 1].count(" ")  # the line was broken at it
         return result
 
 

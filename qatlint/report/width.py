@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 TAB = 4
 
@@ -31,15 +32,43 @@ def one_line(text: str) -> str:
     return text if text.isascii() and text.isprintable() else "".join(map(visible, text))
 
 
+_NEVER_FIRST = frozenset("，。、；：？！）》」』】”’…—％·～,.;:?!)]}%")
+_NEVER_LAST = frozenset("（《「『【“‘([{")
+
+
 def wrap(text: str, width: int, *, first: int = 0) -> list[str]:
-    """`text` in lines of at most `width` columns, broken at spaces only; the first has `first` less."""
+    """`text` in lines of at most `width` columns; the first has `first` less.
+
+    Broken at spaces, and beside wide characters, which are written without any; there a line does not begin
+    with a closing mark, nor end with an opening one.
+    """
     lines: list[str] = []
     line = ""
     room = width - first
-    for word in one_line(text).split(" "):
-        if line and text_width(line) + 1 + text_width(word) > room:
+    for space, piece in _pieces(one_line(text)):
+        if line and text_width(line) + len(space) + text_width(piece) > room:
             lines.append(line)
-            line, room = word, width
+            line, room = piece, width
         else:
-            line = f"{line} {word}" if line else word
+            line += space * bool(line) + piece
     return [*lines, line]
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """What a line may end behind, each with the space that parts it from the one before."""
+    if text.isascii():
+        yield from ((" ", word) for word in text.split(" "))
+        return
+    for word in text.split(" "):
+        space, piece = " ", ""
+        for char in word:
+            if piece and _may_part(piece[-1], char):
+                yield space, piece
+                space, piece = "", ""
+            piece += char
+        yield space, piece
+
+
+def _may_part(before: str, after: str) -> bool:
+    wide = char_width(before) == 2 or char_width(after) == 2
+    return wide and after not in _NEVER_FIRST and before not in _NEVER_LAST and char_width(after) != 0

@@ -124,7 +124,7 @@ def test_every_file_of_the_package_is_a_command() -> None:
         assert command is not None and command.name == name and command.help, name
 
 
-@pytest.mark.parametrize("columns", [24, 30, 40, 60, 80, 200])
+@pytest.mark.parametrize("columns", [24, 30, 40, 60, 64, 80, 200])
 @pytest.mark.parametrize(
     "args", [["--help"], ["-h"], ["check", "--help"], ["rules", "-h"], ["explain", "-h"], ["trace", "-h"]]
 )
@@ -134,10 +134,10 @@ def test_help_is_rich_and_fits(
     monkeypatch.setenv("COLUMNS", str(columns))
     assert main(args) == 0
     out = capsys.readouterr().out
-    assert ("╭" in out) is (columns >= 60)
-    assert "--help" in out and (columns < 60 or "…" not in out)
+    assert ("╭" in out) is (columns >= 64)
+    assert "--help" in out and (columns < 64 or "…" not in out)
     # The name of an option and its choices stay on one line.
-    prose = [line.rstrip() for line in out.splitlines() if columns >= 60 or " --" not in line]
+    prose = [line.rstrip() for line in out.splitlines() if columns >= 64 or " --" not in line]
     assert all(len(line) <= columns for line in prose)
 
 

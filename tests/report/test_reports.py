@@ -198,10 +198,12 @@ def test_statistics_count_per_rule_most_frequent_first() -> None:
     assert summary.render_statistics([]) == ""
 
 
-def test_text_is_broken_at_spaces_by_columns() -> None:
+def test_text_is_broken_at_spaces_and_between_wide_characters_by_columns() -> None:
     assert wrap("aa bb cc", 5) == ["aa bb", "cc"]
     assert wrap("aa bb cc", 5, first=3) == ["aa", "bb cc"]
     assert wrap("字字 字字", 5) == ["字字", "字字"]
+    assert wrap("字字字。字", 6) == ["字字", "字。字"]
+    assert wrap("字（字字）relu字", 8) == ["字（字", "字）relu", "字"]
     assert wrap("toolongword x", 5) == ["toolongword", "x"]
 
 

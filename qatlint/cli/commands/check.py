@@ -91,8 +91,8 @@ class Wanted(NamedTuple):
     "--output-format",
     type=click.Choice(list(FORMATS)),
     default="full",
-    show_default=True,
-    help="How findings are shown.",
+    metavar="FORMAT",
+    help=f"How findings are shown: {', '.join(FORMATS)}.  [default: full]",
 )
 @click.option("--output-file", metavar="FILE", help="Write the findings there, and print the summary only.")
 @click.option(
