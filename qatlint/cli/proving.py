@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from qatlint.cli import base
+from qatlint.cli.running import RunOptions
 
 HOLDS, FAILS, TROUBLE = 0, 1, 2
 
@@ -18,20 +19,20 @@ class Claim(NamedTuple):
     """What is to be run for the proof, as written on the command line."""
 
     target: str
-    inputs: str | None
+    how: RunOptions
 
 
-def claim_of(verify: str | None, inputs: str | None, fix: bool, diff: bool, stdin: bool) -> Claim | None:
+def claim_of(verify: str | None, how: RunOptions, fix: bool, diff: bool, stdin: bool) -> Claim | None:
     """The claim that the options make. Raises `click.UsageError` when they do not go together."""
     if verify is None:
-        if inputs is not None:
-            raise click.UsageError("--inputs goes with --verify")
+        if how.given:
+            raise click.UsageError(f"{how.given[0]} goes with --verify")
         return None
     if not fix or diff:
         raise click.UsageError("--verify is for --fix without --diff: it decides whether files are written")
     if stdin:
         raise click.UsageError("--verify needs files: standard input cannot be imported")
-    return Claim(verify, inputs)
+    return Claim(verify, how)
 
 
 def prove(claim: Claim, texts: Mapping[str, bytes], *, unsafe: bool, colour: str) -> int:
@@ -47,17 +48,18 @@ def prove(claim: Claim, texts: Mapping[str, bytes], *, unsafe: bool, colour: str
     from qatlint.runtime.verify import Question, verify
 
     after = {os.path.abspath(path): text for path, text in texts.items()}
+    subject = claim.how.subject(claim.target)
     question = Question(
-        running.target_of(claim.target),
-        running.inputs_of(claim.inputs),
+        subject,
         before=NOTHING,
         after=after,
-        folder=os.getcwd(),
+        modes=tuple(claim.how.modes.split(",")),
+        march=claim.how.march,
         strict=not unsafe,
         unsafe=unsafe,
     )
     try:
-        report = verify(question, running.limits_of(running.TIMEOUT, None), linter(after, ()))
+        report = verify(question, claim.how.limits, linter(after, subject.roots))
     except ChildFailed as error:
         running.show_failure(error)
         base.warn("nothing was written, since nothing could be proved")

@@ -1,81 +1,176 @@
-"""What the commands that run a model share: their options, and how a failure is shown."""
+"""What the commands that run a model share: their options, and how a failure is shown.
+
+Linting knows these options too (`--verify`), so nothing of what runs a model is imported before it is used.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from qatlint.cli import base
-from qatlint.runtime.launch import ChildFailed, Limits
-from qatlint.runtime.target import FORMS, Target, TargetError, parse
+
+if TYPE_CHECKING:
+    from qatlint.runtime.launch import ChildFailed, Limits
+    from qatlint.runtime.subject import Subject
+    from qatlint.runtime.target import Target
 
 TIMEOUT = 600.0
 _ENDS = 8
 """Lines of a traceback shown from its beginning and its end."""
+_LONGEST = 2_000
+"""Characters of a message that are shown."""
 
-_OPTIONS = (
-    click.option(
-        "--inputs",
-        metavar="CALLABLE",
-        help="What makes the inputs: it gives args, (args, kwargs), or a list of such for several samples.",
-    ),
-    click.option("--src", multiple=True, metavar="DIR", help="More folders for the import path."),
-    click.option("--seed", type=int, default=0, show_default=True, help="For weights, inputs and dropout."),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        default=TIMEOUT,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long the model's code may run, each time it does.",
-    ),
-    click.option(
-        "--memory", type=click.IntRange(min=1), metavar="MB", help="How much memory it may take (Linux)."
-    ),
+FORMAT = click.option(
+    "--output-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the report is shown.",
 )
 
 
-def options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options of a command that runs a model."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+class RunOptions(NamedTuple):
+    """How a model is to be run, as written on the command line."""
+
+    inputs: str | None
+    src: tuple[str, ...]
+    seed: int
+    timeout: float
+    memory: int | None
+    modes: str = "eval,train"
+    march: str = "nash-e"
+    given: tuple[str, ...] = ()
+    """The options that were written, as they are spelled."""
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that the options set."""
+        from qatlint.runtime.launch import Limits
+
+        return Limits(self.timeout, self.memory)
+
+    def subject(self, target: str) -> Subject:
+        """The model that `target` names, with its inputs; wrong usage when one of them cannot be meant."""
+        from qatlint.runtime.subject import Subject
+        from qatlint.runtime.target import FORMS
+
+        parsed = _target_of(target)
+        if self.inputs is None:
+            raise click.UsageError(
+                f"--inputs is needed: {FORMS}, a function without arguments that returns what forward is "
+                "given, such as `return torch.randn(1, 3, 224, 224)`"
+            )
+        roots = tuple(os.path.abspath(folder) for folder in self.src)
+        return Subject(parsed, _target_of(self.inputs), os.getcwd(), roots, self.seed)
 
 
-def target_of(text: str) -> Target:
+def options(*, lead: str = "", proof: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Add the options of a command that runs a model, which is given them as `how`. Those of a proof are two
+    more. `lead` is put before what they do, where they go with another option."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        chosen = _options(lead, proof)
+
+        @functools.wraps(command)
+        def gathered(*args: Any, **kwargs: Any) -> int:
+            context = click.get_current_context()
+            names = [parameter.name for parameter in context.command.params if parameter.name in chosen]
+            written = tuple(
+                f"--{name}"
+                for name in names
+                if name and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+            )
+            how = RunOptions(**{name: kwargs.pop(name) for name in chosen}, given=written)
+            return command(*args, how=how, **kwargs)
+
+        result: Callable[..., int] = gathered
+        for option in reversed(chosen.values()):
+            result = option(result)
+        return result
+
+    return decorate
+
+
+Option = Callable[[Callable[..., int]], Callable[..., int]]
+
+
+def _options(lead: str, proof: bool) -> dict[str, Option]:
+    def described(text: str) -> str:
+        return f"{lead}{text[0].lower()}{text[1:]}" if lead else text
+
+    found: dict[str, Option] = {
+        "inputs": click.option(
+            "--inputs",
+            metavar="CALLABLE",
+            help=described(
+                "What makes the inputs: it gives args, (args, kwargs), or a list of such for several samples."
+            ),
+        ),
+        "src": click.option(
+            "--src", multiple=True, metavar="DIR", help=described("More folders for the import path.")
+        ),
+        "seed": click.option(
+            "--seed",
+            type=int,
+            default=0,
+            show_default=True,
+            help=described("For weights, inputs and dropout."),
+        ),
+        "timeout": click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=TIMEOUT,
+            show_default=True,
+            metavar="SECONDS",
+            help=described("How long the model's code may run, each time it does."),
+        ),
+        "memory": click.option(
+            "--memory",
+            type=click.IntRange(min=1),
+            metavar="MB",
+            help=described("How much memory it may take (Linux)."),
+        ),
+    }
+    if proof:
+        found["modes"] = click.option(
+            "--modes",
+            type=click.Choice(["eval", "train", "eval,train"]),
+            default="eval,train",
+            show_default=True,
+            metavar="MODES",
+            help=described("The modes in which outputs are compared: eval, train or both."),
+        )
+        found["march"] = click.option(
+            "--march",
+            default="nash-e",
+            show_default=True,
+            metavar="CHIP",
+            help=described("Where the plugin is installed: the chip that its own prepare is run for."),
+        )
+    return found
+
+
+def _target_of(text: str) -> Target:
     """The target that an argument names, as wrong usage when it names none."""
+    from qatlint.runtime.target import TargetError, parse
+
     try:
         return parse(text, os.getcwd())
     except TargetError as error:
         raise click.UsageError(str(error)) from None
 
 
-def inputs_of(text: str | None) -> Target:
-    """The callable that makes the inputs; wrong usage when none is named."""
-    if text is None:
-        raise click.UsageError(
-            f"--inputs is needed: {FORMS}, a function without arguments that returns what forward is given, "
-            "such as `return torch.randn(1, 3, 224, 224)`"
-        )
-    return target_of(text)
-
-
-def limits_of(timeout: float, memory: int | None) -> Limits:
-    """The limits that the options set."""
-    return Limits(timeout, memory)
-
-
-def request_of(target: Target, inputs: Target, src: tuple[str, ...], seed: int) -> dict[str, Any]:
-    """The part of a child's request that all jobs have in common."""
-    return {"target": target, "inputs": inputs, "roots": [os.path.abspath(s) for s in src], "seed": seed}
-
-
 def show_failure(error: ChildFailed) -> int:
     """Say what the model's code did, at which of its lines, and what may help. Gives the exit code."""
-    lines = [error.message]
+    from qatlint.report.width import one_line
+
+    lines = [*_short(error.message)]
     for number, frame in enumerate(error.frames):
         # Recursion without end has a thousand of them.
         if _ENDS <= number < len(error.frames) - _ENDS:
@@ -91,5 +186,11 @@ def show_failure(error: ChildFailed) -> int:
         lines.append(f"hint: {error.hint}")
     if error.said.strip() and not error.frames:
         lines += ["the last it printed:", *(f"  {line}" for line in error.said.splitlines())]
-    base.warn("\n".join(lines))
+    base.warn("\n".join(map(one_line, lines)))
     return 2
+
+
+def _short(message: str) -> list[str]:
+    """The lines of a message that a person wants to see."""
+    shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ... ({len(message)} characters)"
+    return shown.splitlines()

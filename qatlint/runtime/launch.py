@@ -62,7 +62,13 @@ class ChildFailed(Exception):
     """The user's code did not get through; everything that is known about it."""
 
     def __init__(
-        self, message: str, *, hint: str = "", frames: tuple[Frame, ...] = (), said: str = ""
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        frames: tuple[Frame, ...] = (),
+        said: str = "",
+        kind: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -70,6 +76,13 @@ class ChildFailed(Exception):
         self.frames = frames
         self.said = said
         """The last lines that the code printed."""
+        self.kind = kind
+        """`inputs`: they are not there in this version, or are not those of the other."""
+
+    def of(self, what: str) -> ChildFailed:
+        """The same, said to be about `what`."""
+        about = f"{what}: {self.message}"
+        return ChildFailed(about, hint=self.hint, frames=self.frames, said=self.said, kind=self.kind)
 
 
 def launch(
@@ -239,7 +252,8 @@ def _answer(path: Path, ended: int | str, limits: Limits, said: str) -> dict[str
     if error is None:
         return answer
     frames = tuple(Frame(*frame) for frame in error["frames"])
-    raise ChildFailed(error["message"], hint=error["hint"], frames=frames, said=said)
+    kind = error.get("kind", "")
+    raise ChildFailed(error["message"], hint=error["hint"], frames=frames, said=said, kind=kind)
 
 
 def _without_answer(code: int) -> str:

@@ -18,7 +18,7 @@ from qatlint.runtime.quantities import Origin
 from qatlint.runtime.recording import Place
 from qatlint.runtime.scales import AVERAGE, INT8, reach_of, sqnr
 from qatlint.runtime.shares import Edge
-from qatlint.runtime.target import Target
+from qatlint.runtime.subject import Subject
 from qatlint.trace import Kind
 
 SPLIT_FROM = 6.0
@@ -46,11 +46,7 @@ class Verdict(Enum):
 class Question(NamedTuple):
     """What is to be measured."""
 
-    target: Target
-    inputs: Target
-    folder: str = ""
-    roots: tuple[str, ...] = ()
-    seed: int = 0
+    subject: Subject
     observer: str = AVERAGE
     format: str = INT8.name
     """The format that verdicts are about."""
@@ -216,14 +212,11 @@ class Report(NamedTuple):
 def ranges(question: Question, limits: Limits) -> Report:
     """Run the samples twice and judge. Raises `ChildFailed` when the model cannot be run."""
     request = {
-        "target": question.target,
-        "inputs": question.inputs,
-        "roots": question.roots,
-        "seed": question.seed,
+        **question.subject.request,
         "observer": question.observer,
         "reaches": {path: reach_of(scale, question.format) for path, scale in question.scales},
     }
-    answer = launch("ranges", request, limits, folder=question.folder)
+    answer = launch("ranges", request, limits, folder=question.subject.folder)
     return report_of(answer, question.observer, question.format)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 FORMS = "`pkg.mod:callable` or `path/to/file.py:callable`"
@@ -40,3 +41,13 @@ def parse(text: str, folder: str) -> Target:
     if not all(part.isidentifier() for part in where.split(".")):
         raise TargetError(f"`{where}` in `{text}` is neither a module nor a Python file: write {FORMS}")
     return Target(text, "", where, name)
+
+
+def files_of(target: Target, folders: Sequence[str]) -> list[str]:
+    """The file of a target, or those that may be its module in `folders`, there or not."""
+    if target.file:
+        return [target.file]
+    stem = os.path.join(*target.module.split("."))
+    return [
+        os.path.join(folder, path) for folder in folders for path in (f"{stem}.py", f"{stem}/__init__.py")
+    ]

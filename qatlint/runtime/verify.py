@@ -19,7 +19,8 @@ from qatlint.runtime.launch import ChildFailed, Limits, launch
 from qatlint.runtime.overlay import NOTHING, Overlay
 from qatlint.runtime.point import Point
 from qatlint.runtime.recording import Recording, from_json, in_eval_mode
-from qatlint.runtime.target import Target
+from qatlint.runtime.subject import Subject
+from qatlint.runtime.target import files_of
 from qatlint.runtime.toolchain import Prepared, toolchain_point
 
 MODES = ("eval", "train")
@@ -31,14 +32,9 @@ Lint = Callable[[Sequence[str]], Sequence[Known]]
 class Question(NamedTuple):
     """What is to be proved."""
 
-    target: Target
-    inputs: Target
+    subject: Subject
     before: Overlay
     after: Overlay = NOTHING
-    folder: str = ""
-    roots: tuple[str, ...] = ()
-    """More folders for the import path."""
-    seed: int = 0
     modes: tuple[str, ...] = MODES
     strict: bool = False
     """The old state dict has to load as it is: no key may be new."""
@@ -74,36 +70,34 @@ def verify(question: Question, limits: Limits, lint: Lint) -> Report:
     Raises `ChildFailed` when one of them cannot be run.
     """
     with tempfile.TemporaryDirectory(prefix="qatlint-") as scratch:
-        request = {
-            "target": question.target,
-            "inputs": question.inputs,
-            "roots": question.roots,
-            "seed": question.seed,
-            "modes": question.modes,
-        }
-        settings: Any = {"folder": question.folder, "scratch": scratch}
-        first = launch("before", request, limits, overlay=question.before, **settings)
-        second = launch("after", request, limits, overlay=question.after, **settings)
+        runs = _Runs(question, limits, scratch)
+        try:
+            first, second = runs.both()
+        except ChildFailed as error:
+            if error.kind != "inputs" or not _inputs_differ(question):
+                raise
+            runs.take_new_inputs()
+            first, second = runs.both()
         outputs = outputs_point(second, question.modes)
         weights = weights_point(second["loading"], question.strict)
         if not outputs.holds or not weights.holds:
             # What a difference is worth: the older version may not repeat itself, or load what it saves.
             with contextlib.suppress(ChildFailed):
-                again = launch("after", request, limits, overlay=question.before, **settings)
+                again = runs.older("after")
                 outputs = outputs_point(second, question.modes, again)
                 weights = weights_point(second["loading"], question.strict, again["loading"])
         toolchain: tuple[Point, ...] = ()
         if second["backend"] == "horizon":
-            both = (question.before, question.after)
-            toolchain = (toolchain_point(*(_prepared(question, request, limits, settings, o) for o in both)),)
+            toolchain = (toolchain_point(_prepared(runs.older), _prepared(runs.newer)),)
     recordings = _recordings(first["recordings"], second["recordings"])
-    folder = question.folder or os.getcwd()
+    folder = question.subject.folders[0]
     known = lint(sorted({source for _, after, _ in recordings for source in sources(after, folder)}))
     judged = [
         (Judge(before, after, known, question.unsafe, folder).points(), where)
         for before, after, where in recordings
     ]
-    notes = (*first["notes"], *second["notes"], *(note for _, after, _ in recordings for note in after.notes))
+    unrecorded = (note for _, after, _ in recordings for note in after.notes)
+    notes = (*runs.notes, *first["notes"], *second["notes"], *unrecorded)
     return Report(
         second["backend"],
         second["torch"],
@@ -127,11 +121,57 @@ def _recordings(
     return [(b, a, where) for (b, a), where in forwards.items()]
 
 
-def _prepared(
-    question: Question, request: dict[str, Any], limits: Limits, settings: dict[str, Any], overlay: Overlay
-) -> Prepared:
-    asked = {**request, "march": question.march}
-    answer = launch("prepare", asked, limits, overlay=overlay, **settings)
+class _Runs:
+    """The child processes of one proof."""
+
+    def __init__(self, question: Question, limits: Limits, scratch: str) -> None:
+        self._question = question
+        self._limits = limits
+        self._scratch = scratch
+        self._request = {**question.subject.request, "modes": question.modes, "march": question.march}
+        self.notes: list[str] = []
+
+    def both(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The answers of both versions, one after the other."""
+        return self.older("before"), self.newer("after")
+
+    def older(self, job: str) -> dict[str, Any]:
+        """What the older version answers."""
+        return self._run(job, self._question.before, "the older version")
+
+    def newer(self, job: str) -> dict[str, Any]:
+        """What the newer version answers."""
+        return self._run(job, self._question.after, "the newer version")
+
+    def take_new_inputs(self) -> None:
+        """From now on, both versions get the inputs that the newer one makes.
+
+        Their file is another one in each version, and what a change is judged by is often written with it.
+        """
+        self._request |= {"given": self.newer("inputs")["given"]}
+        text = self._question.subject.inputs.text
+        self.notes.append(
+            f"both versions were given what `{text}` makes in the newer one, where it is another"
+        )
+
+    def _run(self, job: str, overlay: Overlay, which: str) -> dict[str, Any]:
+        folder = self._question.subject.folder
+        settings: Any = {"folder": folder, "overlay": overlay, "scratch": self._scratch}
+        try:
+            return launch(job, self._request, self._limits, **settings)
+        except ChildFailed as error:
+            raise error.of(which) from None
+
+
+def _inputs_differ(question: Question) -> bool:
+    """Whether the file that makes the inputs is another one in each version."""
+    subject = question.subject
+    changed = {os.path.realpath(path) for path in (*question.before, *question.after)}
+    return any(os.path.realpath(file) in changed for file in files_of(subject.inputs, subject.folders))
+
+
+def _prepared(run: Callable[[str], dict[str, Any]]) -> Prepared:
+    answer = run("prepare")
     text = answer["report"]
     return Prepared(answer["version"], None if text is None else read(text))
 

@@ -50,9 +50,10 @@ TIED = MODEL.replace(
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which the model is committed."""
     (tmp_path / "m.py").write_text(MODEL)
+    (tmp_path / "n.py").touch()
     for arguments in (
         ["init", "-q"],
-        ["add", "."],
+        ["add", "m.py"],
         ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qma"],
     ):
         subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
@@ -127,6 +128,8 @@ def test_a_model_that_cannot_be_built_gives_2_and_its_own_line(
         (["verify", "m:Net", "--inputs", "m:inputs", "--before", "git:nowhere"], "knows no revision"),
         (["check", "m.py", "--verify", "m:Net", "--inputs", "m:inputs"], "--verify is for --fix"),
         (["check", "m.py", "--fix", "--inputs", "m:inputs"], "--inputs goes with --verify"),
+        (["check", "m.py", "--fix", "--timeout", "3"], "--timeout goes with --verify"),
+        (["verify", "n.py:Net", "--inputs", "m:inputs"], "is not in git at HEAD: name the older version"),
         (["check", "-", "--fix", "--verify", "m:Net", "--inputs", "m:inputs"], "--verify needs files"),
     ],
 )
@@ -152,6 +155,13 @@ def test_a_fix_that_changes_results_is_not_written(project: Path, capsys: pytest
     assert "QAT101" in said.out
 
 
-def test_nothing_is_written_when_nothing_could_be_run(project: Path) -> None:
-    assert main(["m.py", "--fix", "--verify", "m.py:broken", "--inputs", "m:inputs"]) == 2
+def test_nothing_is_written_when_nothing_could_be_run(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor when it did not end in time: the limits of `verify` are those of its options here too."""
+    asked = ["m.py", "--fix", "--verify", "m.py:broken", "--inputs", "m:inputs"]
+    assert main([*asked, "--timeout", "0.01", "--output-format", "json"]) == 2
+    said = capsys.readouterr()
+    assert "the older version: the model's code did not end within 0.01 s" in said.err
+    assert len(json.loads(said.out)) == 1
     assert (project / "m.py").read_text() == MODEL

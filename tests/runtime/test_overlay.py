@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qatlint.runtime.overlay import OverlayError, keeping, parse
+from qatlint.runtime.overlay import Overlay, OverlayError, keeping
+from qatlint.runtime.overlay import parse as parse_version
 from qatlint.runtime.target import Target
 
 
 def git(folder: Path, *arguments: str) -> None:
     names = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
     subprocess.run(["git", *names, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def parse(text: str, target_file: str, folder: str) -> Overlay:
+    """As for a target in this file, or in a module that is not found."""
+    return parse_version(text, Target("", target_file, "" if target_file else "elsewhere", "f"), [folder])
 
 
 @pytest.fixture
@@ -117,9 +124,40 @@ def test_what_cannot_be_had_is_said(project: Path, text: str, says: str) -> None
         parse(text, "", str(project))
 
 
-def test_outside_of_a_repository_git_says_so(tmp_path: Path) -> None:
-    with pytest.raises(OverlayError, match="git says"):
-        parse("git:HEAD", "", str(tmp_path))
+def test_where_git_has_no_older_version_another_one_can_be_named(tmp_path: Path) -> None:
+    """No repository; no commit; a file that is new, or ignored; one that has another name now."""
+    model = tmp_path / "m.py"
+    model.write_text("a = 1\nb = 2\nc = 3\n")
+
+    def refused() -> str:
+        with pytest.raises(OverlayError, match="--before FILE") as caught:
+            parse("git:HEAD", str(model), str(tmp_path))
+        return str(caught.value)
+
+    assert "is in no git repository" in refused()
+    git(tmp_path, "init", "-q")
+    assert "has no commit yet" in refused()
+    git(tmp_path, "commit", "-qm", "nothing", "--allow-empty")
+    assert "m.py` is not in git at HEAD: name" in refused()
+    (tmp_path / ".gitignore").write_text("m.py\n")
+    assert "m.py` is not in git at HEAD: name" in refused()
+    (tmp_path / ".gitignore").unlink()
+    git(tmp_path, "add", "m.py")
+    git(tmp_path, "commit", "-qm", "model")
+    git(tmp_path, "mv", "m.py", "n.py")
+    model = tmp_path / "n.py"
+    assert "where it is `m.py`: write that to a file (git show HEAD:m.py > FILE)" in refused()
+
+
+def test_a_target_in_another_repository_is_looked_up_there(project: Path, tmp_path_factory: Any) -> None:
+    found = parse("git:HEAD", str(project / "pkg/changed.py"), str(tmp_path_factory.mktemp("elsewhere")))
+    assert found[str(project / "pkg/changed.py")] == b"old = 'changed.py'\n"
+
+
+def test_a_file_stands_for_that_of_a_module_too(project: Path) -> None:
+    target = Target("", "", "pkg.kept", "f")
+    found = parse_version("pkg/changed.py", target, ["/nowhere", str(project)][::-1])
+    assert found == {str(project / "pkg/kept.py"): b"new = 1\n"}
 
 
 def test_a_file_of_inputs_is_kept_though_the_other_version_had_none(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from qatlint.horizon.report import CallCount, Member, ModelCheck
 from qatlint.report.proof import render
 from qatlint.report.style import Style
 from qatlint.runtime.launch import ChildFailed, Limits
+from qatlint.runtime.subject import Subject
 from qatlint.runtime.target import parse
 from qatlint.runtime.toolchain import Prepared, toolchain_point
 from qatlint.runtime.verify import Question, Report, verify
@@ -45,7 +46,7 @@ def proof(folder: Path, before: str, after: str) -> Report:
     here = str(folder)
     (folder / "m.py").write_text(after)
     old = {str(folder / "m.py"): before.encode()}
-    question = Question(parse("m.py:Net", here), parse("m:inputs", here), old, folder=here, modes=("eval",))
+    question = Question(Subject(parse("m.py:Net", here), parse("m:inputs", here), here), old, modes=("eval",))
     return verify(question, Limits(120), linter({}, ()))
 
 

@@ -13,6 +13,7 @@ from qatlint.report.style import Style
 from qatlint.runtime.judgement import Forward, joined
 from qatlint.runtime.launch import ChildFailed, Limits
 from qatlint.runtime.point import Point
+from qatlint.runtime.subject import Subject
 from qatlint.runtime.target import parse
 from qatlint.runtime.verify import Question, Report, outputs_point, verify, weights_point
 
@@ -67,9 +68,8 @@ def proof(
     here = str(folder)
     (folder / "m.py").write_text(after)
     old = {str(folder / "m.py"): before.encode()}
-    question = Question(
-        parse("m.py:Block", here), parse(inputs, here), old, folder=here, strict=strict, unsafe=unsafe
-    )
+    subject = Subject(parse("m.py:Block", here), parse(inputs, here), here)
+    question = Question(subject, old, strict=strict, unsafe=unsafe)
     return verify(question, Limits(120), linter({}, ()))
 
 
@@ -192,8 +192,32 @@ def test_an_op_between_the_convolution_and_the_dequant_is_seen(tmp_path: Path) -
 
 
 def test_inputs_that_nothing_seeds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ChildFailed, match="the inputs of the two versions differ"):
-        proof(tmp_path, SPLIT, inputs="m:careless")
+    (tmp_path / "careless.py").write_text("from m import careless\n")
+    with pytest.raises(ChildFailed, match="the newer version: the inputs of the two versions differ"):
+        proof(tmp_path, SPLIT, inputs="careless:careless")
+
+
+BATCH = """
+
+class Batch(list):
+    pass
+
+
+def more():
+    return [Batch([torch.randn(1, 4, 2, 2)])]
+"""
+
+
+def test_inputs_that_only_the_newer_version_has_are_given_to_both(tmp_path: Path) -> None:
+    """They stand in the model's own file, and are of a class that both versions have."""
+    taking = MODEL.replace("x = self.relu(self.conv1(x))", "x = self.relu(self.conv1(*x))") + BATCH
+    older = taking.replace("def more", "def others")
+    report = proof(tmp_path, f"{taking}# changed", before=older, inputs="m:more", unsafe=False)
+    assert "outputs" not in failing(report)
+    assert report.notes[0].startswith("both versions were given what `m:more` makes")
+    assert "Batch" in older
+    with pytest.raises(ChildFailed, match="handed to the other version"):
+        proof(tmp_path, f"{MODEL}\nthe_same = lambda: (x for x in [1])\n", inputs="m:the_same")
 
 
 ANSWER = {"outputs": {"eval": [], "train": []}, "gradients": [], "rounded": [], "state": [], "held": []}

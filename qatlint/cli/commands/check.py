@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from qatlint.cli import base, proving, settings
+from qatlint.cli import base, proving, running, settings
 from qatlint.cli.output import Shown, print_diff, print_findings
 from qatlint.cli.scope import Narrow, Scope
 from qatlint.config import Finder, cache_folder
@@ -67,7 +67,7 @@ class Wanted(NamedTuple):
     help="With --fix: run this model before and after (see `qatlint verify`), and write only if it is the "
     "same. This runs your code.",
 )
-@click.option("--inputs", metavar="CALLABLE", help="With --verify: what makes the inputs of the model.")
+@running.options(lead="With --verify: ", proof=True)
 @click.option(
     "--add-suppressions",
     metavar="REASON",
@@ -125,7 +125,7 @@ def command(
     unsafe_fixes: bool,
     diff: bool,
     verify: str | None,
-    inputs: str | None,
+    how: running.RunOptions,
     add_suppressions: str | None,
     since: str | None,
     baseline: str | None,
@@ -165,7 +165,7 @@ def command(
         raise click.UsageError(f"--statistics cannot be had as {output_format}")
     if with_fixes and output_format not in ("sarif", "rdjson"):
         raise click.UsageError("--with-fixes is for the formats sarif and rdjson")
-    claim = proving.claim_of(verify, inputs, fix, diff, paths == (STDIN,))
+    claim = proving.claim_of(verify, how, fix, diff, paths == (STDIN,))
     if paths == (STDIN,) and (since is not None or project is not None):
         raise click.UsageError("--since and --project are for files, not for standard input")
     finder = settings.finder(select, ignore, min_severity, config, isolated)

@@ -16,7 +16,7 @@ from qatlint.runtime.scales import AVERAGE, FORMATS, OBSERVERS
     epilog="Exit codes: 0 measured, 2 the model could not be run, or wrong usage.",
 )
 @click.argument("target", metavar="TARGET")
-@running.options
+@running.options()
 @click.option(
     "--format",
     "form",
@@ -46,21 +46,11 @@ from qatlint.runtime.scales import AVERAGE, FORMATS, OBSERVERS
     metavar="FILE",
     help="Write the figures as JSON to this file, for `qatlint check --select-from FILE`.",
 )
-@click.option(
-    "--output-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the report is shown.",
-)
+@running.FORMAT
 @base.COLOUR
 def command(
     target: str,
-    inputs: str | None,
-    src: tuple[str, ...],
-    seed: int,
-    timeout: float,
-    memory: int | None,
+    how: running.RunOptions,
     form: str,
     observer: str,
     scales: tuple[str, ...],
@@ -80,18 +70,14 @@ def command(
     from qatlint.runtime.ranges import Question, ranges
 
     question = Question(
-        running.target_of(target),
-        running.inputs_of(inputs),
-        folder=os.getcwd(),
-        roots=tuple(os.path.abspath(folder) for folder in src),
-        seed=seed,
+        how.subject(target),
         observer=observer,
         format=form,
         scales=tuple(map(_scale, scales)),
     )
     made = output is not None and _try_to_write(output)
     try:
-        report = ranges(question, running.limits_of(timeout, memory))
+        report = ranges(question, how.limits)
     except ChildFailed as error:
         if made and output is not None:
             os.unlink(output)

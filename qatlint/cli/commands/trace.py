@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 import click
 
@@ -12,6 +11,7 @@ from qatlint import engine
 from qatlint.cli import base, running
 from qatlint.files import DiskLoader
 from qatlint.runtime.launch import ChildFailed, Limits, launch
+from qatlint.runtime.subject import Subject
 from qatlint.static.source import Unreadable
 from qatlint.trace import Trace
 
@@ -23,17 +23,13 @@ from qatlint.trace import Trace
 @click.argument("target", metavar="FILE[:CLASS]")
 @click.option("--run", is_flag=True, help="Execute the model that TARGET (FILE:CALLABLE) makes. Needs torch.")
 @click.option("--compare", is_flag=True, help="With --run: what source says beside what ran.")
-@running.options
+@running.options()
 @base.COLOUR
 def command(
     target: str,
     run: bool,
     compare: bool,
-    inputs: str | None,
-    src: tuple[str, ...],
-    seed: int,
-    timeout: float,
-    memory: int | None,
+    how: running.RunOptions,
     colour: str,
 ) -> int:
     """Print what one forward of a class executes, and where.
@@ -42,13 +38,12 @@ def command(
     the model is made and executed in a child process instead, and what it did is shown in the same way.
     """
     if run:
-        made = running.request_of(running.target_of(target), running.inputs_of(inputs), src, seed)
-        return _executed(made, running.limits_of(timeout, memory), compare, src, colour)
-    if compare or inputs is not None:
+        return _executed(how.subject(target), how.limits, compare, how.src, colour)
+    if compare or how.inputs is not None:
         raise click.UsageError("--compare and --inputs go with --run")
     path, class_name = _split(target)
     try:
-        traces = engine.traces(path, class_name, DiskLoader(), src)
+        traces = engine.traces(path, class_name, DiskLoader(), how.src)
     except Unreadable as error:
         base.warn(f"{path}:{error.line}:{error.column}: {error.message}")
         return 2
@@ -75,16 +70,14 @@ def _split(target: str) -> tuple[str, str]:
     return (path, class_name) if colon else (target, "")
 
 
-def _executed(
-    request: dict[str, Any], limits: Limits, compare: bool, src: tuple[str, ...], colour: str
-) -> int:
+def _executed(subject: Subject, limits: Limits, compare: bool, src: tuple[str, ...], colour: str) -> int:
     """Run the model and show what it did, or that beside its source."""
     from qatlint.report import side_by_side, trace_tree
     from qatlint.runtime import executed, recording
     from qatlint.runtime.compare import compare as beside
 
     try:
-        answer = launch("record", request, limits)
+        answer = launch("record", subject.request, limits)
     except ChildFailed as error:
         return running.show_failure(error)
     traces = executed.traces([recording.from_json(text) for text in answer["recordings"]])

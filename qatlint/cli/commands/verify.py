@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 
 import click
@@ -18,27 +17,13 @@ KEYS_FILE = "qatlint-keys.json"
     epilog="Exit codes: 0 all points hold, 1 one does not, 2 the model could not be run, or wrong usage.",
 )
 @click.argument("target", metavar="TARGET")
-@running.options
+@running.options(proof=True)
 @click.option(
     "--before",
     default="git:HEAD",
     show_default=True,
     metavar="VERSION",
     help="The version to compare with: git:REV, a folder of files, or a file that stands for the target's.",
-)
-@click.option(
-    "--modes",
-    type=click.Choice(["eval", "train", "eval,train"]),
-    default="eval,train",
-    show_default=True,
-    help="The modes in which outputs are compared.",
-)
-@click.option(
-    "--march",
-    default="nash-e",
-    show_default=True,
-    metavar="CHIP",
-    help="Where the plugin is installed: the chip that its own prepare is run for.",
 )
 @click.option("--strict", is_flag=True, help="The old weights must load as they are, without new keys.")
 @click.option(
@@ -50,24 +35,12 @@ KEYS_FILE = "qatlint-keys.json"
     metavar="FILE",
     help=f"Where the map of new keys is written, when there are some.  [default: {KEYS_FILE}]",
 )
-@click.option(
-    "--output-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the report is shown.",
-)
+@running.FORMAT
 @base.COLOUR
 def command(
     target: str,
-    inputs: str | None,
-    src: tuple[str, ...],
-    seed: int,
-    timeout: float,
-    memory: int | None,
+    how: running.RunOptions,
     before: str,
-    modes: str,
-    march: str,
     strict: bool,
     unsafe_fixes: bool,
     keys: str | None,
@@ -85,30 +58,23 @@ def command(
     from qatlint.runtime.launch import ChildFailed
     from qatlint.runtime.verify import Question, verify
 
-    parsed = running.target_of(target)
-    made_by = running.inputs_of(inputs)
+    subject = how.subject(target)
     try:
-        old = overlay.parse(before, parsed.file, os.getcwd())
+        old = overlay.parse(before, subject.target, subject.folders)
     except overlay.OverlayError as error:
         raise click.UsageError(f"--before: {error}") from None
     if not old:
         base.warn(f"nothing differs from {before}: both versions are the same files")
-    if (parsed.file, parsed.module) != (made_by.file, made_by.module):
-        old = overlay.keeping(old, made_by, (os.getcwd(), *map(os.path.abspath, src)))
     question = Question(
-        parsed,
-        made_by,
-        old,
-        folder=os.getcwd(),
-        roots=tuple(os.path.abspath(folder) for folder in src),
-        seed=seed,
-        modes=tuple(modes.split(",")),
-        march=march,
+        subject,
+        overlay.keeping(old, subject.inputs, subject.folders),
+        modes=tuple(how.modes.split(",")),
+        march=how.march,
         strict=strict,
         unsafe=unsafe_fixes,
     )
     try:
-        report = verify(question, running.limits_of(timeout, memory), linter({}, question.roots))
+        report = verify(question, how.limits, linter({}, subject.roots))
     except ChildFailed as error:
         return running.show_failure(error)
     if report.copies:

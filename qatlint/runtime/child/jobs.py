@@ -17,7 +17,7 @@ from qatlint.runtime.child.behaviour import Behaviour, observe, record, shake
 from qatlint.runtime.child.differences import comparable, compare, differences
 from qatlint.runtime.child.held import Held
 from qatlint.runtime.child.keys import load_into, packed, state_of
-from qatlint.runtime.child.load import Loaded, load
+from qatlint.runtime.child.load import Loaded, hand_over, load
 from qatlint.runtime.child.pieces import pieces
 from qatlint.runtime.child.ranges import measure
 from qatlint.runtime.child.trouble import Trouble
@@ -55,12 +55,20 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
         raise Trouble(
             f"the inputs of the two versions differ: {changed[0]}",
             "make them from the seed (torch, numpy and random are seeded), or load them from a file",
+            kind="inputs",
         )
     loading = load_into(loaded.model, left["state"])
     recordings, behaviour, notes = _seen(loaded, request)
     found = compare(Behaviour(*left["behaviour"]), behaviour)
     answer = {"loading": loading._asdict(), "samples": len(loaded.samples), "recordings": recordings}
     return answer | found | {"notes": found["notes"] + notes}
+
+
+def inputs_job(request: dict[str, Any]) -> dict[str, Any]:
+    """The inputs alone, for both versions: `{"given": file}`, which goes into their requests."""
+    path = str(Path(request["scratch"], "inputs.pt"))
+    hand_over(Target(*request["inputs"]), request["seed"], path)
+    return {"given": path}
 
 
 def prepare_job(request: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +118,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "record": record_job,
     "before": before_job,
     "after": after_job,
+    "inputs": inputs_job,
     "prepare": prepare_job,
     "ranges": ranges_job,
     "doctor": doctor_job,
@@ -118,7 +127,8 @@ JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def _load(request: dict[str, Any]) -> Loaded:
-    return load(Target(*request["target"]), Target(*request["inputs"]), request["seed"])
+    target, inputs = Target(*request["target"]), Target(*request["inputs"])
+    return load(target, inputs, request["seed"], request.get("given", ""))
 
 
 def _recordings(loaded: Loaded, seed: int, mode: str = "eval") -> list[str]:

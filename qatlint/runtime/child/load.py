@@ -6,6 +6,7 @@ import importlib
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -30,12 +31,15 @@ class Loaded(NamedTuple):
     samples: list[Sample]
 
 
-def load(target: Target, inputs: Target, seed: int) -> Loaded:
-    """Build the model and its inputs, each from the same seed. Raises `Trouble` and `Stage`."""
+def load(target: Target, inputs: Target, seed: int, given: str = "") -> Loaded:
+    """Build the model and its inputs, each from the same seed. Raises `Trouble` and `Stage`.
+
+    `given` is a file of samples that another version has made (`hand_over`), which are taken then.
+    """
     # Both are imported first: what a module draws while it is imported must not reach the weights.
     sow(seed)
     build = callable_of(target)
-    make = callable_of(inputs)
+    make = None if given else callable_of(inputs, kind="inputs")
     sow(seed)
     with stage(f"building the model with `{target.text}`"):
         model = build if isinstance(build, nn.Module) else build()
@@ -49,10 +53,34 @@ def load(target: Target, inputs: Target, seed: int) -> Loaded:
             f"`{target.text}` gave a model with weights that its first forward makes (lazy modules)",
             "run it once in the function that builds it",
         )
+    return Loaded(model, _taken(given) if make is None else _made(make, inputs, seed))
+
+
+def hand_over(inputs: Target, seed: int, path: str) -> None:
+    """Make the inputs alone, for another version to take from the file at `path`."""
+    sow(seed)
+    samples = _made(callable_of(inputs), inputs, seed)
+    try:
+        torch.save(samples, path)
+    except Exception as error:
+        raise Trouble(
+            f"the inputs cannot be handed to the other version: {type(error).__name__}: {error}",
+            "let them be made by a file that is the same in both versions",
+        ) from None
+
+
+def _made(make: Callable[[], Any], inputs: Target, seed: int) -> list[Sample]:
     sow(seed + 1)
     with stage(f"making the inputs with `{inputs.text}`"):
         made = make()
-    return Loaded(model, samples_of(made, inputs.text))
+    return samples_of(made, inputs.text)
+
+
+def _taken(path: str) -> list[Sample]:
+    hint = "let them be made by a file that is the same in both versions"
+    with stage("taking the inputs that the newer version has made", hint):
+        samples: list[Sample] = torch.load(path, weights_only=False)  # ours, and of this run
+    return samples
 
 
 def sow(seed: int) -> None:
@@ -63,8 +91,8 @@ def sow(seed: int) -> None:
         numpy.random.seed(seed % (1 << 32))
 
 
-def callable_of(target: Target) -> Any:
-    """The object that a target names. Raises `Trouble` and `Stage`."""
+def callable_of(target: Target, kind: str = "") -> Any:
+    """The object that a target names. Raises `Stage`, and `Trouble` (of this kind, when there is none)."""
     with stage(f"importing `{target.module or target.file}`"):
         module = _module_of_file(target.file) if target.file else importlib.import_module(target.module)
     found: Any = module
@@ -72,7 +100,7 @@ def callable_of(target: Target) -> Any:
         if not hasattr(found, part):
             known = ", ".join(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
             raise Trouble(
-                f"`{target.text}`: there is no `{part}` in it", f"callables there: {known or 'none'}"
+                f"`{target.text}`: there is no `{part}` in it", f"callables there: {known or 'none'}", kind
             )
         found = getattr(found, part)
     if not callable(found):

@@ -17,11 +17,12 @@ _HINTS = {
 
 
 class Trouble(Exception):
-    """What the user named is not what it must be; the text says so, `hint` what to do."""
+    """What the user named is not what it must be; the text says so, `hint` what to do, `kind` programs."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", kind: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.kind = kind
 
 
 class Stage(Exception):
@@ -47,7 +48,7 @@ def stage(doing: str, hint: str = "") -> Iterator[None]:
 def describe(error: BaseException) -> dict[str, Any]:
     """An error for a person: what happened, at which lines of their code, what may help."""
     if isinstance(error, Trouble):
-        return {"message": str(error), "hint": error.hint, "frames": []}
+        return {"message": str(error), "hint": error.hint, "frames": [], "kind": error.kind}
     doing, hint = "qatlint itself failed", "this is a fault of qatlint: please report it with these lines"
     users = isinstance(error, Stage) and error.__cause__ is not None
     if isinstance(error, Stage) and error.__cause__ is not None:
