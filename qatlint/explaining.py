@@ -25,7 +25,7 @@ HEADINGS_IN_CHINESE: Mapping[str, str] = {
 }
 """English heading -> the same in Chinese."""
 
-SEVERITIES_IN_CHINESE = {Severity.ERROR: "错误", Severity.WARNING: "警告", Severity.NOTE: "提示"}
+_SEVERITIES_IN_CHINESE = {Severity.ERROR: "错误", Severity.WARNING: "警告", Severity.NOTE: "提示"}
 
 
 def doc_of(entry: Entry, language: str) -> str:
@@ -52,10 +52,15 @@ def page_of(entry: Entry, language: str) -> str:
     """The documentation with its title and what is known of the rule, as Markdown."""
     if language == "zh":
         fixable = "可自动修复" if entry.fixable else "无自动修复"
-        facts = f"{SEVERITIES_IN_CHINESE[entry.severity]}，{fixable}，自 {entry.since} 起"
+        facts = f"{severity_in(language, entry.severity)}，{fixable}，自 {entry.since} 起"
     else:
         facts = f"{entry.severity.label}, {'fixable' if entry.fixable else 'no fix'}, since {entry.since}"
     return f"# {entry.code} {entry.name}\n\n*{facts}*\n\n{doc_of(entry, language)}"
+
+
+def severity_in(language: str, severity: Severity) -> str:
+    """The word for a severity."""
+    return _SEVERITIES_IN_CHINESE[severity] if language == "zh" else severity.label
 
 
 def preferred(environment: Mapping[str, str], encoding: str | None) -> str:
