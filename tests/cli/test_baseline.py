@@ -97,6 +97,19 @@ def test_what_is_gone_is_said_and_taken_out(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == (KNOWN, "")
 
 
+def test_a_missing_path_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else what is not there would count as fixed."""
+    Path("a.py").write_text(BLOCK)
+    main(["baseline", "write", "known.json"])
+    before = Path("known.json").read_text()
+    for action in ("write", "update"):
+        assert main(["baseline", action, "known.json", "gone.py"]) == 2
+        assert "gone.py: no such file or folder" in capsys.readouterr().err
+    assert Path("known.json").read_text() == before
+    assert main(["baseline", "write", "gone/known.json"]) == 2
+    assert "gone/known.json: cannot be written" in capsys.readouterr().err
+
+
 def test_update_adds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.py").write_text("")
     main(["baseline", "write", "known.json"])

@@ -10,7 +10,7 @@ from qatlint.baseline import Baseline, made_of, render, without
 from qatlint.catalogue import UNREADABLE
 from qatlint.cli import base, settings
 from qatlint.cli.known import KnownFindings, identities
-from qatlint.config import Finder
+from qatlint.config import cache_folder
 from qatlint.files import DiskLoader, discover, write_new
 from qatlint.linting import Linter
 from qatlint.report.summary import plural
@@ -25,6 +25,7 @@ from qatlint.report.width import one_line, wrap
 @click.argument("file", metavar="FILE")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @settings.options
+@click.option("--no-cache", is_flag=True, help="Neither use nor write the cache of findings.")
 @base.COLOUR
 def command(
     action: str,
@@ -35,6 +36,7 @@ def command(
     min_severity: str | None,
     config: str | None,
     isolated: bool,
+    no_cache: bool,
     colour: str,
 ) -> int:
     """Keep a file of known findings, which `check --baseline FILE` leaves out.
@@ -49,17 +51,18 @@ def command(
         _show(KnownFindings.read(file).entries, colour)
         return 0
     finder = settings.finder(select, ignore, min_severity, config, isolated)
-    if action == "write":
-        return _write(file, paths or (".",), finder)
-    return _update(file, paths or (".",), finder)
+    found = discover(paths or (".",), finder.for_folder)
+    for path in found.missing:
+        base.warn(f"{path}: no such file or folder")
+    if found.missing:
+        return 2  # What is not there would count as fixed.
+    linter = Linter(finder, None, None if no_cache else cache_folder)
+    return (_write if action == "write" else _update)(file, found.files, linter)
 
 
-def _write(file: str, paths: tuple[str, ...], finder: Finder) -> int:
-    found = discover(paths, finder.for_folder)
-    if _missing(found.missing):
-        return 2
-    linter, loader = Linter(finder), DiskLoader()
-    findings = linter.check(found.files, loader)
+def _write(file: str, files: list[str], linter: Linter) -> int:
+    loader = DiskLoader()
+    findings = linter.check(files, loader)
     for finding in findings:
         if finding.code == UNREADABLE.code:
             base.warn(f"{finding.span.path}: not taken, since it cannot be linted: {finding.message}")
@@ -70,26 +73,17 @@ def _write(file: str, paths: tuple[str, ...], finder: Finder) -> int:
     return 0
 
 
-def _update(file: str, paths: tuple[str, ...], finder: Finder) -> int:
+def _update(file: str, files: list[str], linter: Linter) -> int:
     known = KnownFindings.read(file)
-    found = discover(paths, finder.for_folder)
-    if _missing(found.missing):
-        return 2
-    linter, loader = Linter(finder), DiskLoader()
-    known.judge(linter.check(found.files, loader), loader)
-    gone = known.outdated(linter, found.files)
+    loader = DiskLoader()
+    known.judge(linter.check(files, loader), loader)
+    gone = known.outdated(linter, files)
     left = without(known.entries, gone)
     if gone:
         _save(file, left)
     total = sum(entry.times for entry in left.values())
     base.out(f"Took {plural(sum(gone.values()), 'finding')} out of {file}, {total} left.")
     return 0
-
-
-def _missing(paths: list[str]) -> bool:
-    for path in paths:
-        base.warn(f"{path}: no such file or folder")
-    return bool(paths)
 
 
 def _save(file: str, entries: Baseline) -> None:
