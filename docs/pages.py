@@ -49,7 +49,7 @@ def on_config(config: Any) -> Any:
         {"In CI": "ci.md"},
         {"pre-commit": "pre-commit.md"},
         {"Rules": ["rules/index.md", *rules["en"]]},
-        {"规则": ["zh/rules/index.md", *rules["zh"]]},
+        {"中文": ["zh/index.md", "zh/rules/index.md", *rules["zh"]]},
         {"Project": ["architecture.md", "contributing.md", "changelog.md"]},
     ]
     return config
