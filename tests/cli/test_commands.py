@@ -195,6 +195,13 @@ HEAVY = (
     "hashlib",
     "subprocess",
     "xml",
+    "qatlint.baseline",
+    "qatlint.codemods",
+    "qatlint.git",
+    "qatlint.identity",
+    "qatlint.report.full",
+    "qatlint.report.sarif",
+    "qatlint.suppressing",
 )
 
 
