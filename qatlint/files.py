@@ -116,10 +116,15 @@ def repository_of(folder: str) -> str | None:
 
 
 def named_from(root: str, path: str) -> str:
-    """`path` as it is called in the folder `root`; absolute when it lies outside. `-` stays what it is."""
+    """`path` as it is called in the folder `root`; absolute when it lies outside. `-` stays what it is.
+
+    Links above it are followed, so that there is one name; a file that is a link has its own.
+    """
     if path == "-":
         return path
-    return relative_to(os.path.realpath(root), os.path.realpath(path)) or os.path.abspath(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    real = os.path.join(os.path.realpath(folder), name)
+    return relative_to(os.path.realpath(root), real) or os.path.abspath(path)
 
 
 def write_new(path: str, data: bytes) -> None:

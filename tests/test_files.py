@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qatlint.config import Finder, Overrides
-from qatlint.files import DiskLoader, discover, write_atomic
+from qatlint.files import DiskLoader, discover, named_from, repository_of, write_atomic
 from qatlint.loader import OverlayLoader
 from tests import fakes
 
@@ -148,3 +148,28 @@ def test_an_overlay_stands_before_the_disk() -> None:
     assert (loader.exists("c.py"), loader.exists("b.py"), loader.exists("d.py")) == (True, True, False)
     with pytest.raises(FileNotFoundError):
         loader.read("d.py")
+
+
+def test_a_file_is_named_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "repo/pkg").mkdir(parents=True)
+    (tmp_path / "repo/pkg/a.py").touch()
+    (tmp_path / "other.py").touch()
+    (tmp_path / "repo/link.py").symlink_to(tmp_path / "other.py")
+    (tmp_path / "linked").symlink_to(tmp_path / "repo")
+    monkeypatch.chdir(tmp_path / "linked/pkg")
+    root = str(tmp_path / "repo")
+    assert named_from(root, "a.py") == named_from(str(tmp_path / "linked"), "a.py") == "pkg/a.py"
+    assert named_from(root, "../link.py") == "link.py"
+    assert named_from(root, str(tmp_path / "other.py")) == str(tmp_path / "other.py")
+    assert named_from(root, "-") == "-"
+
+
+def test_the_repository_is_found_from_inside(tmp_path: Path) -> None:
+    (tmp_path / "repo/.git").mkdir(parents=True)
+    (tmp_path / "repo/pkg").mkdir()
+    assert (
+        repository_of(str(tmp_path / "repo/pkg"))
+        == repository_of(str(tmp_path / "repo"))
+        == str(tmp_path / "repo")
+    )
+    assert repository_of(str(tmp_path)) is None

@@ -1,7 +1,7 @@
 """reviewdog's diagnostic format: one JSON object for the whole run.
 
-Columns count bytes in UTF-8 from 1, and an end lies behind the last one. reviewdog refuses keys that it does
-not know, and older ones do not know related places: none are given. A suggestion is one stretch of text, so
+Columns count bytes in UTF-8 from 1, and an end lies behind the last one. Older versions of reviewdog refuse
+keys that they do not know, and related places are among these: none are given. A suggestion is one stretch of text, so
 only a fix that changes one place is one; halves of a fix would be offered one by one.
 """
 

@@ -254,7 +254,7 @@ RDJSON_KEYS = {
     "source": {"name", "url"},
     "suggestions": {"range", "text"},
 }
-"""What reviewdog has always known; it refuses anything else."""
+"""What reviewdog has always known; older versions refuse anything else."""
 
 
 def unknown_keys(value: Any, kind: str = "") -> list[str]:
