@@ -166,10 +166,15 @@ def _target_of(text: str) -> Target:
         raise click.UsageError(str(error)) from None
 
 
-def show_failure(error: ChildFailed) -> int:
-    """Say what the model's code did, at which of its lines, and what may help. Gives the exit code."""
+def show_failure(error: ChildFailed, output_format: str = "text") -> int:
+    """Say what the model's code did, at which of its lines, and what may help. Gives the exit code.
+
+    As JSON, programs are told the same on standard output.
+    """
     from qatlint.report.width import one_line
 
+    if output_format == "json":
+        base.out(_as_json(error))
     lines = [*_short(error.message)]
     for number, frame in enumerate(error.frames):
         # Recursion without end has a thousand of them.
@@ -188,6 +193,14 @@ def show_failure(error: ChildFailed) -> int:
         lines += ["the last it printed:", *(f"  {line}" for line in error.said.splitlines())]
     base.warn("\n".join(map(one_line, lines)))
     return 2
+
+
+def _as_json(error: ChildFailed) -> str:
+    import json
+
+    frames = [frame._asdict() for frame in error.frames]
+    told = {"message": error.message, "hint": error.hint, "frames": frames, "printed": error.said}
+    return json.dumps({"error": told}, indent=2)
 
 
 def _short(message: str) -> list[str]:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ _START = (
     "del sys.path[0]; main(sys.argv[2])"
 )
 _TICK = 0.05
+_TURNS = 10
 _WEIGH_EVERY = 0.5
 _SAID_LINES = 12
 _SAID_WIDTH = 200
@@ -38,7 +40,10 @@ _ENDED: dict[int, str] = {
     signal.SIGKILL: "the system may have run out of memory: try smaller inputs, or --memory to see",
     signal.SIGSEGV: "native code crashed: python -X faulthandler on the same code says where",
     signal.SIGABRT: "native code gave up: what it printed says why",
+    signal.SIGALRM: "the model's code set an alarm (signal.alarm), which went off",
 }
+_MARK = "QATLINT_RUN"
+"""A variable in the environment that all processes inherit which the model's code starts."""
 
 
 class Limits(NamedTuple):
@@ -99,7 +104,8 @@ def launch(
     `folder` is where the code runs (the current one by default) and is first on its import path; `overlay`
     stands for files on disk; `scratch` is a folder that outlives the child, for what it leaves to the next.
     """
-    with tempfile.TemporaryDirectory(prefix="qatlint-") as own:
+    # The model's code may remove it.
+    with tempfile.TemporaryDirectory(prefix="qatlint-", ignore_cleanup_errors=True) as own:
         texts = _write_overlay(overlay, Path(own))
         whole = {
             "job": job,
@@ -132,6 +138,7 @@ def _write_overlay(overlay: Overlay, folder: Path) -> dict[str, str | None]:
 
 def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
     """The exit code of the child, or the limit it went over: `time`, `memory`."""
+    mark = uuid.uuid4().hex
     child = subprocess.Popen(
         [sys.executable, "-c", _START, _ROOT, asked],
         cwd=folder,
@@ -139,24 +146,16 @@ def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
         stdout=output,
         stderr=output,
         start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", _MARK: mark},
     )
-    strays: set[tuple[int, int]] = set()
     try:
-        return _watch(child, limits, output, strays)
+        return _watch(child, limits, output)
     finally:
-        # Children of the child too: it may have left some behind.
-        strays |= _strays(_family(child.pid), child.pid)
         _end_group(child)
-        for number, began in strays:
-            if any(process.began == began for process in _processes(str(number))):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(number, signal.SIGKILL)
+        _end_marked(f"{_MARK}={mark}".encode())
 
 
-def _watch(
-    child: subprocess.Popen[bytes], limits: Limits, output: int, strays: set[tuple[int, int]]
-) -> int | str:
+def _watch(child: subprocess.Popen[bytes], limits: Limits, output: int) -> int | str:
     end = time.monotonic() + limits.seconds
     weigh = time.monotonic() + _WEIGH_EVERY
     while True:
@@ -171,11 +170,9 @@ def _watch(
         weigh = now + _WEIGH_EVERY
         if os.fstat(output).st_size > _SAID_BYTES:
             os.ftruncate(output, 0)
-        family = _family(child.pid)
-        # Looked up while the child lives: afterwards nobody knows whose children they were.
-        strays |= _strays(family, child.pid)
-        if limits.megabytes is not None and sum(p.memory for p in family) > limits.megabytes << 20:
-            return "memory"
+        if limits.megabytes is not None:
+            if sum(p.memory for p in _family(child.pid)) > limits.megabytes << 20:
+                return "memory"
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
@@ -186,35 +183,48 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
+def _end_marked(mark: bytes) -> None:
+    """End what the child started in groups and sessions of their own (Linux only)."""
+    # What was started meanwhile by what is ended now is found in the next turn.
+    for _ in range(_TURNS):
+        found = [entry for entry in Path("/proc").glob("[0-9]*") if _is_marked(entry, mark)]
+        for entry in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)
+        if not found:
+            return
+
+
+def _is_marked(entry: Path, mark: bytes) -> bool:
+    try:
+        return mark in (entry / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # It has ended, or is another user's.
+
+
 class _Process(NamedTuple):
     number: int
     parent: int
     group: int
-    began: int
-    """With the number it makes an identity: numbers are used again."""
     memory: int
 
 
-def _processes(pattern: str) -> list[_Process]:
+def _processes() -> list[_Process]:
     found = []
-    for entry in Path("/proc").glob(pattern):
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
             # The name of the program, in brackets, may hold anything.
             fields = [int(f) for f in (entry / "stat").read_text().rpartition(")")[2].split()[1:22]]
             memory = fields[20] * os.sysconf("SC_PAGE_SIZE")
-            found.append(_Process(int(entry.name), fields[0], fields[1], fields[18], memory))
+            found.append(_Process(int(entry.name), fields[0], fields[1], memory))
         except (OSError, IndexError, ValueError):
             continue  # It has ended meanwhile.
     return found
 
 
-def _strays(family: list[_Process], group: int) -> set[tuple[int, int]]:
-    return {(process.number, process.began) for process in family if process.group != group}
-
-
 def _family(child: int) -> list[_Process]:
     """The child's process group, and its descendants that went into groups of their own (Linux only)."""
-    everybody = _processes("[0-9]*")
+    everybody = _processes()
     found = {process.number for process in everybody if process.group == child}
     size = -1
     while size != len(found):
@@ -224,9 +234,12 @@ def _family(child: int) -> list[_Process]:
 
 
 def _last_lines(said: Path) -> str:
-    with said.open("rb") as file:
-        file.seek(max(0, said.stat().st_size - 20_000))
-        text = file.read().decode("utf-8", "replace")
+    try:
+        with said.open("rb") as file:
+            file.seek(max(0, said.stat().st_size - 20_000))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:  # the code has removed it
+        return ""
     return "\n".join(line[:_SAID_WIDTH] for line in text.rstrip().splitlines()[-_SAID_LINES:])
 
 
@@ -246,6 +259,8 @@ def _answer(path: Path, ended: int | str, limits: Limits, said: str) -> dict[str
     try:
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        if not path.parent.is_dir():
+            raise ChildFailed(f"the model's code removed {path.parent}, where its answer was to be") from None
         hint = _ENDED.get(-int(ended), "")
         raise ChildFailed(_without_answer(int(ended)), hint=hint, said=said) from None
     error = answer.get("error")

@@ -7,7 +7,8 @@ every execution of every module. It travels as JSON (`to_json`, `from_json`). Li
 
 from __future__ import annotations
 
-import json
+# Not `json.dumps` where it is needed: the user's code may have changed it by then.
+from json import dumps, loads
 from typing import Any, NamedTuple
 
 
@@ -150,13 +151,13 @@ def in_eval_mode(recording: Recording) -> Recording:
 
 def to_json(recording: Recording) -> str:
     """The recording as one JSON document."""
-    return json.dumps(recording)
+    return dumps(recording)
 
 
 def from_json(text: str) -> Recording:
     """What `to_json` wrote. Raises `ValueError` when it is something else."""
     try:
-        ops, executions, modules, notes = json.loads(text)
+        ops, executions, modules, notes = loads(text)
         return Recording(
             tuple(_op(op) for op in ops),
             tuple(Execution._make(e)._replace(place=_place(e[4])) for e in executions),

@@ -78,10 +78,15 @@ def stays():
 
 
 def flees():
-    import subprocess
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
-    open("pid", "w").write(str(other.pid))
-    time.sleep(4)
+    # As a daemon does it: nobody knows its parent any more, and it was never seen to run.
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            open("pid", "w").write(str(os.getpid()))
+            time.sleep(60)
+        os._exit(0)
+    while not os.path.exists("pid") or not open("pid").read():
+        time.sleep(0.01)
     raise ValueError
 
 
@@ -136,6 +141,28 @@ def shouts():
     sys.stderr.write("noise\\n")
     os.close(1)
     return Net()
+
+
+def vandal():
+    # Its error cannot be printed, and what it would be printed with is gone.
+    import json
+    class Mute(Exception):
+        def __str__(self):
+            raise ValueError
+    json.dumps = None
+    sys.modules.clear()
+    raise Mute
+
+
+def tidies():
+    import glob, shutil
+    for folder in glob.glob(os.path.join(os.environ["TMPDIR"], "qatlint-*")):
+        shutil.rmtree(folder)
+    return Net()
+
+
+def asks():
+    return input("which model? ")
 
 
 def gives_a_tensor():
@@ -206,10 +233,19 @@ def test_memory_is_limited(tmp_path: Path) -> None:
         ("m:nothing", "there is no `nothing` in it"),
         ("m:lazy", "weights that its first forward makes"),
         ("m:gives_up", "building the model with `m:gives_up`: KeyboardInterrupt"),
+        ("m:vandal", "building the model with `m:vandal`: Mute: (its text cannot be had: ValueError)"),
+        ("m:asks", "EOFError: EOF when reading a line"),
     ],
 )
 def test_what_went_wrong_is_said_in_one_sentence(tmp_path: Path, build: str, says: str) -> None:
     assert says in fails(tmp_path, build).message
+
+
+def test_a_model_that_removes_the_answer_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert "where its answer was to be" in fails(tmp_path, "m:tidies").message
 
 
 def test_what_the_code_printed_last_is_kept(tmp_path: Path) -> None:
@@ -230,7 +266,7 @@ def test_a_crash_comes_with_a_hint(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_a_child_in_a_session_of_its_own_is_ended_too(tmp_path: Path) -> None:
+def test_a_daemon_is_ended_too(tmp_path: Path) -> None:
     assert fails(tmp_path, "m:flees").message.endswith("ValueError")
     number = (tmp_path / "pid").read_text()
     # It may be left as a zombie for a moment, until it is waited for.

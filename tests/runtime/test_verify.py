@@ -310,6 +310,58 @@ def test_a_model_that_does_not_repeat_itself_is_called_so(tmp_path: Path) -> Non
     assert "repeat" not in proof(tmp_path, changed).points[0].summary
 
 
+ROUGH = """\
+import atexit, json, multiprocessing, os, signal, sys, threading, time
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.relu = nn.ReLU()
+        self.last = None
+
+    def forward(self, x):
+        threading.Thread(target=time.sleep, args=(300,)).start()
+        multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,)).start()
+        atexit.register(time.sleep, 300)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        os.write(1, b"\\xff" * 1000)
+        print("y" * 1_000_000)
+        os.chdir("/")
+        json.dumps = None
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(1)
+        torch.manual_seed(3)
+        torch.set_grad_enabled(False)
+        self.last = self.relu(self.conv(x))
+        if not self.training:
+            sys.path.clear()
+            for name in [name for name in sys.modules if name.startswith("qatlint")]:
+                del sys.modules[name]
+        yield self.last
+        if os.fork() == 0:
+            time.sleep(300)
+        yield self.last + torch.rand(1, device="cpu")
+
+
+def inputs():
+    return torch.ones(1, 4, 2, 2)
+"""
+
+
+def test_a_model_that_changes_everything_around_it_is_compared_all_the_same(tmp_path: Path) -> None:
+    report = proof(tmp_path, ROUGH.replace("yield self.last\n", "yield self.last + 1\n", 1), before=ROUGH)
+    assert list(failing(report)) == ["outputs"]
+    assert {detail[:4] for detail in report.points[0].details} == {"eval", "trai"}
+    assert "not repeat" not in report.points[0].summary
+
+
 def test_what_could_not_be_recorded_is_said(tmp_path: Path) -> None:
     text = MODEL.replace("x = self.relu(self.conv1(x))", "x = self.relu(nn.Identity()(self.conv1(x)))")
     report = proof(tmp_path, text, before=text)

@@ -81,7 +81,7 @@ def command(
     except ChildFailed as error:
         if made and output is not None:
             os.unlink(output)
-        return running.show_failure(error)
+        return running.show_failure(error, output_format)
     document = ranges_json.render(report, target)
     if output is not None:
         _write(output, document + "\n")

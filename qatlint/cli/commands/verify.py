@@ -76,7 +76,7 @@ def command(
     try:
         report = verify(question, how.limits, linter({}, subject.roots))
     except ChildFailed as error:
-        return running.show_failure(error)
+        return running.show_failure(error, output_format)
     if report.copies:
         _write_keys(keys or KEYS_FILE, dict(report.copies))
     style = base.style_for(colour, sys.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
@@ -24,6 +25,9 @@ from qatlint.runtime.child.trouble import Trouble
 from qatlint.runtime.recording import to_json
 from qatlint.runtime.target import Target
 
+_MODULES = dict(sys.modules)
+"""Ours and torch's, before the user's code runs, which may throw them out: pickles name them."""
+
 
 def record_job(request: dict[str, Any]) -> dict[str, Any]:
     """Execute the model once per sample: `{"recordings": [JSON, ...]}`."""
@@ -35,10 +39,19 @@ def before_job(request: dict[str, Any]) -> dict[str, Any]:
     """The first version: record it, run it, and leave its behaviour in the scratch folder."""
     loaded = _load(request)
     shake(loaded.model, request["seed"])
-    state, notes = packed(state_of(loaded.model))
+    state, left = packed(state_of(loaded.model))
+    notes = [
+        f"`{key}` of the state dict cannot be given to another version: {why}" for key, why in left.items()
+    ]
     recordings, behaviour, seen = _seen(loaded, request)
+    sys.modules.update(_MODULES)
     torch.save(
-        {"state": state, "inputs": pieces(loaded.samples), "behaviour": tuple(behaviour)},
+        {
+            "state": state,
+            "left": tuple(left),
+            "inputs": pieces(loaded.samples),
+            "behaviour": tuple(behaviour),
+        },
         Path(request["scratch"], "before.pt"),
     )
     return {"recordings": recordings, "samples": len(loaded.samples), "notes": notes + seen}
@@ -57,7 +70,7 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
             "make them from the seed (torch, numpy and random are seeded), or load them from a file",
             kind="inputs",
         )
-    loading = load_into(loaded.model, left["state"])
+    loading = load_into(loaded.model, left["state"], left["left"])
     recordings, behaviour, notes = _seen(loaded, request)
     found = compare(Behaviour(*left["behaviour"]), behaviour)
     answer = {"loading": loading._asdict(), "samples": len(loaded.samples), "recordings": recordings}

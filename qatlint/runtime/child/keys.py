@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -42,23 +42,22 @@ def state_of(model: nn.Module) -> dict[str, Any]:
     return found
 
 
-def packed(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What of a state dict can be written to a file, and notes of what cannot."""
-    notes: list[str] = []
+def packed(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What of a state dict can be written to a file, and why the other keys cannot."""
+    left: dict[str, str] = {}
     found = copy.copy(state)  # with what torch notes beside the keys
     for key, value in state.items():
         try:
             found[key] = _mapped(value, _packed)
         except Exception as error:
             del found[key]
-            notes.append(
-                f"`{key}` of the state dict is not given to the other version: it cannot be pickled: {error}"
-            )
-    return found, notes
+            left[key] = f"{type(error).__name__}: {error}"
+    return found, left
 
 
-def load_into(model: nn.Module, state: dict[str, Any]) -> Loading:
-    """Load `state`, as `packed` gave it, into `model`, as far as its keys go."""
+def load_into(model: nn.Module, state: dict[str, Any], left: Container[str] = ()) -> Loading:
+    """Load `state`, as `packed` gave it, into `model`, as far as its keys go. `left` are keys that could
+    not be handed over."""
     try:
         outcome = model.load_state_dict(_mapped(state, _unpacked), strict=False)
     except Exception as error:  # of torch, of the model's hooks, of classes that are no more
@@ -82,7 +81,7 @@ def load_into(model: nn.Module, state: dict[str, Any]) -> Loading:
     ties = {key: first.get(id(own[key])) if key in own else None for key in absent}
     return Loading(
         "",
-        [key for key, tied in ties.items() if tied is None],
+        [key for key, tied in ties.items() if tied is None and key not in left],
         [key for key in foreign if key not in saved and key not in there and key not in own],
         {key: tied for key, tied in ties.items() if tied is not None},
     )

@@ -6,15 +6,17 @@ The answer is written by this process only (a fork of it must not), and whole or
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sys
 import warnings
+
+# The user's code may change what modules hold: what is needed after it ran is taken before.
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
-from qatlint.runtime.child.trouble import Trouble, describe
+from qatlint.runtime.child.trouble import Trouble, describe, tell_users_by
 
 OLDEST_TORCH = (2, 3)
 
@@ -22,15 +24,15 @@ OLDEST_TORCH = (2, 3)
 def main(asked: str) -> None:
     """Do what the request file says. Never raises."""
     process = os.getpid()
-    request: dict[str, Any] = json.loads(Path(asked).read_text(encoding="utf-8"))
+    request: dict[str, Any] = loads(Path(asked).read_text(encoding="utf-8"))
     try:
         answer = _do(request)
     except BaseException as error:
-        answer = {"error": describe(error)}
+        answer = {"error": _told(error)}
     if os.getpid() != process:
         os._exit(0)  # a fork that user code left running
     written = f"{request['answer']}.part"
-    Path(written).write_text(json.dumps(answer), encoding="utf-8")
+    Path(written).write_text(dumps(answer), encoding="utf-8")
     os.replace(written, request["answer"])
     with contextlib.suppress(Exception):  # the user's code may have closed or replaced them
         sys.stdout.flush()
@@ -40,7 +42,9 @@ def main(asked: str) -> None:
 
 def _do(request: dict[str, Any]) -> dict[str, Any]:
     version = _torch()
-    from qatlint.runtime.child import backend, jobs, served
+    from qatlint.runtime.child import backend, jobs, places, served
+
+    tell_users_by(places.is_users)
 
     # Only now: a file of the user's called `json.py` is not what we and torch import.
     sys.path[:0] = [request["folder"], *request.get("roots", [])]
@@ -49,6 +53,19 @@ def _do(request: dict[str, Any]) -> dict[str, Any]:
     answer |= jobs.JOBS[request["job"]](request)
     served.check()
     return answer
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    try:
+        return describe(error)
+    except BaseException as fault:
+        # The user's code may leave nothing as it was, and its errors may be anything.
+        name, other = type(error).__name__, type(fault).__name__
+        return {
+            "message": f"the model's code raised a {name}; looking at that gave a {other}",
+            "hint": "",
+            "frames": [],
+        }
 
 
 def _torch() -> str:

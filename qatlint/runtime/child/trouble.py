@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+_LONGEST = 20_000
+"""Characters of an error that are kept."""
 _HINTS = {
     "CUDA": "the model runs on the CPU here: load with map_location='cpu', make tensors where the inputs are",
     "No module named": "run qatlint in the environment and the folder in which the model can be imported",
     "missing 1 required positional argument": "a class must need no arguments; else name a function",
     "meta tensor": "the model must be built with real weights",
+    "EOF when reading a line": "nobody is there to answer: the model's code has no standard input",
 }
 
 
@@ -59,7 +62,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     if isinstance(error, SystemExit):
         what = f"the code called sys.exit({error.code!r})"
     else:
-        text = str(error).strip()
+        text = _words(error)
         what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     hint = hint or next((h for key, h in _HINTS.items() if key in what), "")
     return {"message": f"{doing}: {what}", "hint": hint, "frames": frames}
@@ -68,8 +71,20 @@ def describe(error: BaseException) -> dict[str, Any]:
 def _frames(trace: TracebackType | None, users: bool) -> list[tuple[str, int, str, str]]:
     """The lines that led to an error, outermost first: the user's own, of an error in the user's code."""
     found = [(f.filename, f.lineno or 0, f.name, f.line or "") for f in traceback.extract_tb(trace)]
-    if not users:
-        return found
-    from qatlint.runtime.child.places import is_users
+    return [frame for frame in found if _is_users[0](frame[0])] if users else found
 
-    return [frame for frame in found if is_users(frame[0])]
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error).strip()[:_LONGEST]
+    except Exception as fault:
+        return f"(its text cannot be had: {type(fault).__name__})"
+
+
+_is_users: list[Callable[[str], bool]] = [lambda path: True]
+
+
+def tell_users_by(is_users: Callable[[str], bool]) -> None:
+    """How files of the user's code are known. Said once torch is there and before the user's code runs, which
+    may leave nothing to import."""
+    _is_users[0] = is_users

@@ -245,8 +245,8 @@ def with_state(state: Any) -> nn.Module:
 
 def test_state_of_any_kind_is_handed_over() -> None:
     model = with_state({"a": [Local(3), torch.ones(1)]})
-    state, notes = packed(state_of(model))
-    assert notes == []
+    state, left = packed(state_of(model))
+    assert left == {}
     torch.save(state, "/dev/null")
     assert load_into(model, state).error == ""
     assert vars(model)["given"]["a"][0].value == 3
@@ -255,9 +255,10 @@ def test_state_of_any_kind_is_handed_over() -> None:
 
 def test_state_that_cannot_be_handed_over_is_said() -> None:
     model = with_state(threading.Lock())
-    state, (note,) = packed(state_of(model))
-    assert "`_extra_state` of the state dict is not given" in note
+    state, left = packed(state_of(model))
+    assert left == {"_extra_state": "TypeError: cannot pickle '_thread.lock' object"}
     assert load_into(model, state).missing == ["_extra_state"]
+    assert load_into(model, state, left).missing == []
 
 
 def test_a_state_dict_in_another_dict_and_one_without_arguments_load() -> None:
