@@ -1,8 +1,8 @@
 """reviewdog's diagnostic format: one JSON object for the whole run.
 
 Columns count bytes in UTF-8 from 1, and an end lies behind the last one. Older versions of reviewdog refuse
-keys that they do not know, and related places are among these: none are given. A suggestion is one stretch of text, so
-only a fix that changes one place is one; halves of a fix would be offered one by one.
+keys that they do not know, and related places are among these: none are given. A suggestion is one stretch
+of text, so only a fix that changes one place is one; halves of a fix would be offered one by one.
 """
 
 from __future__ import annotations
