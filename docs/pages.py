@@ -46,13 +46,17 @@ def on_config(config: Any) -> Any:
     }
     config.nav = [
         {"qatlint": "index.md"},
-        {"In CI": "ci.md"},
-        {"pre-commit": "pre-commit.md"},
+        {"Guides": _written("")},
         {"Rules": ["rules/index.md", *rules["en"]]},
-        {"中文": ["zh/index.md", "zh/rules/index.md", *rules["zh"]]},
+        {"中文": [*_written("zh/"), "zh/rules/index.md", *rules["zh"]]},
         {"Project": ["architecture.md", "contributing.md", "changelog.md"]},
     ]
     return config
+
+
+def _written(folder: str) -> list[str]:
+    """The pages that are files of this folder."""
+    return [folder + path.name for path in sorted((ROOT / "docs" / folder).glob("*.md"))]
 
 
 def on_files(files: Files, config: Any) -> Files:
