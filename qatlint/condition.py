@@ -104,7 +104,7 @@ def branches(before: Condition, test: Condition) -> tuple[Condition, Condition, 
         if contrary is None:
             continue
         then, other = both(before, short), both(before, contrary)
-        if len(short) == 1 or excludes(then, other):
+        if len(before) == 1 or excludes(then, other):
             return then, other, short, contrary
     raise AssertionError("a single literal has a negation")
 

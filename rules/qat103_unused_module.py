@@ -70,7 +70,8 @@ def check(trace: Trace) -> Iterator[Finding]:
         return
     executed = {m.key for m in trace.modules if trace.calls_of(m)}
     busy = {p for m in trace.modules if m.key in executed for p in (m.path, *(n.path for n in m.names))}
-    seen: set[str] = set()
+    # One of several objects, of which another may be anything.
+    seen = {m.path for m in trace.modules if m.kind is Kind.UNKNOWN}
     for module in trace.modules:
         if module.key in executed or module.path in busy or module.path in seen or not _judged(module):
             continue

@@ -155,3 +155,10 @@ def test_a_path_of_many_ways_is_told_from_those_that_left_it() -> None:
     test = frozenset({frozenset({6, 7}), frozenset({8, 9}), frozenset({10})})
     for branch in branches(path, test)[:2]:
         assert excludes(branch, literal(2)) and excludes(branch, literal(3))
+
+
+def test_branches_exclude_each_other_where_path_and_contrary_are_wide() -> None:
+    path = either(literal(2), literal(3))
+    shared = functools.reduce(both, [literal(atom) for atom in range(10, 13)])
+    then, other, _, _ = branches(path, both(shared, either(literal(4), literal(5))))
+    assert excludes(then, other)

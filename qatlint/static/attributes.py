@@ -64,6 +64,8 @@ MAPPINGS = frozenset(
     }
 )
 CONTAINER_METHODS = frozenset("append extend insert children named_children modules pop".split())
+NO_MODULE = ("function", "member")
+"""What is known of something callable that is no module of its own."""
 MAPPING_METHODS = frozenset("items keys values get update pop setdefault copy".split())
 
 
@@ -104,6 +106,8 @@ class Attributes(Statements):
     def _symbol_attribute(self, value: Symbol, name: str) -> Value:
         if name == "training" and value.origin == "config":
             return self.training()
+        if name == "forward" and value.origin == "config" and value.callable_hint not in NO_MODULE:
+            return value  # calling it runs the same
         return Symbol(
             self.intern(("attribute", value.key, name)),
             deps=value.deps,
@@ -121,10 +125,6 @@ class Attributes(Statements):
         options: list[tuple[int | str | None, Value]] = []
         for position, option in value.options:
             found = self.attribute(option, name, node, frame)
-            if isinstance(found, Method) and len(value.options) == 1:
-                return Method(found.function, value)
-            if isinstance(found, Builtin) and len(value.options) == 1:
-                return Builtin(found.name, value)
             options.append((position, found))
         if len(options) == 1:
             return self.nest(options[0][1], value.at)
@@ -364,7 +364,8 @@ class Attributes(Statements):
             merged = self.choose([(when, new), (TRUE, old.value)])
             value.attrs[key] = Item(merged, either(when, old.when), times, loops, node, frame.file)
         else:
-            merged = self.choose([(when, new), (old.when, old.value)])
+            # What it was before is meant elsewhere only: a wrapper of the old value does not run beside it.
+            merged = self.choose([(when, new), (both(old.when, negate(when)), old.value)])
             value.attrs[key] = Item(merged, either(when, old.when), times, loops, node, frame.file)
         if value.items is not None and isinstance(new, Instance) and new.is_module:
             if value.cls is not None and value.building and old is None:

@@ -81,9 +81,12 @@ class Calls(Execution):
             value = self.eval(keyword.value, frame)
             if keyword.arg is not None:
                 keywords[keyword.arg] = value
-            elif isinstance(value, Mapping) and not value.open:
+            elif isinstance(value, Mapping):
+                open_ = open_ or value.open
                 for name, item in value.entries.items():
-                    keywords[str(name)] = item.value
+                    # What may have been overwritten is not certain, but a module that stands there is given.
+                    if not value.open or self.may_run(item.value):
+                        keywords[str(name)] = item.value
             else:
                 open_ = True
         return Args(positional, keywords, open_)
@@ -252,7 +255,7 @@ class Calls(Execution):
                     value = self.call_at(inner, at, args, node, frame)
             frame.guard = outer
             return value
-        return self.call(option, args, node, frame)
+        return self.call(self.nest(option, at), args, node, frame)
 
     # -- functions -------------------------------------------------------------------------
 

@@ -214,8 +214,25 @@ class Counting(Naming):
         result = []
         for at in raw.at:
             other = self._equal_to(raw.guard, at.deps) if at.running else None
-            result.append(self.run.selector(other) if other is not None else at)
+            if other is not None:
+                result.append(self.run.selector(other))
+            else:
+                result.append(self._after_first(raw.guard, at))
         return tuple(result)
+
+    def _after_first(self, guard: Condition, at: At) -> At:
+        """The selection without its first position, where a test of the counter leaves that out."""
+        if not at.running or not isinstance(at.key, tuple) or at.key[0] != "loop" or at.turns is not None:
+            return at
+        later = [any(self._tells_first(-x, at) for x in term if x < 0) for term in guard]
+        if not later or not all(later):
+            return at
+        key = (*at.key, "after first")
+        return At(key, at.deps, running=True, low=at.low + 1, high=at.high, sure=at.sure)
+
+    def _tells_first(self, atom: int, at: At) -> bool:
+        position = self.run.positions.get(atom)
+        return position is not None and position.first and position.loop in at.deps
 
     def _equal_to(self, guard: Condition, loops: frozenset[int]) -> Value | None:
         """What the counter of one of the loops equals under the condition, when it is known."""

@@ -169,6 +169,9 @@ class Deciding(Machine):
 
     def _ordered(self, left: Value, op: ast.cmpop, right: Value, node: ast.expr) -> Condition:
         if isinstance(left, Index) or isinstance(right, Index):
+            in_first = self._first_or_later(left, op, right, node)
+            if in_first is not None:
+                return in_first
             index = left if isinstance(left, Index) else right
             assert isinstance(index, Index)
             return self._position(("fresh", next(self.numbers)), index, node)
@@ -181,6 +184,16 @@ class Deciding(Machine):
             return self.fresh(node, config)
         return literal(self.atom((type(op).__name__, a, b), node, config=config))
 
+    def _first_or_later(self, left: Value, op: ast.cmpop, right: Value, node: ast.expr) -> Condition | None:
+        """`i > 0` and the like of a counter that starts at 0: what tells the first turn from all others."""
+        if not isinstance(left, Index) or not isinstance(right, Const) or type(right.value) is not int:
+            return None
+        beyond = {ast.Gt: 1, ast.GtE: 0, ast.Lt: 0, ast.LtE: 1}[type(op)]
+        if right.value + beyond != left.offset + 1:
+            return None
+        first = self._equal(left, Const(left.offset), _equals(node, left.offset))
+        return negate(first) if isinstance(op, (ast.Gt, ast.GtE)) else first
+
     def _first_turn(self, loop: int, node: ast.expr) -> Condition:
         """The same test as `i == 0` of the loop's counter."""
         first = Const(0)
@@ -189,7 +202,8 @@ class Deciding(Machine):
     def _position(self, key: Hashable, index: Index, node: ast.expr, other: Value | None = None) -> Condition:
         """A test on a loop counter: equal to `other`, so it holds in one turn, or in most of them."""
         number = self.atom(key, node)
-        self.positions[number] = Position(index.loop, other is not None, other)
+        first = isinstance(other, Const) and other.value == index.offset
+        self.positions[number] = Position(index.loop, other is not None, other, first)
         return literal(number)
 
     def _contains(self, left: Value, right: Value, node: ast.Compare) -> Condition:
@@ -243,6 +257,8 @@ class Deciding(Machine):
                 return TRUE
             return self.fresh(node) if value.open or value.rest else FALSE
         if isinstance(value, Index):
+            if value.offset == 0:
+                return negate(self._first_turn(value.loop, _equals(node, 0)))
             return self._position(("truth", value.loop, value.offset), value, node)
         if isinstance(value, Pick):
             answers = {self.truth(v, node, frame) for _, v in value.options}
@@ -261,6 +277,12 @@ def _positive(node: ast.Compare, op: ast.cmpop) -> ast.Compare:
 
 def _is_none(node: ast.expr) -> ast.Compare:
     return ast.Compare(node, [ast.Is()], [ast.Constant(None)])
+
+
+def _equals(node: ast.expr, number: int) -> ast.Compare:
+    """`i == 0`, as what tells the first turn in `i > 0` or in `i`."""
+    counter = node.left if isinstance(node, ast.Compare) else node
+    return ast.Compare(counter, [ast.Eq()], [ast.Constant(number)])
 
 
 def _equality(node: ast.Compare, item: Item) -> ast.Compare:

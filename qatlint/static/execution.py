@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import TRUE, both
+from qatlint.static.attributes import NO_MODULE
 from qatlint.static.iteration import varies
 from qatlint.static.machine import Frame, RawCall, deps_of
 from qatlint.static.objects import Objects
@@ -150,8 +151,11 @@ class Execution(Objects):
                 made.made = False
             return made
         if self.phase == "forward":
-            if callee.origin == "config" and callee.callable_hint not in ("function", "member"):
-                self.record(callee, at, node, node.func, frame, "forward")
+            if callee.origin == "config" and callee.callable_hint not in NO_MODULE:
+                called: ast.expr = node.func
+                if isinstance(called, ast.Attribute) and called.attr == "forward":
+                    called = called.value
+                self.record(callee, at, node, called, frame, "forward")
             self.callbacks(callee.text or "", args, node, frame)
             return self.result(args, frame)
         return self.unknown(key=None)

@@ -10,6 +10,7 @@ from qatlint.static.expressions import Expressions
 from qatlint.static.machine import SOFT_LIMIT, UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
 from qatlint.static.values import (
     At,
+    Builtin,
     Choice,
     Const,
     Index,
@@ -17,6 +18,7 @@ from qatlint.static.values import (
     Item,
     LoopFrame,
     Mapping,
+    Method,
     Pick,
     Range,
     Seq,
@@ -396,6 +398,10 @@ class Iteration(Expressions):
             return Pick(value.options, outer + value.at)
         if isinstance(value, Choice):
             return Choice(tuple((w, self.nest(v, outer)) for w, v in value.options))
+        if isinstance(value, Method):
+            return Method(value.function, self.nest(value.receiver, outer))
+        if isinstance(value, Builtin):
+            return Builtin(value.name, self.nest(value.receiver, outer))
         if isinstance(value, Seq) and value.kind == "tuple":
             return Seq([Item(self.nest(i.value, outer), i.when) for i in value.items], "tuple")
         if isinstance(value, Mapping):

@@ -62,8 +62,10 @@ _NEVER_TRUE = frozenset(
 )
 # Calls whose result is the same whenever their arguments are (safe to test twice).
 _PURE = frozenset("len isinstance issubclass callable type abs min max sum int bool float str round".split())
+# Libraries in which nothing makes a module.
 _PLAIN = frozenset(
-    ("builtins", "math", "numpy", "np", "operator", "os", "re", "warnings", "logging", "itertools")
+    "builtins math numpy np operator os re warnings logging itertools cv2 PIL scipy onnxruntime tensorrt "
+    "tensorflow openvino".split()
 )
 
 _A_CLASS = Const(object)

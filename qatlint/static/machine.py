@@ -176,6 +176,8 @@ class Position(NamedTuple):
     """Holds in one turn only."""
     other: Value | None
     """What the counter is compared with, when it is a test for equality."""
+    first: bool
+    """Holds in the first turn, and in no other."""
 
 
 class Comparison(NamedTuple):

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Hashable, Iterator
 
-from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes
+from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes, implies
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
 from qatlint.static.modulefile import ClassDef, ModuleFile
@@ -159,9 +159,9 @@ class Naming:
         when: Condition,
         repeated: int | None,
     ) -> bool:
-        """Add a name; False when the module was met before."""
+        """Add a name; False when the module was met before on these paths."""
         known = self.named.get(identity)
-        fresh = known is None
+        fresh = known is None or not (known.when == TRUE or implies(when, known.when))
         if known is None:
             known = self.named[identity] = Named(target)
         node, file = item.node, item.file

@@ -23,11 +23,11 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
         if not isinstance(entry, ClassDef):
             continue
         for name, method in entry.methods.items():
-            if name in _SETUP or name in run.initialisers:
+            if name in _SETUP or attribute not in entry.read_in(name):
                 continue
-            if attribute in entry.read_in(name):
-                if id(method) in run.reached:
-                    return f"read in `{name}`"
+            if id(method) in run.reached:
+                return f"read in `{name}`"
+            if name not in run.initialisers or _called_later(entry, name, run):
                 unreached = unreached or f"only in `{name}`"
     for entry in project.subclasses(run.cls):
         for name in entry.methods:
@@ -36,6 +36,14 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
     if _read_elsewhere(run.cls, attribute):
         return "read through another object"
     return unreached
+
+
+def _called_later(cls: ClassDef, name: str, run: Interpreter) -> bool:
+    """Whether a method that the constructor runs is named in another one, which it does not run."""
+    return any(
+        other not in _SETUP and other not in run.initialisers and name in cls.read_in(other)
+        for other in cls.methods
+    )
 
 
 def _read_elsewhere(cls: ClassDef, attribute: str) -> bool:

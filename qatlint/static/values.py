@@ -451,14 +451,13 @@ class Method(Value):
 
 
 class Builtin(Value):
-    """A method of a modelled value (`list.append`, `ModuleList.insert`), as a Python function."""
+    """A method of a modelled value (`list.append`, `ModuleList.insert`)."""
 
-    __slots__ = ("name", "receiver", "run")
+    __slots__ = ("name", "receiver")
 
-    def __init__(self, name: str, receiver: Value, run: Callable[..., Value] | None = None) -> None:
+    def __init__(self, name: str, receiver: Value) -> None:
         self.name = name
         self.receiver = receiver
-        self.run = run
 
 
 class Partial(Value):

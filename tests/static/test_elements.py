@@ -1,0 +1,105 @@
+"""Elements of a loop that are one of several classes, and what is called on them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.static.sources import check_counts, findings, said
+
+LAYERS = """
+class Dense(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mlp = nn.Linear(8, 8)
+
+    def compute(self, x):
+        return self.mlp(x)
+
+class Routed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.router = nn.Linear(8, 8)
+
+    def compute(self, x):
+        return self.router(x)
+"""
+
+
+def stack(forward: str, made: str = "Dense() if first and i == 0 else Routed()") -> str:
+    return LAYERS + (
+        "class Model(nn.Module):\n"
+        "    def __init__(self, n, first, cfg):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.ModuleList()\n"
+        "        for i in range(n):\n"
+        f"            self.layers.append({made})\n"
+        "    def forward(self, x):\n"
+        f"        {forward}\n"
+        "        return x\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "for layer in self.layers: x = layer.compute(x)",
+        "for i in range(len(self.layers)): x = self.layers[i].compute(x)",
+        "for i, layer in enumerate(self.layers): x = layer.compute(x)",
+    ],
+)
+def test_a_method_of_one_of_two_classes_runs_once_per_element(forward: str) -> None:
+    assert findings(stack(forward), "QAT101") == []
+
+
+def test_a_method_that_is_called_twice_on_each_element_is_shared() -> None:
+    text = stack("for layer in self.layers: x = layer.compute(layer.compute(x))")
+    assert said(findings(text, "QAT101")) == {("QAT101", "layers.*.mlp"), ("QAT101", "layers.*.router")}
+
+
+def test_a_method_of_one_object_that_stands_everywhere_is_shared() -> None:
+    text = LAYERS + (
+        "class Model(nn.Module):\n"
+        "    def __init__(self, n, first):\n"
+        "        super().__init__()\n"
+        "        one = Dense() if first else Routed()\n"
+        "        self.layers = nn.ModuleList([one for _ in range(n)])\n"
+        "    def forward(self, x):\n"
+        "        for layer in self.layers:\n"
+        "            x = layer.compute(x)\n"
+        "        return x\n"
+    )
+    assert len(findings(text, "QAT101")) == 2
+
+
+BUILT = """
+REG = {}
+
+def build_one(cfg):
+    if isinstance(cfg, list):
+        return nn.Sequential(*[REG[c.type](c) for c in cfg])
+    return REG[cfg.type](cfg)
+"""
+
+
+def test_forward_by_name_of_what_a_builder_made_runs_it_once_per_element() -> None:
+    text = BUILT + stack("for layer in self.layers: x = layer.forward(x)", "build_one(cfg)")
+    assert findings(text, "QAT101") == []
+    check_counts(text, {"layers.*": "1 1"})
+
+
+def test_forward_by_name_twice_is_shared() -> None:
+    text = BUILT + stack("for layer in self.layers: x = layer.forward(layer.forward(x))", "build_one(cfg)")
+    assert {f.subject for f in findings(text, "QAT101")} == {"layers.*"}
+
+
+@pytest.mark.parametrize("test", ["i > 0", "i >= 1", "i != 0", "i", "not i < 1", "not i <= 0"])
+def test_the_first_entry_runs_apart_from_all_others(test: str) -> None:
+    apart = f"x = self.layers[0](x)\n        for i, layer in enumerate(self.layers):\n            if {test}: x = layer(x)"
+    assert findings(stack(apart, "nn.Linear(8, 8)"), "QAT101") == []
+
+
+@pytest.mark.parametrize("test", ["i >= 0", "i < 3", "i != 1"])
+def test_other_tests_of_the_counter_do_not_leave_the_first_entry_out(test: str) -> None:
+    apart = f"x = self.layers[0](x)\n        for i, layer in enumerate(self.layers):\n            if {test}: x = layer(x)"
+    found = findings(stack(apart, "nn.Linear(8, 8)"), "QAT101")
+    assert len(found) == 1
