@@ -66,14 +66,14 @@ horizon_facts E.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from qatlint.clone_plan import plan_clone
 from qatlint.condition import excludes
 from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
-from qatlint.trace import Call, Kind, Module, On, Times, Trace, Usage
+from qatlint.trace import Call, Kind, Module, On, Span, Times, Trace, Usage
 from qatlint.usage import usage, usage_of_calls
 from qatlint.words import call_places, chosen_words, class_words, given_words, times_words
 
@@ -96,8 +96,20 @@ def check(trace: Trace) -> Iterator[Finding]:
         if used.shared:
             by_path.setdefault(module.path, []).append((module, used))
     for path, shared in by_path.items():
-        if _can_be_shown(trace, shared):
+        if _can_be_shown(trace, shared) and not _said_of_holder(trace, path, by_path):
             yield _finding(trace, path, shared)
+
+
+def _said_of_holder(trace: Trace, path: str, by_path: Mapping[str, list[tuple[Module, Usage]]]) -> bool:
+    """Whether the same calls are reported of what holds it: on some paths it stands there itself."""
+    here = _places(trace, by_path[path])
+    return any(
+        path.startswith(f"{holder}.") and here <= _places(trace, shared) for holder, shared in by_path.items()
+    )
+
+
+def _places(trace: Trace, shared: list[tuple[Module, Usage]]) -> set[Span]:
+    return {c.inside or c.span for m, _ in shared for c in trace.calls_of(m) if not c.other_element}
 
 
 def _can_be_shown(trace: Trace, shared: list[tuple[Module, Usage]]) -> bool:
@@ -201,3 +213,6 @@ def _related(module: Module, place: Call, places: list[Call], implied: list[Call
         if other not in places:
             yield Related(other.span, "also run here, by the container that holds it")
     yield Related(module.definition, f"`{module.path}` is made here")
+    for name in module.names[1:]:
+        if name.registered and name.span != module.definition:
+            yield Related(name.span, f"also held as `{name.path}`")

@@ -71,6 +71,7 @@ from qatlint.words import class_words
 def check(trace: Trace) -> Iterator[Finding]:
     """One finding per instance that is held more than once."""
     inside = (trace.owner, *trace.bases)
+    held: list[frozenset[str]] = []
     for module in trace.modules:
         if module.kind is Kind.LOSS or not module.names:
             continue
@@ -89,7 +90,15 @@ def check(trace: Trace) -> Iterator[Finding]:
         elif module.origin != "parameter" and (
             len(module.names) > 1 or any(n.repeated != 1 for n in module.names)
         ):
+            paths = frozenset(n.path for n in module.names)
+            if any(_is_inside(paths, holders) for holders in held):
+                continue  # what is inside of one instance is one, too
+            held.append(paths)
             yield _repeated(trace, module)
+
+
+def _is_inside(paths: frozenset[str], holders: frozenset[str]) -> bool:
+    return len(holders) > 1 and all(any(p.startswith(f"{h}.") for h in holders) for p in paths)
 
 
 def _is_graft(name: Name) -> bool:
