@@ -44,9 +44,9 @@ _PLAIN: dict[Kind, str] = {
     "StochasticDepth",
     Kind.IDENTITY: "Identity",
     Kind.POOLING: (
-        "MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveAvgPool1d AdaptiveAvgPool2d "
-        "AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d LPPool1d LPPool2d "
-        "MaxUnpool1d MaxUnpool2d MaxUnpool3d FractionalMaxPool2d GridSample RoIAlign MultiScaleRoIAlign"
+        "MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d "
+        "AdaptiveMaxPool3d LPPool1d LPPool2d MaxUnpool1d MaxUnpool2d MaxUnpool3d FractionalMaxPool2d "
+        "GridSample RoIAlign MultiScaleRoIAlign"
     ),
     Kind.RESHAPE: (
         "Flatten Unflatten PixelShuffle PixelUnshuffle ChannelShuffle Fold Unfold ZeroPad1d ZeroPad2d "
@@ -54,7 +54,8 @@ _PLAIN: dict[Kind, str] = {
         "ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d Upsample UpsamplingNearest2d "
         "UpsamplingBilinear2d Interpolate"
     ),
-    Kind.OTHER: "BevPoolV2 LocalResponseNorm CosineSimilarity PairwiseDistance CrossMapLRN2d",
+    Kind.OTHER: "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d BevPoolV2 LocalResponseNorm "
+    "CosineSimilarity PairwiseDistance CrossMapLRN2d",
 }
 
 _WEIGHTED: dict[Kind, str] = {

@@ -2,7 +2,8 @@
 
 Source: horizon_facts E (priority of splits, ranges averaged over calls, inner modules of LayerNorm and
 Div), D (a shared convolution or batch norm does not fuse; a ReLU that runs more often than the convolution
-before it is left alone), C2 (DeQuantStub is exempt).
+before it is left alone), C2 (DeQuantStub is exempt), I2 (what passes the scale through). Whether a class has
+a scale of its own is said in `ops.toml`; a test holds the sentences against it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _WHY: dict[Kind, str] = {
     Kind.FLOAT_FUNCTIONAL: "the outputs of all its operations are quantised with one scale, averaged over "
     "their ranges",
     Kind.LUT_ACTIVATION: "its lookup table and output scale are fitted to all calls at once",
-    Kind.RELU: "one output scale serves all calls, and it fuses with no layer that runs less often",
+    Kind.RELU: "it passes the scale through, but it fuses with no layer that runs less often",
     Kind.ACTIVATION: "one output scale serves all calls",
     Kind.SOFTMAX: "its inner exp, sum and reciprocal keep one scale each for all calls",
     Kind.GEMM: "one output scale serves all calls, and it does not fuse with another add or activation at "
