@@ -100,8 +100,7 @@ class _Reader:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
-                match = _COMMENT.search(token.string)
-                if match is not None:
+                for match in _COMMENT.finditer(token.string):
                     self._comment(token, match)
             elif token.type == tokenize.INDENT:
                 self._blocks.append(self._header or [])

@@ -82,9 +82,11 @@ def _extended(comment: str, ours: re.Match[str], codes: Iterable[str], reason: s
     """A comment that ignores these codes, too, and has this reason beside its own."""
     there = [word.strip() for word in ours[1].split(",") if word.strip()]
     listed = ", ".join([*there, *(code for code in codes if code not in there)])
-    old = comment[ours.end() :].rstrip()
+    old, sign, behind = comment[ours.end() :].partition("#")
+    old = old.rstrip()
     reasons = old if reason in old else f"{old}; {reason}" if old else reason
-    return f"{comment[: ours.start()]}# qatlint: ignore[{listed}] {reasons}"
+    others = f"  {sign}{behind}" if sign else ""
+    return f"{comment[: ours.start()]}# qatlint: ignore[{listed}] {reasons}{others}"
 
 
 def _statements(text: str) -> Iterator[_Statement]:

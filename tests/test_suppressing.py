@@ -31,6 +31,11 @@ Q = "# qatlint: ignore[QAT101]"
         ("x = f(a)   \r\ny\r\n", 1, f"x = f(a)  {Q} why\r\ny\r\n"),
         ("x = f(a)\ry\r", 2, f"x = f(a)\ry  {Q} why\r"),
         ("x = f(a)  # noqa: E501\n", 1, f"x = f(a)  # noqa: E501  {Q} why\n"),
+        (
+            "x = f(a)  # qatlint: ignore-file[QAT103] made\n",
+            1,
+            f"x = f(a)  # qatlint: ignore-file[QAT103] made  {Q} why\n",
+        ),
         ("x = f(  # one\n    a,\n)\n", 2, f"x = f(  # one\n    a,  {Q} why\n)\n"),
         ("x = f(a) + \\\n    f(b)\n", 1, f"x = f(a) + \\\n    f(b)  {Q} why\n"),
         ('x = f("""a\n# b\n""", c)\n', 1, f'x = f("""a\n# b\n""", c)  {Q} why\n'),
@@ -54,6 +59,10 @@ def test_a_comment_goes_where_it_holds(before: str, line: int, after: str) -> No
     [
         ("x  # qatlint: ignore[QAT102]\n", "x  # qatlint: ignore[QAT102, QAT101] why\n"),
         ("x  # qatlint: ignore[QAT102] old\n", "x  # qatlint: ignore[QAT102, QAT101] old; why\n"),
+        (
+            "x  # qatlint: ignore[QAT102] old # noqa\n",
+            "x  # qatlint: ignore[QAT102, QAT101] old; why  # noqa\n",
+        ),
         ("x  # qatlint: ignore[QAT102] so why\n", "x  # qatlint: ignore[QAT102, QAT101] so why\n"),
         ("x  # noqa  # qatlint:ignore[ QAT102 ]\n", "x  # noqa  # qatlint: ignore[QAT102, QAT101] why\n"),
         (
