@@ -14,7 +14,7 @@ from qatlint.finding import Finding, Safety, Severity
 from qatlint.horizon.ops import Confidence
 from qatlint.horizon.sharing import severity
 from qatlint.runtime import counts, dequants, dtypes, fuse
-from qatlint.runtime.counts import Count
+from qatlint.runtime.counts import Count, Edge
 from qatlint.runtime.dequants import Precision
 from qatlint.runtime.edges import pattern
 from qatlint.runtime.flow import Flow
@@ -58,6 +58,20 @@ def _class_of(finding: Finding) -> _Class:
     return _class(finding.span.path, finding.owner)
 
 
+def _grouped(shared: Sequence[_Shared]) -> list[str]:
+    """One sentence for all that are run again by the same calls: a network repeats its blocks."""
+    groups: dict[str, list[Count]] = {}
+    for one in shared:
+        groups.setdefault(one.why, []).append(one.leaf)
+    said = []
+    for why, counts_of in groups.items():
+        times = sorted({count.times for count in counts_of})
+        often = f"{times[0]} times" if len(times) == 1 else f"{times[0]} to {times[-1]} times"
+        more = f" and {len(counts_of) - 1} more run" if len(counts_of) > 1 else " runs"
+        said.append(f"{counts_of[0].path}{more} {often}: {why}")
+    return said
+
+
 class Forward(NamedTuple):
     """A forward that was recorded."""
 
@@ -74,7 +88,7 @@ class _Shared(NamedTuple):
     fixable: bool
     why: str
     installed: bool = False
-    """It is run again by classes of an installed library only."""
+    """It is run again by what is installed only."""
 
 
 class Judge:
@@ -112,13 +126,14 @@ class Judge:
         fixable = [shared for shared in self._shared if shared.fixable]
         if fixable:
             summary += f", {len(fixable)} of which can be fixed"
-        left = [shared for shared in self._shared if not shared.fixable]
-        installed = sum(shared.installed for shared in left)
+        left = [shared for shared in self._shared if not shared.fixable and not shared.installed]
+        installed = [shared for shared in self._shared if shared.installed]
         if installed:
-            summary += f", {installed} in libraries, where qatlint fixes nothing"
+            summary += f", {len(installed)} in libraries, where qatlint fixes nothing"
         details = [
             f"{shared.leaf.path} runs {shared.leaf.times} times: {shared.why}" for shared in (*fixable, *left)
         ]
+        details += _grouped(installed)
         split = [count for count in self._old_counts if _matters(count) and self._times(count.path) <= 1]
         details += [f"{c.path} ran {c.times} times, {self._now(c.path)}" for c in split]
         return Point("calls", "one call per module", not fixable, summary, tuple(details))
@@ -133,10 +148,9 @@ class Judge:
 
     def _judged(self, count: Count) -> _Shared:
         reasons = []
-        own = [
-            edge for edge in count.edges if not is_installed(self._classes[edge.owner].source, self._folder)
-        ]
-        for edge in own:
+        for edge in count.edges:
+            if is_installed(self._classes[edge.owner].source, self._folder):
+                continue
             subject = edge.child[len(edge.owner) + 1 :] if edge.owner else edge.child
             for known in self._findings_in(edge.owner):
                 if known.finding.subject in (pattern(subject), subject):
@@ -146,16 +160,24 @@ class Judge:
                     reasons.append(why)
         if reasons:
             return _Shared(count, False, reasons[0])
+        own = [edge for edge in count.edges if not self._is_outside(edge)]
         if count.edges and not own:
-            facts = self._classes[count.edges[0].owner]
-            name = facts.class_name.rpartition(":")[2]
-            where = f"`{name}`, which runs it again, stands outside the project ({shown(facts.source)})"
-            return _Shared(count, False, f"{where}: qatlint cannot fix it there, only in a copy", True)
+            edge = count.edges[0]
+            owner = edge.owner_class.rpartition(":")[2]
+            where = f" at {shown(edge.places[0].path)}:{edge.places[0].line}" if edge.places else ""
+            said = f"`{owner}` does that{where}, outside the project"
+            return _Shared(count, False, f"{said}: qatlint cannot fix it there, only in a copy", True)
         where = "".join(f" at {shown(p.path)}:{p.line}" for e in own[:1] for p in e.places[:1])
         if own and not count.generated and count.kind not in _WEIGHTED:
             if any(edge.child == count.path for edge in own):
                 return _Shared(count, True, f"it is run again{where}, which no finding names")
         return _Shared(count, False, f"no finding names what runs it again{where}")
+
+    def _is_outside(self, edge: Edge) -> bool:
+        """Whether the calls stand in what is installed, which a class of the project may inherit."""
+        return is_installed(self._classes[edge.owner].source, self._folder) or (
+            bool(edge.places) and all(is_installed(place.path, self._folder) for place in edge.places)
+        )
 
     def _findings_in(self, path: str) -> list[Known]:
         """The findings in the class of a module, or in one of its bases."""
@@ -188,7 +210,9 @@ class Judge:
         if not old and not new:
             summary = "no fusable sequence ran"
         details = [f"lost: {self._words(self._after, fusion)}" for _, fusion in lost]
-        details += [self._words(self._after, f) for f in new if not f.whole and f not in [x for _, x in lost]]
+        details += [f"can be fixed: {self._words(self._after, f)}" for f in waiting]
+        told = [*(fusion for _, fusion in lost), *waiting]
+        details += [self._words(self._after, f) for f in new if not f.whole and f not in told]
         details += [
             f"fused now: {_chain(*pair.after)}" for pair in found.better if pair.after and pair.after[1].whole
         ]

@@ -113,10 +113,9 @@ def test_new_keys_are_mapped_and_a_checkpoint_is_converted(
 def test_a_model_that_cannot_be_built_gives_2_and_its_own_line(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["verify", "m.py:broken", "--inputs", "m:inputs"]) == 2
-    said = capsys.readouterr().err
     assert main(["verify", "m.py:broken", "--inputs", "m:inputs", "--output-format", "json"]) == 2
-    told = json.loads(capsys.readouterr().out)["error"]
+    out, said = capsys.readouterr()
+    told = json.loads(out)["error"]
     assert told["message"].endswith("ValueError: no weights here")
     assert (told["frames"][0]["function"], told["hint"], told["printed"]) == ("broken", "", "")
     assert "building the model with `m.py:broken`: ValueError: no weights here" in said

@@ -17,7 +17,8 @@ LIBRARY = "/env/lib/python3/site-packages/nets/blocks.py"
 
 
 def running_twice(**facts: object) -> Recording:
-    """A block that runs one activation twice; `facts` are what else is known of the block."""
+    """A block that runs one activation twice, in the file that the last of its classes has; `facts` are what
+    else is known of the block."""
     forward = Forward()
     x = forward.input()
     with forward.run("block", "nets.blocks:Block"):
@@ -30,7 +31,10 @@ def running_twice(**facts: object) -> Recording:
             return module._replace(**facts)  # type: ignore[arg-type]
         return module if module.leaf else module._replace(source=f"{PROJECT}/net.py")
 
-    return recording._replace(modules=tuple(map(changed, recording.modules)))
+    modules = {module.path: module for module in map(changed, recording.modules)}
+    file = [modules["block"].source, *modules["block"].mro_sources][-1]
+    executions = [e._replace(place=e.place and e.place._replace(path=file)) for e in recording.executions]
+    return recording._replace(modules=tuple(modules.values()), executions=tuple(executions))
 
 
 def finding(path: str, owner: str, subject: str = "relu") -> Known:
@@ -67,10 +71,17 @@ def test_what_a_library_runs_again_is_said_and_fails_nothing() -> None:
     assert point.holds
     assert point.summary.endswith("1 in libraries, where qatlint fixes nothing")
     assert point.details == (
-        "block.relu runs 2 times: `Block`, which runs it again, stands outside the project "
-        f"({os.path.join('nets', 'blocks.py')}): qatlint cannot fix it there, only in a copy",
+        f"block.relu runs 2 times: `Block` does that at {os.path.join('nets', 'blocks.py')}:7, outside the "
+        "project: qatlint cannot fix it there, only in a copy",
     )
     assert sources(recording, PROJECT) == [f"{PROJECT}/net.py"]
+
+
+def test_what_a_class_inherits_from_a_library_is_the_library_s() -> None:
+    inherits = {"source": f"{PROJECT}/blocks.py", "mro": ("nets.blocks:Block",), "mro_sources": (LIBRARY,)}
+    point = calls(running_twice(**inherits))
+    assert point.holds
+    assert f"does that at {os.path.join('nets', 'blocks.py')}:7, outside the project" in point.details[0]
 
 
 def test_a_project_that_lies_among_libraries_is_a_project() -> None:

@@ -161,10 +161,6 @@ def tidies():
     return Net()
 
 
-def asks():
-    return input("which model? ")
-
-
 def gives_a_tensor():
     return torch.ones(1)
 
@@ -234,7 +230,6 @@ def test_memory_is_limited(tmp_path: Path) -> None:
         ("m:lazy", "weights that its first forward makes"),
         ("m:gives_up", "building the model with `m:gives_up`: KeyboardInterrupt"),
         ("m:vandal", "building the model with `m:vandal`: Mute: (its text cannot be had: ValueError)"),
-        ("m:asks", "EOFError: EOF when reading a line"),
     ],
 )
 def test_what_went_wrong_is_said_in_one_sentence(tmp_path: Path, build: str, says: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from qatlint.runtime.child.behaviour import observe, record  # noqa: E402
 from qatlint.runtime.child.differences import compare  # noqa: E402
 from qatlint.runtime.child.held import Held, Kept, differences  # noqa: E402
 from qatlint.runtime.child.keys import load_into, packed, state_of  # noqa: E402
+from qatlint.runtime.child.load import hand_over  # noqa: E402
 from qatlint.runtime.child.pieces import drained  # noqa: E402
-from qatlint.runtime.child.trouble import Trouble  # noqa: E402
+from qatlint.runtime.child.trouble import Stage, Trouble, describe, stage  # noqa: E402
+from qatlint.runtime.target import Target  # noqa: E402
 from tests.runtime.child.models import Forward, words  # noqa: E402
 
 X = torch.arange(8.0).reshape(2, 4)
@@ -290,6 +293,30 @@ def test_hooks_may_rename_keys_and_may_fail() -> None:
     hook = lambda state, *rest: state["no such key"]  # noqa: E731
     model._register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
     assert load_into(model, state_of(model)).error == "KeyError: 'no such key'"
+
+
+def unpicklable() -> Any:
+    return (number for number in range(3))
+
+
+def test_inputs_that_cannot_be_handed_over_are_refused(tmp_path: Path) -> None:
+    inputs = Target("", __file__, "", unpicklable.__name__)
+    with pytest.raises(Trouble, match="the inputs cannot be handed to the other version"):
+        hand_over(inputs, 0, str(tmp_path / "inputs.pt"))
+
+
+def test_errors_are_told_whatever_they_are() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert describe(Mute())["message"].endswith("Mute: (its text cannot be had: ValueError)")
+    assert len(describe(ValueError("z" * 1_000_000))["message"]) < 30_000
+    asked = describe(EOFError("EOF when reading a line"))
+    assert asked["hint"].startswith("this is a fault of qatlint")
+    with pytest.raises(Stage) as caught, stage("running"):
+        raise EOFError("EOF when reading a line")
+    assert "has no standard input" in describe(caught.value)["hint"]
 
 
 def test_clocks_are_kept_as_they_are() -> None:
