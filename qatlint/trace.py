@@ -169,6 +169,109 @@ class Call(NamedTuple):
     """The innermost dynamic block around it that the owner's forward entered; None: the forward itself."""
 
 
+class Varies(Enum):
+    """Why nobody can say, when the model is built, whether or how often a loop or branch runs."""
+
+    DATA = "data"
+    """Values of tensors decide."""
+    SHAPE = "shape"
+    """The shape or the length of an input does."""
+    RANDOM = "random"
+    STATE = "state"
+    """An attribute that forward changes does."""
+    UNPROVEN = "unproven"
+    """Nothing says that it is always the same: an argument, the result of a call."""
+    STATIC = "static"
+    """The constructor decides."""
+
+
+class Region(NamedTuple):
+    """A loop, or one side of a branch, in the forward of the owner or in what it calls."""
+
+    number: int
+    span: Span
+    """The whole statement, or the expression of a comprehension or a call."""
+    header: Span
+    """`for x in xs`, `if x.any()`, without the body."""
+    written: str
+    """The header in one line of source."""
+    statement: str
+    """`for`, `while`, `if`, `else`, `comprehension`, or `call` (`map`, `multi_apply`)."""
+    varies: Varies
+    why: str
+    """What decides, as written (`self.memory`, `num_cameras`); "" where there is no name for it."""
+    owner: str
+    """`package.module:Class` whose body holds it, `package.module:function` for a plain function."""
+    function: str
+    receiver: str
+    """How the code there calls the owner: `self`; "" where it has no name for it."""
+
+    @property
+    def loops(self) -> bool:
+        """Whether it is a loop."""
+        return self.statement not in ("if", "else")
+
+
+class Standing(NamedTuple):
+    """An op stands in a region."""
+
+    region: int
+    statement: Span | None
+    """The statement of the region's body that runs the op, itself or through calls."""
+
+
+class Op(NamedTuple):
+    """An operation on tensors that the owner's own forward runs: a function, an operator, or a module.
+
+    What stands in the forward of a child is the child's. `inputs` are the numbers of the ops whose results
+    it takes, as far as they are known.
+    """
+
+    number: int
+    name: str
+    """As `qatlint.horizon.ops` names it; "" for a module that the table does not have."""
+    written: str
+    """`+`, `torch.cat`, `.softmax()`, `self.proj[...]`."""
+    span: Span
+    owner: str
+    """As that of a region."""
+    function: str
+    inputs: tuple[int, ...] = ()
+    operands: int = 1
+    """How many tensors it takes."""
+    role: str = ""
+    """Its place in a fusable sequence: `root` (a convolution, or one with its norm), `bn`, `add`, `relu`."""
+    is_module: bool = False
+    inside: tuple[Standing, ...] = ()
+    """The regions around it, outermost first."""
+    scope: Scope | None = None
+    """The innermost dynamic block around it."""
+    via: tuple[Span, ...] = ()
+    """Calls through which it was reached, outermost first."""
+
+
+class Block(NamedTuple):
+    """A `Tracer.dynamic_block` that the owner's forward enters."""
+
+    scope: Scope
+    statement: Span
+    """The whole `with` statement."""
+    owner: str
+    function: str
+    named: str
+    """How its name is written: `literal`, `built` (of something that may change), or `` for no name."""
+    module: bool
+    """False where its first argument is certainly not a module."""
+    imported: bool
+    """False where nothing gives `Tracer` a meaning."""
+    around: Span | None
+    """A loop that is the first thing in it."""
+    inside: tuple[int, ...] = ()
+    """The regions around it, outermost first."""
+    within: Scope | None = None
+    """The block around it."""
+
+
 class Module(NamedTuple):
     """One module instance (or one family of them: `layers.*`) that an owner holds."""
 
@@ -252,6 +355,11 @@ class Trace(NamedTuple):
     """Conditions that hold on every path that does not raise."""
     notes: tuple[str, ...] = ()
     """What could not be followed, in words."""
+    ops: tuple[Op, ...] = ()
+    """In order of execution; only for a class that may have dynamic code (see `static.prospects`)."""
+    regions: tuple[Region, ...] = ()
+    """Those with something in them, by number: `regions[n].number == n`."""
+    blocks: tuple[Block, ...] = ()
 
     def calls_of(self, module: Module) -> tuple[Call, ...]:
         return tuple(c for c in self.calls if c.module == module.key)

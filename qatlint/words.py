@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qatlint.trace import Call, Chosen, Loop, Module, Times
+from qatlint.trace import Call, Chosen, Loop, Module, Region, Times, Varies
 
 
 def times_words(times: Times, calls: Sequence[Call] = ()) -> str:
@@ -67,3 +67,33 @@ def call_places(calls: Sequence[Call]) -> list[Call]:
         key = (span.path, span.line, span.column, span.end_line, span.end_column)
         places.setdefault(key, call)
     return list(places.values())
+
+
+def varies_words(region: Region) -> str:
+    """What decides whether, or how often, a region runs: `depends on the shape of an input`."""
+    if region.varies is Varies.STATE:
+        return (
+            f"depends on `{region.why}`, which forward changes"
+            if region.why
+            else "depends on what forward changes"
+        )
+    if region.varies is Varies.UNPROVEN:
+        return (
+            f"is not fixed when the model is built (`{region.why}`)"
+            if region.why
+            else "is not known to be fixed"
+        )
+    return {
+        Varies.DATA: "depends on values of tensors",
+        Varies.SHAPE: "depends on the shape of an input",
+        Varies.RANDOM: "is random",
+        Varies.STATIC: "is fixed when the model is built",
+    }[region.varies]
+
+
+def listed(words: Sequence[str], most: int = 4) -> str:
+    """`a`, `b` and 3 more."""
+    shown = list(words[:most])
+    if len(words) > most:
+        shown.append(f"{len(words) - most} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

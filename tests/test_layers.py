@@ -26,7 +26,7 @@ IO = {
     "suppress",
     "suppressing",
 }
-JUDGING = {"usage", "words", "clone_plan"}
+JUDGING = {"usage", "words", "clone_plan", "dynamic_plan", "fusable"}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -39,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "usage": VALUES,
     "words": VALUES,
     "clone_plan": VALUES | {"usage"},
+    "fusable": VALUES,
+    "dynamic_plan": VALUES | {"fusable"},
     "horizon": VALUES,
     "static": VALUES | {"usage", "horizon"},
     "rule": VALUES,

@@ -18,11 +18,6 @@ from typing import Any, NamedTuple
 from qatlint.horizon.modules import facts_of
 from qatlint.trace import Kind
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 class Result(Enum):
     """What an operation gives when it is given quantised tensors."""
@@ -160,6 +155,11 @@ def meanings() -> tuple[Meaning, ...]:
     return _table().meanings
 
 
+def becomes_of(name: str) -> str:
+    """What prepare puts in the place of the operation of this name; "" when nothing."""
+    return next((m.becomes for m in meanings() if m.name == name), "")
+
+
 def source_text(tag: str) -> str:
     """A source in words. Raises KeyError for a tag that the table does not have."""
     return _table().sources[tag]
@@ -175,6 +175,10 @@ class _Table(NamedTuple):
 
 @cache
 def _table() -> _Table:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     path = Path(__file__).with_name("ops.toml")
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     all_of_them = tuple(_meanings(raw["groups"]))

@@ -59,7 +59,7 @@ class Interpreter(Library):
         try:
             self.build(root)
             self.phase = "forward"
-            self._run_forward(root)
+            self.run_forward(root)
         except (OutOfSteps, RecursionError):
             self.incomplete = True
             self.notes.add("too large: only the first part was followed")
@@ -100,7 +100,8 @@ class Interpreter(Library):
             self.supposing -= 1
         return self.narrow(value, when) is argument
 
-    def _run_forward(self, root: Instance) -> None:
+    def run_forward(self, root: Instance) -> None:
+        """Run the forward of an object that was built."""
         entry = self.lookup(self.cls, "forward", None)
         if entry is not None and isinstance(entry[1], _FunctionNode) and not _abstract(entry[1]):
             self.has_forward = True

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.source import nodes
 
-_MUTATORS = frozenset(
+MUTATORS = frozenset(
     "append extend insert pop popitem clear update add discard remove setdefault popleft appendleft".split()
 )
 _FILLED = frozenset(("out", "generator"))
@@ -82,7 +82,7 @@ def _changed_by_call(call: ast.Call, aliases: dict[str, str]) -> str:
     callee = call.func
     if isinstance(callee, ast.Attribute):
         in_place = callee.attr.endswith("_") and not callee.attr.endswith("__")
-        if in_place or callee.attr in _MUTATORS:
+        if in_place or callee.attr in MUTATORS:
             changed = _root(callee.value, aliases)
             if changed:
                 return changed

@@ -32,7 +32,7 @@ MODULE_BASES = frozenset(
     "PreTrainedModel BaseDetector BaseDenseHead".split()
 )
 _TRAINING_CLASS = re.compile(
-    r"(Loss|Losses|LossBase|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor)\d*$"
+    r"(Loss|Losses|LossBase|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor)\d*$"
 )
 
 

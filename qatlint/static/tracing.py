@@ -14,7 +14,9 @@ from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
 from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.naming import DEPTH, Named, Target
+from qatlint.static.observed import observe
 from qatlint.static.project import Project
+from qatlint.static.prospects import may_be_dynamic
 from qatlint.static.repeatable import changing_call, children_of, kept_state
 from qatlint.static.source import Unreadable, nodes
 from qatlint.static.usedness import how_used
@@ -22,6 +24,7 @@ from qatlint.static.values import (
     Instance,
     Symbol,
 )
+from qatlint.static.watching import Watching
 from qatlint.static.written import has_room_after_super, site_of
 from qatlint.trace import Call, Kind, Module, Name, Span, Trace
 from qatlint.usage import Counted, count
@@ -33,14 +36,18 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
     With `for_people` every condition can be quoted; rules quote those of shared modules only, and text
     of source is slow to make.
     """
-    interpreter = Interpreter(project, cls)
+    kind = Watching if may_be_dynamic(project, cls) else Interpreter
+    interpreter = kind(project, cls)
     interpreter.interpret()
     opened = interpreter.opened_by()
     if opened:
         interpreter.close()
-        interpreter = Interpreter(project, cls, opened)
+        interpreter = kind(project, cls, opened)
         interpreter.interpret()
     trace = _Tracer(project, interpreter).trace(for_people)
+    if isinstance(interpreter, Watching):
+        seen = observe(interpreter)
+        trace = trace._replace(ops=seen.ops, regions=seen.regions, blocks=seen.blocks)
     interpreter.close()
     return trace
 

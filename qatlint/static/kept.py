@@ -1,0 +1,78 @@
+"""Attributes that forward changes, read from the syntax: what one run leaves behind for the next."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.mutation import MUTATORS
+from qatlint.static.source import children
+
+
+def kept_by_forward(classes: Iterable[ClassDef]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the attributes of `self` that forward, or a method it leads to, assigns; and that it fills.
+
+    What happens under `if self.training` is left out: it does not run on the chip.
+    """
+    methods: dict[str, list[ast.AST]] = {}
+    for cls in classes:
+        for name, method in cls.methods.items():
+            methods.setdefault(name, []).append(method)
+    assigned: set[str] = set()
+    filled: set[str] = set()
+    waiting = [name for name in methods if name.startswith("forward")]
+    seen = {"__init__"}
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for definition in methods.get(name, ()):
+            for node in _deployed(definition):
+                attribute = _attribute(node)
+                if attribute and attribute in methods:
+                    waiting.append(attribute)
+                assigned.update(_assigned(node))
+                filled.add(_filled(node))
+    return frozenset(assigned - {"training"}), frozenset(filled)
+
+
+def _deployed(root: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that may run outside of training."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, ast.If) and _asks_for_training(node.test):
+            stack += [node.test, *node.orelse]
+        else:
+            stack += children(node)
+
+
+def _asks_for_training(test: ast.expr) -> bool:
+    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+    return any(isinstance(p, ast.Attribute) and p.attr == "training" for p in parts)
+
+
+def _attribute(node: ast.AST) -> str:
+    """`x` for `self.x`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        return node.attr
+    return ""
+
+
+def _assigned(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        yield _attribute(node)
+    elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        yield _attribute(node.value)
+    elif isinstance(node, ast.AugAssign):
+        yield _attribute(node.target)
+
+
+def _filled(node: ast.AST) -> str:
+    """`self.queue.append(x)`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+        return _attribute(node.func.value)
+    return ""

@@ -1,0 +1,182 @@
+"""From a class that was watched to the ops, regions and blocks of its Trace."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from qatlint.static.machine import NOWHERE, EnteredBlock
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.natures import Cause, heaviest
+from qatlint.static.source import Source
+from qatlint.static.watching import RawBlock, RawOp, RawRegion, Watching
+from qatlint.trace import Block, Op, Region, Scope, Span, Standing, Varies
+
+_LENGTH = 60
+"""Characters of source that a message quotes."""
+
+
+class Observed(NamedTuple):
+    """What dynamic code there is in one forward."""
+
+    ops: tuple[Op, ...]
+    regions: tuple[Region, ...]
+    blocks: tuple[Block, ...]
+
+
+def observe(run: Watching) -> Observed:
+    """The ops of the forward of an interpreted class, with the loops, branches and blocks around them."""
+    run.watch()
+    return _Observer(run).observed()
+
+
+class _Observer:
+    def __init__(self, run: Watching) -> None:
+        self._run = run
+        self._numbers: dict[int, int] = {}
+        """By id of a raw region."""
+        self._regions: list[Region] = []
+        self._spans: dict[int, Span] = {}
+        """By id of a node."""
+
+    def observed(self) -> Observed:
+        run = self._run
+        if not run.entered and not self._is_dynamic():
+            return Observed((), (), ())  # places in source take time to find
+        around = {id(region) for op in run.ops for region, _ in op.inside}
+        around |= {id(region) for block in run.entered for region in block.inside}
+        for raw in run.regions.values():
+            if id(raw) in around:
+                self._numbers[id(raw)] = len(self._numbers)
+                self._regions.append(self._region(raw))
+        ops = [self._op(n, raw) for n, raw in enumerate(run.ops)]
+        blocks = [self._block(raw) for raw in run.entered]
+        return Observed(tuple(ops), tuple(self._regions), tuple(blocks))
+
+    def _is_dynamic(self) -> bool:
+        """Whether any function runs in a loop or branch that is not fixed."""
+        around = {region for op in self._run.ops if not op.is_module for region, _ in op.inside}
+        return any(self._cause(region).varies is not Varies.STATIC for region in around)
+
+    def _cause(self, raw: RawRegion) -> Cause:
+        """What decides whether, or how often, a region runs."""
+        causes = self._run.region_causes(raw)
+        if raw.branch:
+            # A branch on an argument, or on what a call gives, is usually a flag of the deployed model.
+            causes = frozenset(c for c in causes if c.varies is not Varies.UNPROVEN)
+        return heaviest(causes)
+
+    def _region(self, raw: RawRegion) -> Region:
+        cause = self._cause(raw)
+        source = raw.file.source
+        statement, header, written = _header(raw, source)
+        return Region(
+            number=self._numbers[id(raw)],
+            span=source.span(raw.node),
+            header=header,
+            written=written,
+            statement=statement,
+            varies=cause.varies,
+            why=cause.why,
+            owner=_owner(raw.cls, raw.file, raw.function),
+            function=raw.function,
+            receiver=raw.receiver,
+        )
+
+    def _op(self, number: int, raw: RawOp) -> Op:
+        place = raw.place
+        return Op(
+            number=number,
+            name=raw.meaning.name if raw.meaning is not None else "",
+            written=raw.written if not raw.is_module else _callee(raw.node),
+            span=self._span(place.file, raw.node),
+            owner=_owner(place.cls, place.file, place.function),
+            function=place.function,
+            inputs=tuple(sorted(raw.inputs)),
+            operands=raw.operands,
+            role=raw.role.value if raw.role is not None else "",
+            is_module=raw.is_module,
+            inside=tuple(self._standing(region, at) for region, at in raw.inside),
+            scope=_scope(raw.scope),
+            via=tuple(self._span(p.file, p.node) for p in raw.via if p.node is not NOWHERE),
+        )
+
+    def _standing(self, raw: RawRegion, at: ast.stmt | None) -> Standing:
+        return Standing(self._numbers[id(raw)], self._span(raw.file, at) if at is not None else None)
+
+    def _span(self, file: ModuleFile, node: ast.AST) -> Span:
+        known = self._spans.get(id(node))
+        if known is None:
+            known = self._spans[id(node)] = file.source.span(node)
+        return known
+
+    def _block(self, raw: RawBlock) -> Block:
+        scope = _scope(raw.block)
+        assert scope is not None
+        source = raw.block.file.source
+        first = raw.statement.body[0]
+        is_loop = isinstance(first, (ast.For, ast.AsyncFor, ast.While))
+        return Block(
+            scope=scope,
+            statement=source.span(raw.statement),
+            owner=_owner(raw.cls, raw.block.file, raw.function),
+            function=raw.function,
+            named=raw.named,
+            module=raw.module,
+            imported=raw.imported,
+            around=source.span(first) if is_loop else None,
+            inside=tuple(self._numbers[id(r)] for r in raw.inside),
+            within=_scope(raw.within),
+        )
+
+
+def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
+    """(kind of statement, place of its head, the head in one line)."""
+    node = raw.node
+    span = source.span(node)
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        end = source.span(node.iter)
+        text = f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
+        return "for", _to(span, end), _short(text)
+    if isinstance(node, ast.While):
+        return "while", _to(span, source.span(node.test)), _short(f"while {ast.unparse(node.test)}")
+    if isinstance(node, ast.If):
+        text = f"if {ast.unparse(node.test)}"
+        if raw.branch == "if":
+            return "if", _to(span, source.span(node.test)), _short(text)
+        return "else", _to(span, source.span(node.test)), _short(text)
+    kind = "call" if isinstance(node, ast.Call) else "comprehension"
+    return kind, span, _short(ast.unparse(node))
+
+
+def _to(start: Span, end: Span) -> Span:
+    return Span(start.path, start.line, start.column, end.end_line, end.end_column)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LENGTH else text[: _LENGTH - 3] + "..."
+
+
+def _callee(node: ast.AST) -> str:
+    """How a module that is called is written: `self.proj[...]`."""
+    if not isinstance(node, ast.Call):
+        return ""
+    callee = node.func
+    return _short(ast.unparse(_without_index(callee)))
+
+
+def _without_index(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.Subscript):
+        return ast.Subscript(_without_index(node.value), ast.Constant(...), ast.Load())
+    if isinstance(node, ast.Attribute):
+        return ast.Attribute(_without_index(node.value), node.attr, ast.Load())
+    return node
+
+
+def _owner(cls: ClassDef | None, file: ModuleFile, function: str) -> str:
+    return cls.full_name if cls is not None else f"{file.name}:{function}"
+
+
+def _scope(block: EnteredBlock | None) -> Scope | None:
+    return None if block is None else Scope(block.name, block.file.source.span(block.node))

@@ -1,0 +1,347 @@
+"""Which classes may have dynamic code with ops in it: a cheap look at the syntax.
+
+Watching a forward costs as much as counting its modules. Most classes have no loop and no branch that
+anything but the constructor decides, and this is plain to see in nearly all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from qatlint.horizon.ops import meanings
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.project import Project
+from qatlint.static.source import nodes
+
+_PASSING = frozenset(
+    "len range enumerate reversed list tuple sorted min max int str bool abs getattr any all".split()
+)
+"""Functions whose result is fixed when their arguments are."""
+_ASKING = frozenset("isinstance hasattr callable type super is_scripting is_tracing is_compiling".split())
+"""Functions whose answer says nothing about data."""
+_VIEWS = frozenset("items values keys children named_children modules named_modules".split())
+_FACTS = frozenset("training ndim dtype device is_cuda requires_grad is_sparse".split())
+_BUILTINS = frozenset(
+    "abs all any bool dict divmod enumerate float getattr hasattr int isinstance iter len list map max min "
+    "next print range repr reversed round set setattr slice sorted str sum super tuple type zip".split()
+)
+_NOT_DEPLOYED = frozenset(
+    "loss losses criterion criterions metrics evaluation transforms pipelines datasets".split()
+)
+"""Packages of code for training and for data, which never runs on the chip."""
+_BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
+_OWN = re.compile(r"self\.(\w+)")
+_CHANGED = re.compile(
+    r"self\.(\w+)(?:\[[^\]\n]*\])*[ \t]*"
+    r"(?:[-+*/|&]?=(?!=)|,[^=(\n]* = |\.(?:append|appendleft|pop|insert|extend)\()"
+)
+"""An attribute that is assigned, or filled. Both begin with what is searched for fastest."""
+_EXITS = (ast.Break, ast.Continue, ast.Return)
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
+
+
+def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
+    """Whether the methods of a class that forward leads to hold a loop or a branch that may be dynamic, with
+    something in it that may be an op; or a dynamic block."""
+    if not _NOT_DEPLOYED.isdisjoint(cls.file.name.split(".")[:-1]):
+        return False
+    look = _Look(project, cls)
+    return any(
+        "dynamic_block" in text
+        or (any(word in text for word in _BRANCHING) and _Method(look, name).is_prospect())
+        for name, text in look.texts.items()
+    )
+
+
+class _Look:
+    """The methods of a class that forward may lead to, as text."""
+
+    def __init__(self, project: Project, cls: ClassDef) -> None:
+        self._project = project
+        self.cls = cls
+        self.texts: dict[str, str] = {}
+        self._lines = cls.file.source.lines
+        self._changed: frozenset[str] | None = None
+        methods = cls.methods
+        if "forward" in methods:
+            self._reach(["forward"], self.texts)
+            return
+        # Without a forward of its own, a base may call anything but what its constructor calls.
+        constructing: dict[str, str] = {}
+        self._reach(["__init__"], constructing)
+        self._reach([name for name in methods if name not in constructing], self.texts)
+
+    def _reach(self, waiting: list[str], found: dict[str, str]) -> None:
+        methods = self.cls.methods
+        while waiting:
+            name = waiting.pop()
+            if name in found or name not in methods:
+                continue
+            node = methods[name]
+            text = found[name] = "\n".join(self._lines[node.lineno - 1 : node.end_lineno])
+            waiting += _OWN.findall(text)
+
+    def is_method(self, name: str) -> bool:
+        """Whether `self.name` is a method of the class."""
+        return any(isinstance(c, ClassDef) and name in c.methods for c in self._project.mro(self.cls))
+
+    def is_constructed(self, attribute: str) -> bool:
+        """Whether forward leaves an attribute as the constructor made it, as far as the text says."""
+        if self._changed is None:
+            texts = [text for name, text in self.texts.items() if name != "__init__"]
+            self._changed = frozenset(n for text in texts for n in _CHANGED.findall(text))
+        return attribute not in self._changed
+
+
+class _Method:
+    def __init__(self, look: _Look, name: str) -> None:
+        method = look.cls.methods[name]
+        self._look = look
+        self._cls = look.cls
+        self._method = method
+        self._lines = look.cls.file.source.lines
+        self._fixed = {"self", *_flags(method)}
+        """Local names that the constructor decides, or whoever calls forward."""
+        self._counted: set[str] = set()
+        """Local names of lists that are as long in every forward."""
+
+    def is_prospect(self) -> bool:
+        return self._in(self._method.body)
+
+    def _in(self, body: list[ast.stmt]) -> bool:
+        return any(self._statement(node) for node in body)
+
+    def _statement(self, node: ast.stmt) -> bool:
+        if isinstance(node, _SIMPLE):
+            if isinstance(node, ast.Assign):
+                self._learn(node)
+            return self._comprehends(node)
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            if not self._is_counted(node.iter) or self._is_left(node.body):
+                self._filled_in(node.body)
+                return self._runs_ops(node.body)
+            self._fixed.update(_names(node.target))
+            return self._in(node.body) or self._in(node.orelse)
+        if isinstance(node, ast.While):
+            self._filled_in(node.body)
+            return self._runs_ops(node.body)
+        if isinstance(node, ast.If):
+            if not self._is_fixed(node.test):
+                return self._runs_ops(node.body) or self._runs_ops(node.orelse)
+            return self._in(node.body) or self._in(node.orelse)
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            return self._in(node.body)
+        if isinstance(node, ast.Try):
+            parts = [node.body, *(h.body for h in node.handlers), node.orelse, node.finalbody]
+            return any(self._in(part) for part in parts)
+        return isinstance(node, ast.Match)
+
+    def _learn(self, node: ast.Assign) -> None:
+        """`n = len(self.layers)` is as fixed as that."""
+        fixed = self._is_fixed(node.value)
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                if fixed:
+                    self._fixed.add(target.id)
+                else:
+                    self._fixed.discard(target.id)
+                if self._is_counted(node.value):
+                    self._counted.add(target.id)
+                else:
+                    self._counted.discard(target.id)
+
+    def _filled_in(self, body: list[ast.stmt]) -> None:
+        """A loop that may turn any number of times: what it fills is as long as that."""
+        for statement in body:
+            for node in nodes(statement):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    if node.func.attr in ("append", "extend", "insert"):
+                        self._counted.discard(_name(node.func.value))
+                        self._fixed.discard(_name(node.func.value))
+
+    def _is_counted(self, node: ast.expr) -> bool:
+        """Whether something that is looped over has plainly the same length in every forward."""
+        if isinstance(node, (ast.List, ast.Tuple)):
+            return not any(isinstance(element, ast.Starred) for element in node.elts)
+        if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            return all(self._is_counted(g.iter) and not g.ifs for g in node.generators)
+        if isinstance(node, ast.Name) and node.id in self._counted:
+            return True
+        if isinstance(node, ast.Call) and node.args:
+            name = _name(node.func)
+            if name in ("enumerate", "reversed", "list", "tuple"):
+                return self._is_counted(node.args[0])
+            if name == "zip":
+                return any(self._is_counted(a) for a in node.args)
+            if name == "range" and len(node.args) == 1:
+                size = node.args[0]
+                if isinstance(size, ast.Call) and _name(size.func) == "len" and size.args:
+                    return self._is_counted(size.args[0])
+        return self._is_fixed(node)
+
+    def _is_left(self, body: list[ast.stmt]) -> bool:
+        """Whether turns of a loop, or the loop, are left early under a test that may be dynamic."""
+        return any(
+            isinstance(node, ast.If)
+            and not self._is_fixed(node.test)
+            and any(isinstance(inner, _EXITS) for inner in _statements([*node.body, *node.orelse]))
+            for node in _statements(body)
+        )
+
+    def _comprehends(self, node: ast.stmt) -> bool:
+        """Whether a statement holds a dynamic comprehension, or `map`, that runs ops."""
+        lines = self._lines[node.lineno - 1 : node.end_lineno]
+        if not any(" for " in line or "map(" in line or "apply(" in line for line in lines):
+            return False
+        for inner in nodes(node):
+            if isinstance(inner, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+                if not all(self._is_counted(g.iter) for g in inner.generators):
+                    parts = [inner.key, inner.value] if isinstance(inner, ast.DictComp) else [inner.elt]
+                    if any(self._is_op(n) for part in parts for n in nodes(part)):
+                        return True
+            elif isinstance(inner, ast.Call) and inner.args and _name(inner.func) in ("map", "multi_apply"):
+                if not any(self._is_counted(a) for a in inner.args[1:]):
+                    return True
+        return False
+
+    def _is_fixed(self, node: ast.expr) -> bool:
+        """Whether an expression is plainly decided when the model is built, or by whoever calls it."""
+        kind = type(node)
+        if kind is ast.Constant or kind is ast.JoinedStr or kind is ast.Lambda:
+            return True
+        if isinstance(node, ast.Name):
+            return node.id in self._fixed
+        if isinstance(node, ast.Attribute):
+            return self._is_own(node) or any(
+                (isinstance(part, ast.Attribute) and part.attr in _FACTS)
+                or (isinstance(part, ast.Name) and part.id[:1].isupper())
+                for part in _chain(node)
+            )
+        if isinstance(node, ast.Call):
+            return self._is_fixed_call(node)
+        if isinstance(node, ast.Compare):
+            return self._is_fixed_comparison(node)
+        if isinstance(node, ast.Subscript):
+            return self._is_fixed(node.value) and (
+                isinstance(node.slice, ast.Slice) or self._is_fixed(node.slice)
+            )
+        if isinstance(node, (ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.IfExp, ast.Tuple, ast.List)):
+            return all(self._is_fixed(part) for part in _operands(node))
+        return False
+
+    def _is_own(self, node: ast.expr) -> bool:
+        """`self.x.y`, where forward does not change `self.x`."""
+        attribute = ""
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            attribute = node.attr if isinstance(node, ast.Attribute) else attribute
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id != "self":
+            return False
+        return self._look.is_constructed(attribute)
+
+    def _is_fixed_call(self, node: ast.Call) -> bool:
+        name = _name(node.func)
+        if name in _ASKING or (name == "len" and _is_rank(node)):
+            return True
+        if isinstance(node.func, ast.Attribute):
+            own = self._is_own(node.func.value)
+            return name == "dim" or (own and name in _VIEWS)
+        if name == "zip":
+            return any(self._is_fixed(a) for a in node.args)
+        if name == "enumerate":
+            return bool(node.args) and self._is_fixed(node.args[0])
+        return (name in _PASSING or name not in _BUILTINS) and all(self._is_fixed(a) for a in node.args)
+
+    def _is_fixed_comparison(self, node: ast.Compare) -> bool:
+        if all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
+            *_, root = _chain(node.left)
+            if not (isinstance(root, ast.Name) and root.id == "self" and root is not node.left):
+                return True
+        return all(self._is_fixed(part) for part in (node.left, *node.comparators))
+
+    def _runs_ops(self, body: list[ast.stmt]) -> bool:
+        return any(self._is_op(node) for statement in body for node in nodes(statement))
+
+    def _is_op(self, node: ast.AST) -> bool:
+        """Whether something may be an op of the forward itself, or lead to one."""
+        if isinstance(node, ast.BinOp):
+            return not (self._is_fixed(node.left) and self._is_fixed(node.right))
+        if isinstance(node, ast.AugAssign):
+            return not isinstance(node.value, ast.Constant)
+        if not isinstance(node, ast.Call):
+            return False
+        if isinstance(node.func, ast.Name):
+            return node.func.id not in _BUILTINS and not node.func.id[:1].isupper()
+        if isinstance(node.func, ast.Attribute):
+            name = node.func.attr
+            if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
+                return self._look.is_method(name)
+            return name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul")
+        return False
+
+
+def _flags(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Parameters that are switches by their default or annotation."""
+    spec = method.args
+    names = [*spec.posonlyargs, *spec.args]
+    defaults: list[ast.expr | None] = [None] * (len(names) - len(spec.defaults))
+    pairs = [*zip(names, [*defaults, *spec.defaults], strict=True)]
+    pairs += zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    return {
+        name.arg
+        for name, default in pairs
+        if (isinstance(default, ast.Constant) and isinstance(default.value, (bool, str)))
+        or (isinstance(name.annotation, ast.Name) and name.annotation.id in ("bool", "str"))
+    }
+
+
+def _operands(node: ast.expr) -> Iterator[ast.expr]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            yield child
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements and those in them."""
+    stack = list(body)
+    while stack:
+        node = stack.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, None)
+            if type(inner) is list:
+                stack += inner
+
+
+def _names(target: ast.expr) -> list[str]:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [name for element in target.elts for name in _names(element)]
+    return [target.id] if isinstance(target, ast.Name) else []
+
+
+def _chain(node: ast.expr) -> Iterator[ast.expr]:
+    """`x.a[0].b`, `x.a[0]`, `x.a`, `x`."""
+    while True:
+        yield node
+        if not isinstance(node, (ast.Attribute, ast.Subscript)):
+            return
+        node = node.value
+
+
+def _is_rank(node: ast.Call) -> bool:
+    """`len(x.shape)`."""
+    return bool(node.args) and _name(node.args[0]) == "shape"
+
+
+@cache
+def _op_names() -> frozenset[str]:
+    return frozenset(
+        name.strip("_") for m in meanings() if m.replaced or m.fuses is not None for name in m.functions
+    )

@@ -1,0 +1,396 @@
+"""Watch a forward run: its ops, the loops and branches around them, and its dynamic blocks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from qatlint.condition import TRAINING, Condition
+from qatlint.horizon.ops import Meaning, Role
+from qatlint.static.iteration import Turns
+from qatlint.static.machine import EnteredBlock, Frame, Place
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.natured import Natured
+from qatlint.static.natures import FIXED, Causes, Nature, What, united
+from qatlint.static.project import Project
+from qatlint.static.values import (
+    Args,
+    Block,
+    Choice,
+    ClassValue,
+    Const,
+    Function,
+    Instance,
+    LoopFrame,
+    Method,
+    Pattern,
+    Range,
+    Seq,
+    Value,
+)
+
+Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
+Loop = ast.For | ast.AsyncFor | ast.While
+
+
+class RawRegion:
+    """A loop, or one side of a branch, while it is watched."""
+
+    __slots__ = ("atoms", "at", "branch", "cls", "exits", "file", "function", "node", "over", "receiver")
+
+    def __init__(self, node: ast.AST, branch: str, frame: Frame, receiver: str) -> None:
+        self.node = node
+        self.branch = branch
+        """`if` or `else` for a side of a branch, "" for a loop."""
+        self.file = frame.file
+        self.cls = frame.cls
+        self.function = frame.name
+        self.receiver = receiver
+        self.atoms: set[int] = set()
+        """The undecided tests that let it run."""
+        self.over: list[Value] = []
+        """What it runs over."""
+        self.exits: list[RawRegion] = []
+        """Branches in it by which a turn, or the whole loop, is left early."""
+        self.at: ast.stmt | None = None
+        """The statement of its body that is running."""
+
+
+class RawOp:
+    """An op as it was met."""
+
+    __slots__ = (
+        "inputs",
+        "inside",
+        "is_module",
+        "meaning",
+        "node",
+        "operands",
+        "place",
+        "role",
+        "scope",
+        "via",
+        "written",
+    )
+
+    def __init__(
+        self,
+        meaning: Meaning | None,
+        role: Role | None,
+        node: ast.AST,
+        place: Place,
+        written: str,
+        is_module: bool,
+        inside: tuple[tuple[RawRegion, ast.stmt | None], ...],
+        scope: EnteredBlock | None,
+        via: tuple[Place, ...],
+        operands: int,
+    ) -> None:
+        self.meaning = meaning
+        self.role = role
+        self.node = node
+        self.place = place
+        self.written = written
+        self.is_module = is_module
+        self.inside = inside
+        self.scope = scope
+        self.via = via
+        self.operands = operands
+        self.inputs: set[int] = set()
+
+
+class RawBlock:
+    """A dynamic block as it was entered."""
+
+    __slots__ = ("block", "cls", "function", "imported", "inside", "module", "named", "statement", "within")
+
+    def __init__(
+        self,
+        block: EnteredBlock,
+        statement: ast.With | ast.AsyncWith,
+        frame: Frame,
+        named: str,
+        module: bool,
+        imported: bool,
+        inside: tuple[RawRegion, ...],
+        within: EnteredBlock | None,
+    ) -> None:
+        self.block = block
+        self.statement = statement
+        self.cls = frame.cls
+        self.function = frame.name
+        self.named = named
+        self.module = module
+        self.imported = imported
+        self.inside = inside
+        self.within = within
+
+
+class Watching(Natured):
+    """One class, interpreted for its ops: `ops`, `regions` and `entered` hold what was seen."""
+
+    def __init__(self, project: Project, cls: ClassDef, opened: frozenset[int] = frozenset()) -> None:
+        super().__init__(project, cls, opened)
+        self.ops: list[RawOp] = []
+        self.regions: dict[tuple[int, str], RawRegion] = {}
+        self.entered: list[RawBlock] = []
+        self._seen: dict[object, int] = {}
+        self._open: list[RawRegion] = []
+        self._bodies: dict[int, RawRegion] = {}
+        """By id of a body that is about to run."""
+        self._tests: dict[int, tuple[RawRegion, ...]] = {}
+        """By id of a test that is about to be made."""
+        self._bounds: dict[int, RawRegion] = {}
+        """By id of what a loop is about to run over."""
+        self._turned_by: dict[int, RawRegion] = {}
+        """Loop number -> region."""
+        self._augmented: ast.AugAssign | None = None
+        self._with_statement: ast.With | ast.AsyncWith | None = None
+        self._unimported: set[int] = set()
+
+    # -- ops ------------------------------------------------------------------------------------
+
+    def note(
+        self,
+        meaning: Meaning | None,
+        role: Role | None,
+        operands: Sequence[Nature],
+        node: ast.AST,
+        frame: Frame,
+        written: str,
+        is_module: bool,
+    ) -> int | None:
+        if self.supposing or frame.owner is not self.root or self.trains_only(frame.guard):
+            return None
+        inside = tuple((r, r.at) for r in self._open)
+        key = (id(node), written, tuple(id(r) for r, _ in inside), tuple(id(p.node) for p in self.via))
+        number = self._seen.get(key)
+        tensors = [n for n in operands if n.is_tensor]
+        if number is None:
+            number = self._seen[key] = len(self.ops)
+            place = Place(frame.file, node, frame.cls, frame.name, frame.owner)
+            scope = self.blocks[-1] if self.blocks else None
+            self.ops.append(
+                RawOp(
+                    meaning,
+                    role,
+                    node,
+                    place,
+                    written,
+                    is_module,
+                    inside,
+                    scope,
+                    tuple(self.via),
+                    len(tensors),
+                )
+            )
+        op = self.ops[number]
+        for one in tensors:
+            op.inputs |= one.producers
+        return number
+
+    def binary(self, op: ast.operator, left: Value, right: Value) -> Value:
+        node, self._augmented = self._augmented, None
+        if node is None or node.op is not op or self._frame is None:
+            return super().binary(op, left, right)
+        return self.operation(op, left, right, node, self._frame)
+
+    _frame: Frame | None = None
+    """Of the augmented assignment that is running."""
+
+    # -- regions ---------------------------------------------------------------------------------
+
+    def _region(self, node: ast.AST, branch: str, frame: Frame) -> RawRegion:
+        known = self.regions.get((id(node), branch))
+        if known is None:
+            known = self.regions[id(node), branch] = RawRegion(node, branch, frame, self._receiver(frame))
+        return known
+
+    def _receiver(self, frame: Frame) -> str:
+        """How the code of a function calls the owner."""
+        for scope in (frame.env, frame.closure or {}):
+            for name, value in scope.items():
+                if value is self.root:
+                    return name
+        return ""
+
+    def loop_causes(self, loop: int) -> Causes:
+        region = self._turned_by.get(loop)
+        return self.region_causes(region) if region is not None else FIXED
+
+    def region_causes(self, region: RawRegion, depth: int = 0) -> Causes:
+        """What decides whether, or how often, a region runs."""
+        if depth > 4:
+            return FIXED
+        return united(
+            *(self.test_causes(a) for a in sorted(region.atoms)),
+            *(self.length_causes(v) for v in region.over),
+            *(self.region_causes(r, depth + 1) for r in region.exits),
+        )
+
+    def run(self, body: list[ast.stmt], frame: Frame) -> None:
+        if not self.watching or self.phase != "forward" or frame.owner is not self.root:
+            super().run(body, frame)
+            return
+        region = self._bodies.get(id(body))
+        if region is not None:
+            self._open.append(region)
+            if not region.branch and self.loops:
+                self._turned_by[self.loops[-1].number] = region
+        outer = region.at if region is not None else None
+        for node in body:
+            if not frame.guard:
+                break
+            if region is not None:
+                region.at = node
+            self._watch(node, frame)
+        if region is not None:
+            region.at = outer
+            self._open.pop()
+
+    def _watch(self, node: ast.stmt, frame: Frame) -> None:
+        """Run one statement, knowing what it opens."""
+        before = self._augmented, self._frame, self._with_statement, self.asserting
+        self._augmented, self.asserting = None, isinstance(node, ast.Assert)
+        if isinstance(node, ast.If):
+            then, other = self._region(node, "if", frame), self._region(node, "else", frame)
+            self._bodies[id(node.body)], self._bodies[id(node.orelse)] = then, other
+            self._tests[id(node.test)] = (then, other)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            region = self._region(node, "", frame)
+            self._bodies[id(node.body)] = region
+            if isinstance(node, ast.While):
+                self._tests[id(node.test)] = (region,)
+            else:
+                self._bounds[id(node.iter)] = region
+        elif isinstance(node, (ast.Break, ast.Continue, ast.Return)):
+            self._leave(frame, isinstance(node, ast.Return))
+        elif isinstance(node, ast.AugAssign):
+            self._augmented, self._frame = node, frame
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            self._with_statement = node
+        super().run([node], frame)
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            for loop, known in list(self._turned_by.items()):
+                if known.node is node:
+                    self.carry(loop)
+        self._augmented, self._frame, self._with_statement, self.asserting = before
+
+    def _leave(self, frame: Frame, all_loops: bool) -> None:
+        """`break`, `continue` or `return`: the branches it stands in decide about the loops around."""
+        branches: list[RawRegion] = []
+        for region in reversed(self._open):
+            if region.function != frame.name or region.file is not frame.file:
+                return
+            if region.branch:
+                branches.append(region)
+                continue
+            for branch in branches:
+                if branch not in region.exits:
+                    region.exits.append(branch)
+            if not all_loops:
+                return
+
+    def test(self, node: ast.expr, frame: Frame) -> Condition:
+        condition = super().test(node, frame)
+        for region in self._tests.get(id(node), ()):
+            # What every way to this place has asked already is decided here.
+            region.atoms |= _deployed_atoms(condition) - _always_asked(frame.guard)
+        return condition
+
+    def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
+        region = self._bounds.pop(id(node), None)
+        if region is not None:
+            region.over.append(value)
+        return super().iterate(value, node, frame)
+
+    def comprehend(self, node: Comprehension, frame: Frame) -> Value:
+        if not self.watching or self.phase != "forward" or frame.owner is not self.root:
+            return super().comprehend(node, frame)
+        region = self._region(node, "", frame)
+        for generator in node.generators:
+            self._bounds[id(generator.iter)] = region
+            for test in generator.ifs:
+                self._tests[id(test)] = (region,)
+        self._open.append(region)
+        result = super().comprehend(node, frame)
+        self._open.pop()
+        return result
+
+    def loop_at_once(self, node: ast.AST, turns: Turns, frame: Frame) -> LoopFrame:
+        loop = super().loop_at_once(node, turns, frame)
+        region = self.regions.get((id(node), ""))
+        if region is not None:
+            self._turned_by[loop.number] = region
+        return loop
+
+    def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> None:
+        if not self.watching or frame.owner is not self.root:
+            super()._many(value, args, node, frame)
+            return
+        region = self._region(node, "", frame)
+        lengths = [i.value for i in args.positional[1:]]
+        if not any(not self.length_causes(v) for v in lengths):
+            region.over += lengths
+        self._open.append(region)
+        super()._many(value, args, node, frame)
+        self._open.pop()
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if self.watching and dotted in ("builtins.Tracer.dynamic_block", "builtins.dynamic_block"):
+            self._unimported.add(id(node))
+            return Block(self._block_name(args))
+        return super().call_library(dotted, args, node, frame)
+
+    def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:
+        count = len(self.blocks)
+        super()._enter_block(value, node, frame)
+        if not self.watching or len(self.blocks) == count or self._with_statement is None:
+            return
+        if any(known.block.node is node for known in self.entered):
+            return
+        arguments = node.args if isinstance(node, ast.Call) else []
+        keywords = node.keywords if isinstance(node, ast.Call) else []
+        name = arguments[1] if len(arguments) > 1 else None
+        name = next((k.value for k in keywords if k.arg == "name"), name)
+        named = "" if name is None else "literal"
+        if name is not None and not isinstance(name, ast.Constant) and "*" in self.blocks[-1].name:
+            named = "built"
+        self.entered.append(
+            RawBlock(
+                self.blocks[-1],
+                self._with_statement,
+                frame,
+                named,
+                not arguments or self._may_be_module(arguments[0], frame),
+                id(node) not in self._unimported,
+                tuple(self._open),
+                self.blocks[-2] if count else None,
+            )
+        )
+
+    def _may_be_module(self, node: ast.expr, frame: Frame) -> bool:
+        """Whether the first argument of a block can be a module."""
+        if isinstance(node, (ast.Lambda, ast.Constant, ast.List, ast.Tuple, ast.Dict)):
+            return False
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            return True
+        value = self.eval(node, frame)
+        if isinstance(value, Instance):
+            return value.is_module
+        if isinstance(value, (Const, Function, Method, ClassValue, Seq, Pattern, Range)):
+            return False
+        return not (self.nature(value).what in (What.TENSOR, What.SHAPE) and not isinstance(value, Choice))
+
+
+def _deployed_atoms(condition: Condition) -> frozenset[int]:
+    """The tests that decide when the model is not in training."""
+    kept = [term - {-TRAINING} for term in condition if TRAINING not in term]
+    return frozenset() if frozenset() in kept else frozenset(abs(x) for term in kept for x in term)
+
+
+def _always_asked(guard: Condition) -> frozenset[int]:
+    asked = [frozenset(abs(x) for x in term) for term in guard]
+    return frozenset.intersection(*asked) if asked else frozenset()

@@ -1,0 +1,331 @@
+"""Loops and branches that a forward may run another number of times, and the ops in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from qatlint.trace import Op, Region, Trace
+from tests.static.sources import model, trace_in, trace_of
+
+BLOCK = "from horizon_plugin_pytorch.fx.jit_scheme import Tracer"
+INIT = "self.conv = nn.Conv2d(3, 3, 1)\nself.layers = nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(4)])"
+HELPERS = """
+import random
+import torch.nn.functional as F
+from somewhere import fx_wrap
+
+def helper(a, b):
+    return torch.relu(a + b)
+
+@fx_wrap()
+def hidden(a, b):
+    return a + b
+
+def decode_boxes(a, b):
+    return a + b
+"""
+
+
+def traced(forward: str, init: str = INIT, parameters: str = "", methods: str = "") -> Trace:
+    return trace_of(model(init, forward, HELPERS, parameters, methods), "Model")
+
+
+def regions(forward: str, **more: str) -> list[tuple[str, str, str]]:
+    """(statement, what decides, its name) of the loops and of what stands under `if`."""
+    found = traced(forward, **more).regions
+    return [(r.statement, r.varies.value, r.why) for r in found if r.statement != "else"]
+
+
+def decides(forward: str, **more: str) -> str:
+    """What decides about the first loop or branch."""
+    return regions(forward, **more)[0][1]
+
+
+def ops(forward: str, **more: str) -> list[str]:
+    """The functions and operators that run in a region, as written."""
+    return [op.written for op in traced(forward, **more).ops if not op.is_module and op.inside]
+
+
+BODY = "    x = x * x\nreturn x"
+
+
+@pytest.mark.parametrize(
+    ("head", "varies"),
+    [
+        ("for i in range(x.shape[0]):", "shape"),
+        ("for i in range(x.size(0)):", "shape"),
+        ("b, c, h, w = x.shape\nfor i in range(b):", "shape"),
+        ("b = x.size()[0]\nfor i in range(0, b, 2):", "shape"),
+        ("x = x.flatten(1)\nfor i in range(len(x)):", "shape"),
+        ("y = self.conv(x)\nfor i in range(y.shape[0] // 2):", "shape"),
+        ("n = int(x.max())\nfor i in range(n):", "data"),
+        ("for i in range(x.sum().item()):", "data"),
+        ("idx = torch.nonzero(x)\nfor i in range(idx.shape[0]):", "data"),
+        ("while x.mean() > 1:", "data"),
+        ("while (x > 0).any():", "data"),
+        ("if x.max() > 3:", "data"),
+        ("if (x == 0).all():", "data"),
+        ("if float(torch.norm(x)) < 1:", "data"),
+        ("ok = x.abs().max() < 1\nif ok:", "data"),
+        ("if random.random() < 0.5:", "random"),
+        ("if torch.rand(1).item() < 0.5:", "random"),
+        ("for i in range(random.randint(1, 4)):", "random"),
+        ("if x.shape[-1] % 2:", "shape"),
+        ("if x.shape[0] > 1:", "shape"),
+        ("for f in xs:", "unproven"),
+        ("for i, f in enumerate(xs):", "unproven"),
+        ("for i in range(len(xs)):", "unproven"),
+        ("n = len(xs)\nfor i in range(n - 1):", "unproven"),
+        ("for a, b in zip(xs, x):", "unproven"),
+    ],
+)
+def test_what_is_dynamic(head: str, varies: str) -> None:
+    assert decides(f"{head}\n{BODY}") == varies
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "for i in range(4):",
+        "for i in range(flag):",
+        "for i in range(self.n):",
+        "for m in self.layers:",
+        "for i, m in enumerate(self.layers):",
+        "for m, f in zip(self.layers, xs):",
+        "for i in range(len(self.layers)):",
+        "for i in range(len(self.layers) - 1, 0, -1):",
+        "ys = [m(x) for m in self.layers]\nfor y in ys:",
+        "ys = [m(x) for m in self.layers]\nfor i in range(len(ys) - 1, 0, -1):",
+        "ys = []\nfor m in self.layers:\n    ys.append(m(x))\nfor y in ys:",
+        "assert len(xs) == len(self.layers)\nfor f in xs:",
+        "assert len(xs) == self.n\nfor i in range(len(xs)):",
+        "if self.training:",
+        "if self.n > 2:",
+        "if self.mode == 'a':",
+        "if flag:",
+        "if x is not None:",
+        "if self.opt is not None:",
+        "if isinstance(xs, (list, tuple)):",
+        "if hasattr(self, 'conv'):",
+        "if x.dim() == 4:",
+        "if x.ndim == 4:",
+        "if x.shape[-1] == 4:",
+        "if x.dtype == torch.float16:",
+        "if 'mask' in xs:",
+        "if torch.jit.is_scripting():",
+        "if Tracer.is_tracing():",
+        "if self.training and x.max() > 1:",
+        "for s in x.shape:",
+        "for i in range(self.conv.weight.shape[0]):",
+    ],
+)
+def test_what_is_not(head: str) -> None:
+    init = f"{INIT}\nself.n = n\nself.mode = mode\nself.opt = opt"
+    # The loop at the end makes sure that the class is looked at closely.
+    forward = f"{head}\n    x = x * x\nfor i in range(x.shape[0]):\n    x = x * x\nreturn x"
+    found = regions(forward, init=init, parameters="n, mode='a', opt=None")
+    assert {varies for _, varies, _ in found[:-1]} <= {"static"} and found[-1][1] == "shape"
+
+
+def test_the_name_of_what_decides() -> None:
+    assert regions("for f in xs:\n    x = x + f\nreturn x") == [("for", "unproven", "xs")]
+    assert regions("n = flag\nfor i in range(x.size(1)):\n    x = x + 1\nreturn x") == [("for", "shape", "")]
+
+
+STATE = "if self.memory is None:\n    x = x * x\nself.memory = x\nreturn x"
+
+
+def test_state_that_forward_changes() -> None:
+    assert regions(STATE, init="self.memory = None") == [("if", "state", "self.memory")]
+
+
+def test_both_sides_of_a_test_of_state_are_followed() -> None:
+    forward = (
+        "if self.memory is None:\n    x = x - 1\nelse:\n    x = x + self.memory\nself.memory = x\nreturn x"
+    )
+    assert ops(forward, init="self.memory = None") == ["-", "+"]
+
+
+def test_state_that_only_training_or_another_method_changes_is_none() -> None:
+    training = "if self.memory is None:\n    x = x * x\nif self.training:\n    self.memory = x\nreturn x"
+    assert decides(f"for f in xs:\n    x = x + f\n{training}", init="self.memory = None") == "unproven"
+    assert ("if", "state", "self.memory") not in regions(training, init="self.memory = None")
+    elsewhere = "def reset(self):\n    self.memory = None"
+    forward = f"for f in xs:\n    x = x + f\nif self.memory is None:\n{BODY}"
+    assert regions(forward, init="self.memory = None", methods=elsewhere)[1][1] == "static"
+
+
+def test_a_list_that_forward_fills_has_another_length_each_time() -> None:
+    forward = "self.queue.append(x)\nfor f in self.queue:\n    x = x + f\nreturn x"
+    assert regions(forward, init="self.queue = []") == [("for", "state", "self.queue")]
+
+
+@pytest.mark.parametrize("leave", ["break", "continue", "return x"])
+def test_a_loop_that_tensors_let_end_early(leave: str) -> None:
+    forward = f"for m in self.layers:\n    if x.max() > 1:\n        {leave}\n    x = m(x) + x\nreturn x"
+    assert decides(forward) == "data"
+
+
+def test_a_loop_that_the_constructor_lets_end_early_is_fixed() -> None:
+    forward = (
+        "for m in self.layers:\n    if self.n == 2:\n        break\n    x = m(x) + x\n"
+        "for f in xs:\n    x = x + f\nreturn x"
+    )
+    assert decides(forward, init=f"{INIT}\nself.n = 3") == "static"
+
+
+def test_a_list_filled_in_a_dynamic_loop_is_as_long() -> None:
+    forward = (
+        "ys = []\nfor i in range(x.shape[0]):\n    ys.append(x[i])\nfor y in ys:\n    x = x + y\nreturn x"
+    )
+    assert [varies for _, varies, _ in regions(forward)] == ["shape"]
+
+
+def test_what_a_loop_carries_decides_too() -> None:
+    forward = "go = True\nwhile go:\n    x = x * x\n    go = x.max() < 1\nreturn x"
+    assert decides(forward) == "data"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("x = x + 1", ["+"]),
+        ("x += f", ["+"]),
+        ("x = torch.cat([x, f], 1)", ["torch.cat"]),
+        ("x = x.softmax(-1)", [".softmax()"]),
+        ("x.add_(f)", [".add_()"]),
+        ("x = F.relu(x)", ["torch.nn.functional.relu"]),
+        ("x = helper(x, f)", ["+", "torch.relu"]),
+        ("x = self.own(x)", ["-"]),
+        ("x = (lambda a: a * 2)(x)", ["*"]),
+        ("def inner(a):\n        return a * 2\n    x = inner(x)", ["*"]),
+        ("x = 2 * (x - f) / 3", ["-", "*", "/"]),
+        ("x = self.conv(x)", []),
+        ("x = x.view(1, -1).permute(1, 0)[None].flatten(1)", []),
+        ("n = x.shape[0] * 2 + 1\n    x = x.reshape(n, -1)", []),
+        ("b, c, h, w = x.shape\n    x = x.view(b * c, h + 1, w)", []),
+        ("i = len(xs) + 3", []),
+        ("ys = [f] + [x]", []),
+        ("name = 'a' + 'b'", []),
+        ("i = torch.argmax(x) + 1", []),
+        ("keep = (x > 0) & (f > 0)", []),
+        ("x = hidden(x, f)", []),
+        ("x = decode_boxes(x, f)", []),
+        ("x = self.loss(x)", []),
+        ("t = self.scale * 2", []),
+        ("if self.training:\n        x = x * 2", []),
+        ("x = F.interpolate(x, size=(4, 4))", []),
+    ],
+)
+def test_what_is_an_op_of_the_forward(body: str, expected: list[str]) -> None:
+    methods = "def own(self, a):\n    return a - 1\ndef loss(self, a):\n    return a * a"
+    init = f"{INIT}\nself.scale = nn.Parameter(torch.ones(3))"
+    # The last line keeps the class a prospect.
+    forward = f"x = self.conv(x)\nfor f in xs:\n    {body}\nfor g in xs:\n    x = x @ g\nreturn x"
+    assert ops(forward, init=init, methods=methods)[:-1] == expected
+
+
+def test_outside_of_the_quantised_region_nothing_counts() -> None:
+    init = f"{INIT}\nself.quant = QuantStub()\nself.dequant = DeQuantStub()"
+    before = "from torch.ao.quantization import DeQuantStub, QuantStub"
+    forward = "for f in xs:\n    y = f / 255\n    x = self.quant(y)\n    x = x * 2\n    z = self.dequant(x)\n    z = z + 1\nreturn z"
+    trace = trace_of(model(init, forward, before), "Model")
+    assert [op.written for op in trace.ops if not op.is_module] == ["*"]
+
+
+def _op(trace: Trace, written: str) -> Op:
+    (found,) = [op for op in trace.ops if op.written == written]
+    return found
+
+
+def test_an_op_knows_who_made_what_it_takes() -> None:
+    trace = traced("for f in xs:\n    y = self.conv(f)\n    z = y + x\n    x = torch.relu(z)\nreturn x")
+    conv, add, relu = _op(trace, "self.conv"), _op(trace, "+"), _op(trace, "torch.relu")
+    assert (conv.role, add.role, relu.role) == ("root", "add", "relu") and conv.is_module
+    assert (conv.number,) == add.inputs and (add.number,) == relu.inputs and add.operands == 2
+    assert trace.ops[add.number] is add
+
+
+def test_an_op_in_a_helper_knows_the_way() -> None:
+    trace = traced("for f in xs:\n    y = f[0]\n    x = helper(x, y)\nreturn x")
+    (standing,) = _op(trace, "+").inside
+    (region,) = trace.regions
+    assert standing.statement is not None and standing.statement.line == region.header.line + 2
+    assert len(_op(trace, "+").via) == 1 and _op(trace, "+").function == "helper"
+
+
+def test_comprehensions_and_map_are_loops() -> None:
+    assert regions("return [x * f for f in xs]") == [("comprehension", "unproven", "xs")]
+    found = regions("return list(map(self.one, xs))", methods="def one(self, f):\n    return f * f")
+    assert found == [("call", "unproven", "xs")]
+
+
+def test_how_a_region_calls_the_owner() -> None:
+    methods = "def run(me, x):\n    for i in range(x.shape[0]):\n        x = x * x\n    return x"
+    (region,) = traced("return self.run(x)", methods=methods).regions
+    assert (region.receiver, region.function) == ("me", "run") and region.owner.endswith(":Model")
+
+
+def test_a_plain_function_has_no_name_for_the_owner() -> None:
+    texts = {
+        "lib.py": "def run(x):\n    for i in range(x.shape[0]):\n        x = x * x\n    return x\n",
+        "model.py": (
+            "from torch import nn\nfrom lib import run\n\nclass Model(nn.Module):\n"
+            "    def forward(self, x, n):\n        for i in range(n):\n            x = run(x)\n        return x\n"
+        ),
+    }
+    trace = trace_in(texts, "model.py")
+    outer, inner = trace.regions
+    assert (outer.receiver, inner.receiver) == ("self", "") and inner.owner == "lib:run"
+    (op,) = trace.ops
+    assert [s.region for s in op.inside] == [outer.number, inner.number]
+
+
+def test_ops_in_a_block_say_so() -> None:
+    text = model(
+        "", 'for f in xs:\n    with Tracer.dynamic_block(self, "a"):\n        x = x + f\nreturn x - 1', BLOCK
+    )
+    trace = trace_of(text, "Model")
+    scopes = {op.written: op.scope.name if op.scope else "" for op in trace.ops}
+    assert scopes == {"+": "a", "-": ""}
+
+
+def test_blocks() -> None:
+    forward = (
+        'with Tracer.dynamic_block(self, "a"):\n    for f in xs:\n        x = x + f\n'
+        'for i in range(3):\n    with Tracer.dynamic_block(lambda: 0, f"b{i}"):\n'
+        '        with Tracer.dynamic_block(self, name="c"):\n            x = x * 2\n'
+        "return x"
+    )
+    trace = trace_of(model("", forward, BLOCK), "Model")
+    first, second, third = trace.blocks
+    assert first.around is not None and first.named == "literal" and first.module and first.imported
+    assert (second.named, second.module, second.around) == ("literal", False, None)
+    assert third.within is not None and third.within.name == second.scope.name
+
+
+def test_a_block_without_its_import() -> None:
+    trace = trace_of(model("", 'with Tracer.dynamic_block(self, "a"):\n    x = x + 1\nreturn x'), "Model")
+    (block,) = trace.blocks
+    assert not block.imported
+
+
+def test_a_class_without_dynamic_code_is_not_looked_at() -> None:
+    trace = traced("for m in self.layers:\n    x = m(x) + x\nreturn x")
+    assert not trace.ops and not trace.regions and not trace.blocks
+
+
+def test_watching_changes_nothing_about_modules() -> None:
+    static = traced("for m in self.layers:\n    x = m(x) + x\nreturn self.conv(x)")
+    dynamic = traced(
+        "for m in self.layers:\n    x = m(x) + x\nx = x * len(xs)\nwhile x.max() > 1:\n    x = x / 2\nreturn self.conv(x)"
+    )
+    assert dynamic.ops
+    assert [(c.method, c.times) for c in static.calls] == [(c.method, c.times) for c in dynamic.calls]
+
+
+def test_regions_are_found_by_number() -> None:
+    found: tuple[Region, ...] = traced(
+        "for f in xs:\n    if x.max() > 1:\n        x = x + f\nreturn x"
+    ).regions
+    assert [r.number for r in found] == list(range(len(found)))
