@@ -62,7 +62,8 @@ def print_findings(
         body = document(output, _report(shown, loader, plain))
     if file is not None:
         _write(file, body + "\n" * bool(body))
-        base.out(summary, err=err)
+        if shown.checked:
+            base.out(summary, err=err)
     elif kind.for_people:
         base.out("\n".join(filter(None, (body, summary))), err=err, colour=style.colour)
     else:

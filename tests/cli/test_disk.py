@@ -152,13 +152,13 @@ def test_mode_and_owner_are_kept() -> None:
 
 def when_written(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Something happens to the files after the fixes were found, before they are written."""
-    from qatlint.cli.commands import check
+    from qatlint.cli import checking
 
     def write(path: str, old: bytes, new: bytes) -> None:
         happens()
         files.write_atomic(path, old, new)
 
-    monkeypatch.setattr(check, "write_atomic", write)
+    monkeypatch.setattr(checking, "write_atomic", write)
 
 
 def test_a_file_that_is_deleted_during_the_run(

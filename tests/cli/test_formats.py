@@ -70,6 +70,10 @@ def test_links_and_devices_are_written_to_as_they_are() -> None:
 def test_no_files_are_an_empty_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([".", "--output-format", "sarif"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["results"] == []
+    Path("report").write_text("of another run")
+    assert main([".", "--output-format", "concise", "--output-file", "report"]) == 0
+    assert capsys.readouterr() == ("", "qatlint: no Python files found\n")
+    assert Path("report").read_text() == ""
 
 
 @pytest.mark.usefixtures("fake")
