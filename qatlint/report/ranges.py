@@ -10,19 +10,15 @@ from qatlint.report.style import Style
 from qatlint.report.width import one_line, wrap
 from qatlint.runtime.quantities import Origin
 from qatlint.runtime.ranges import (
-    ENOUGH,
-    SPLIT_FROM,
-    STAY_BELOW,
     Call,
     Cure,
-    Parts,
     Quantity,
     Report,
     SharedModule,
     Verdict,
 )
 from qatlint.runtime.recording import Place
-from qatlint.runtime.scales import AVERAGE, FORMATS
+from qatlint.runtime.scales import AVERAGE, ENOUGH, FORMATS, SPLIT_FROM, STAY_BELOW, Parts
 
 _COLOURS = {Verdict.SPLIT: "red", Verdict.LOOK: "yellow", Verdict.STAY: "green"}
 _WORDS = {Verdict.SPLIT: "split it", Verdict.LOOK: "look at it", Verdict.STAY: "it may stay"}

@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from qatlint.runtime.ranges import (
-    ENOUGH,
-    SPLIT_FROM,
-    STAY_BELOW,
     Call,
     Cure,
     Evidence,
@@ -20,6 +17,7 @@ from qatlint.runtime.ranges import (
     evidence,
 )
 from qatlint.runtime.recording import Place
+from qatlint.runtime.scales import ENOUGH, SPLIT_FROM, STAY_BELOW
 
 KIND, VERSION = "qatlint-ranges", 1
 

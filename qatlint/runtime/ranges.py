@@ -16,21 +16,10 @@ from qatlint.horizon.modules import facts_of
 from qatlint.runtime.launch import Limits, launch
 from qatlint.runtime.quantities import Origin
 from qatlint.runtime.recording import Place
-from qatlint.runtime.scales import AVERAGE, INT8, reach_of, sqnr
+from qatlint.runtime.scales import AVERAGE, ENOUGH, INT8, SPLIT_FROM, STAY_BELOW, Parts, reach_of, sqnr
 from qatlint.runtime.shares import Edge
 from qatlint.runtime.subject import Subject
 from qatlint.trace import Kind
-
-SPLIT_FROM = 6.0
-"""dB that the worst call loses from which a module is to be split: one bit of the format, as if the scale
-were twice as wide as it has to be (20 log10 2 = 6.02)."""
-STAY_BELOW = 1.0
-"""dB below which it may stay as it is: a sixth of a bit, and no more than the scale of one batch costs
-another of the same distribution (0.9 dB in the middle, of 2,000 normal numbers each)."""
-ENOUGH = 60.0
-"""SQNR in dB that is good enough, whatever was lost: two bits more than int8 reaches when its range is filled
-evenly (20 log10 256 = 48), and errors of a thousandth of the numbers."""
-
 
 _IN_STEPS = frozenset({Kind.SOFTMAX, Kind.NORM, Kind.ATTENTION, Kind.RECURRENT})
 
@@ -150,25 +139,6 @@ class QuantityError(NamedTuple):
     """Largest error relative to the number."""
     vanished: float
     """Share of the numbers that become 0 and are not."""
-
-
-class Parts(NamedTuple):
-    """Where to cut a constant divisor; as `qatlint.runtime.child.numbers.Parts`."""
-
-    dim: int
-    at: int
-    size: int
-    whole: float
-    parts: float
-    zeros: tuple[int, int]
-    near: tuple[int, int]
-
-    @property
-    def helps(self) -> bool:
-        """Whether two scales are worth it."""
-        return self.zeros[1] < self.zeros[0] or (
-            self.whole < ENOUGH and self.parts - self.whole >= SPLIT_FROM
-        )
 
 
 class Quantity(NamedTuple):

@@ -6,8 +6,6 @@ Input (stdin): a list of jobs `{"id", "original", "variant", "strict"}`; the two
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import signal
 import sys
@@ -21,30 +19,10 @@ sys.path[:0] = [str(STANDIN), str(HERE)]
 
 import torch  # noqa: E402
 from counting import Counter  # noqa: E402
+from loading import load  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 SECONDS_PER_JOB = 30
-
-
-def load(entry: Path) -> Any:
-    """Import the entry file. One inside a package is imported through the package, freshly."""
-    package = entry.parent
-    if (package / "__init__.py").exists():
-        for name in [n for n in sys.modules if n.partition(".")[0] == package.name]:
-            del sys.modules[name]
-        sys.path.insert(0, str(package.parent))
-        importlib.invalidate_caches()
-        try:
-            return importlib.import_module(f"{package.name}.{entry.stem}")
-        finally:
-            sys.path.remove(str(package.parent))
-    name = "fixture_" + "".join(c if c.isalnum() else "_" for c in str(entry))
-    spec = importlib.util.spec_from_file_location(name, entry)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def tensors(value: Any) -> list[Tensor]:

@@ -10,8 +10,9 @@ from qatlint.report.ranges import render
 from qatlint.report.style import Style
 from qatlint.report.width import text_width
 from qatlint.runtime.quantities import Origin
-from qatlint.runtime.ranges import Call, Cure, Measure, Parts, Quantity, QuantityError, Report, SharedModule
+from qatlint.runtime.ranges import Call, Cure, Measure, Quantity, QuantityError, Report, SharedModule
 from qatlint.runtime.recording import Place
+from qatlint.runtime.scales import Parts
 from qatlint.runtime.shares import Edge
 
 

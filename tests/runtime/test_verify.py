@@ -253,9 +253,12 @@ class Block(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(4, 4, 1)
         self.relu = nn.ReLU()
+        self.act = nn.ReLU()
 
     def forward(self, x, again):
         x = self.relu(self.conv(x))
+        if self.training:
+            x = self.act(self.act(x))
         return self.relu(x + 1) if again else x
 
 
@@ -265,12 +268,16 @@ def inputs():
 """
 
 
-def test_what_only_one_sample_executes_is_judged(tmp_path: Path) -> None:
+def test_what_only_one_sample_or_one_mode_executes_is_judged(tmp_path: Path) -> None:
     report = proof(tmp_path, DYNAMIC, before=DYNAMIC)
     (calls,) = [point for point in report.points if point.name == "calls"]
     assert not calls.holds
-    assert calls.summary.startswith("sample 2: 1 module ran more than once before, 1 now")
-    assert calls.details == (f"relu runs 2 times: QAT101 at {tmp_path / 'm.py'}:14 has a safe fix",)
+    assert calls.summary.startswith("sample 2 in eval mode: 1 module ran more than once before, 1 now")
+    file = tmp_path / "m.py"
+    assert calls.details == (
+        f"relu runs 2 times: QAT101 at {file}:17 has a safe fix",
+        f"in training: act runs 2 times: QAT101 at {file}:16 has a safe fix",
+    )
 
 
 def forwards(*numbers: int, mode: str = "eval") -> list[Forward]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from qatlint.runtime.scales import EXACT, Extent, Format, sqnr
+from qatlint.runtime.scales import EXACT, Extent, Format, Parts, sqnr
 
 _PIECE = 1 << 20
 _BINS = 1024
@@ -129,24 +129,6 @@ class Spread:
             return None
         even = torch.arange(1, _BINS + 1, dtype=torch.float64) / _BINS
         return 1 - (self._bins.cumsum(0) / total - even).abs().max().item()
-
-
-class Parts(NamedTuple):
-    """A constant divisor in two parts along one dimension, each with a scale of its own."""
-
-    dim: int
-    at: int
-    """First position of the second part."""
-    size: int
-    """Positions in this dimension."""
-    whole: float
-    """SQNR of the quotient with one scale, in dB, when every rounding is the worst possible."""
-    parts: float
-    """The same with two."""
-    zeros: tuple[int, int]
-    """Divisors that may become 0, with one scale and with two: their quotients are lost."""
-    near: tuple[int, int]
-    """The positions that are at most two bits worse, from and to, around `at`."""
 
 
 _CANDIDATES = 256
