@@ -24,6 +24,7 @@ Condition = frozenset[Term]
 TRUE: Condition = frozenset({frozenset()})
 FALSE: Condition = frozenset()
 TRAINING = 1
+_NOTHING: Term = frozenset()
 _memoised = lru_cache(maxsize=1 << 13)  # few formulas are met, very often; each takes half a kilobyte
 
 MAX_TERMS = 5
@@ -52,15 +53,17 @@ def literal(atom: int, holds: bool = True) -> Condition:
 @_memoised
 def both(a: Condition, b: Condition) -> Condition:
     """Conjunction. Where it grows too large, `b` gets a name: of what is known already, nothing is lost."""
-    if a in (TRUE, b):
-        return b
-    if b == TRUE:
-        return a
     if len(a) == 1 and len(b) == 1:
         (s,), (t,) = a, b
         if s <= t:
             return b
+        if not t:
+            return a
         return frozenset((s | t,)) if {-x for x in s}.isdisjoint(t) else FALSE
+    if a == b or a == TRUE:
+        return b
+    if b == TRUE:
+        return a
     terms: list[Term] = []
     for s in a:
         contrary = {-x for x in s}
@@ -196,14 +199,49 @@ def holds(condition: Condition, assignment: frozenset[int]) -> bool:
 def _simplify(terms: list[Term]) -> Condition:
     """Drop absorbed terms, and literals of which another term says that they do not matter: `g and a` with
     `g and not a`, `a` with `not a and b`."""
-    if len(terms) < 2:
-        return frozenset(terms)
     current = set(terms)
+    if len(current) < 3:
+        return frozenset(current if len(current) < 2 else _simplify_two(*current))
     # Only a literal that occurs both ways can be dropped; most occur one way.
-    literals = frozenset().union(*current)
+    literals = _NOTHING.union(*current)
     both_ways = {x for x in literals if -x in literals}
+    if both_ways:
+        _drop_literals(current, both_ways)
+    if len({len(term) for term in current}) < 2:
+        return frozenset(current)  # no term holds another of its length
+    kept: list[Term] = []
+    for s in sorted(current, key=len):
+        for t in kept:
+            if t <= s:
+                break
+        else:
+            kept.append(s)
+    return frozenset(kept)
+
+
+def _simplify_two(s: Term, t: Term) -> list[Term]:
+    """The same for two terms, as most formulas have them."""
+    contrary = [x for x in s if -x in t]
+    if len(contrary) == 1:
+        rest, other = s - {contrary[0]}, t - {-contrary[0]}
+        if rest == other:
+            return [rest]
+        if other < rest:
+            s = rest
+        elif rest < other:
+            t = other
+    elif not contrary:
+        if s <= t:
+            return [s]
+        if t <= s:
+            return [t]
+    return [s, t]
+
+
+def _drop_literals(current: set[Term], both_ways: set[int]) -> None:
+    """Drop the literals of terms of which other terms say that they do not matter."""
     # Sorted, since what is found may not depend on the order in which terms were met.
-    waiting = sorted(current, key=sorted) if both_ways else []
+    waiting = sorted((t for t in current if not t.isdisjoint(both_ways)), key=sorted)
     while waiting:
         s = waiting.pop()
         if s not in current:
@@ -211,7 +249,7 @@ def _simplify(terms: list[Term]) -> Condition:
         for x in sorted(s & both_ways):
             rest = s - {x}
             twin = rest | {-x}
-            if twin in current or any(t <= twin for t in current if -x in t):
+            if twin in current or _absorbs(current, -x, twin):
                 current.discard(twin)
                 current.remove(s)
                 current.add(rest)
@@ -220,10 +258,11 @@ def _simplify(terms: list[Term]) -> Condition:
                 waiting += sorted((t for t in current if not contrary.isdisjoint(t)), key=sorted)
                 waiting.append(rest)
                 break
-    if len(current) == 1:
-        return frozenset(current)
-    kept: list[Term] = []
-    for s in sorted(current, key=len):
-        if not any(t <= s for t in kept):
-            kept.append(s)
-    return frozenset(kept)
+
+
+def _absorbs(terms: set[Term], literal: int, term: Term) -> bool:
+    """Whether one of the terms with this literal is part of `term`."""
+    for t in terms:
+        if literal in t and t <= term:
+            return True
+    return False

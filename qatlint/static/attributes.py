@@ -217,7 +217,7 @@ class Attributes(Statements):
                     key = f"{entry.full_name}.{method}"
                     if key in value.written or method in ("forward", "__init__"):
                         continue
-                    value.written.add(key)
+                    value.written |= {key}
                     self.initialise(value, entry, method)
                     if name in value.attrs:
                         return

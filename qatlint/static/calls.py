@@ -14,6 +14,7 @@ from qatlint.static.execution import Execution
 from qatlint.static.iteration import loops_of
 from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, Place
 from qatlint.static.values import (
+    NO_LOOPS,
     NONE,
     Args,
     At,
@@ -54,29 +55,34 @@ class Calls(Execution):
     def evaluate_call(self, node: ast.Call, frame: Frame) -> Value:
         """The value of a call expression; executions of modules in it are recorded."""
         self.step()
-        if isinstance(node.func, ast.Name) and node.func.id == "super" and "super" not in frame.env:
+        written = node.func
+        if type(written) is ast.Name and written.id == "super" and "super" not in frame.env:
             return self._super(node, frame)
-        callee = self.eval(node.func, frame)
+        callee = self.eval(written, frame)
         args = self.arguments(node, frame)
-        return self.call(callee, args, node, frame)
+        run = _CALLERS.get(type(callee))
+        if run is None:
+            return self.result(args, frame)
+        return run(self, callee, args, node, frame)
 
     def arguments(self, node: ast.Call, frame: Frame) -> Args:
         """The arguments of a call, stars spread where they are known."""
         positional: list[Item] = []
         keywords: dict[str, Value] = {}
         open_ = False
+        file = frame.file
         for argument in node.args:
-            if isinstance(argument, ast.Starred):
+            if type(argument) is ast.Starred:
                 value = self.eval(argument.value, frame)
                 entries = self.entries(value)
                 if entries is None:
                     open_ = True
-                    positional.append(Item(value, TRUE, None, frozenset({-1}), argument, frame.file))
+                    positional.append(Item(value, TRUE, None, frozenset({-1}), argument, file))
                 else:
                     positional.extend(entries.items)
                     open_ = open_ or entries.open or any(i.times is not None for i in entries.items)
             else:
-                positional.append(Item(self.eval(argument, frame), TRUE, node=argument, file=frame.file))
+                positional.append(Item(self.eval(argument, frame), TRUE, None, NO_LOOPS, argument, file))
         for keyword in node.keywords:
             value = self.eval(keyword.value, frame)
             if keyword.arg is not None:
@@ -129,9 +135,7 @@ class Calls(Execution):
         """Make an object of an imported class, without looking at the class."""
         instance = self.make(None, callee.name, True, args, node, frame)
         instance.built = False
-        instance.foreign = any(
-            self._is_foreign(v) for v in [i.value for i in args.positional] + list(args.keywords.values())
-        )
+        instance.foreign = self._has_foreign(args)
 
         def find(target: Instance) -> None:
             value = self.settled(callee)
@@ -263,23 +267,33 @@ class Calls(Execution):
         """A plain function: entered while building; in forward only when it is given something that
         can run a module, or can see one."""
         if self.phase == "forward" and callee.closure is None and not self.probing:
-            values = [i.value for i in args.positional] + list(args.keywords.values())
-            if not any(self.may_run(v) for v in values):
+            if not self.any_may_run(args):
                 return self.result(args, frame)
         return self.enter(callee, args, node, frame, None)
 
+    def any_may_run(self, args: Args) -> bool:
+        """Whether code that gets these arguments could execute a module of ours."""
+        for item in args.positional:
+            if type(item.value) is not Const and self.may_run(item.value):
+                return True
+        for value in args.keywords.values():
+            if type(value) is not Const and self.may_run(value):
+                return True
+        return False
+
     def may_run(self, value: Value, depth: int = 0) -> bool:
         """Whether code that gets this value could execute a module of ours."""
-        if type(value) is Const:
+        kind = type(value)
+        if kind is Const:
             return False
+        if kind is Symbol:
+            return value.made or (value.origin == "config" and value.callable_hint == "module")  # type: ignore[attr-defined, no-any-return]
         if isinstance(value, Instance):
             return value.is_module or (value.cls is not None and value.foreign) or value is self.root
         if isinstance(value, (Method, Builtin)):
             return depth < 3 and self.may_run(value.receiver, depth + 1)
         if isinstance(value, Function):
             return value.closure is not None
-        if isinstance(value, Symbol):
-            return value.made or (value.origin == "config" and value.callable_hint == "module")
         if isinstance(value, (Choice, Pick)):
             return depth < 3 and any(self.may_run(v, depth + 1) for _, v in value.options)
         if isinstance(value, (Seq, Slice, Wrapped)):

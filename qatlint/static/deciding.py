@@ -97,18 +97,29 @@ class Deciding(Machine):
 
     def over_options(self, value: Choice, ask: Callable[[Value], Condition]) -> Condition:
         """The condition under which the answer is yes for what the value is then."""
-        result, rest = FALSE, TRUE
+        rest = TRUE
+        found: list[tuple[Condition, Condition]] = []
         answers: set[Condition] = set()
         for when, option in value.options:
             here = both(rest, when)
             if here:
                 answer = ask(option)
-                answers.add(TRUE if implies(here, answer) else FALSE if excludes(here, answer) else answer)
-                result = either(result, both(here, answer))
+                found.append((here, answer))
+                if answer and answer != TRUE:
+                    answer = TRUE if implies(here, answer) else FALSE if excludes(here, answer) else answer
+                answers.add(answer)
+            if when == TRUE:
+                break
             rest = both(rest, negate(when))
             if not rest:
                 break
-        return answers.pop() if len(answers) == 1 else result
+        if len(answers) == 1:
+            return answers.pop()
+        result = FALSE
+        for here, answer in found:
+            if answer:
+                result = either(result, both(here, answer))
+        return result
 
     def _compare_constants(self, left: Any, op: ast.cmpop, right: Any, node: ast.Compare) -> Condition:
         try:

@@ -46,8 +46,7 @@ class Execution(Objects):
         if target.cls is not None:
             found = self.lookup(target.cls, "__call__", None)
             if found is not None and isinstance(found[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
-                values = [i.value for i in args.positional] + list(args.keywords.values())
-                if self.phase == "init" or target.foreign or any(self.may_run(v) for v in values):
+                if self.phase == "init" or target.foreign or self.any_may_run(args):
                     return self.enter(
                         Function(found[1], found[0].file, None, found[0]), args, node, frame, target
                     )
@@ -60,8 +59,7 @@ class Execution(Objects):
     ) -> None:
         """What a call of a module executes besides the module itself, as far as it is ours."""
         opened = target.number in self.opened
-        values = [i.value for i in args.positional] + list(args.keywords.values())
-        if target.pending is not None and not opened and not any(self.may_run(v) for v in values):
+        if target.pending is not None and not opened and not self.any_may_run(args):
             return
         if target.cls is not None and not target.built and (target.foreign or opened):
             self.build(target)
@@ -74,7 +72,7 @@ class Execution(Objects):
                     self._run_entry(item, at, node, frame)
             return
         ours = target.foreign or opened or target is self.root
-        if not ours and not any(self.may_run(v) for v in values):
+        if not ours and not self.any_may_run(args):
             return
         if not isinstance(own_forward[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
             return

@@ -45,7 +45,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-_NAME, _CONSTANT = ast.Name, ast.Constant
+_NAME, _CONSTANT, _CALL = ast.Name, ast.Constant, ast.Call
 _UNCHANGING = (Const, External, ClassValue, Function, ModuleValue, Imported)
 """Module-level values that mean the same to every class: found once for the project."""
 _SIZE_LIMIT = 10_000
@@ -64,6 +64,8 @@ class Expressions(Deciding):
             value = frame.env.get(node.id)  # type: ignore[attr-defined]
             if value is not None and type(value) is not Choice:
                 return value
+        elif kind is _CALL:
+            return self.evaluate_call(node, frame)  # type: ignore[arg-type]
         elif kind is _CONSTANT:
             return Const(node.value)  # type: ignore[attr-defined]
         handler = _HANDLERS.get(kind)
@@ -195,9 +197,6 @@ class Expressions(Deciding):
                 return self.unknown(*parts, text=text)
             keys.append(key)
         return self.unknown(*parts, text=text, key=self.intern(tuple(keys)))
-
-    def _call(self, node: ast.Call, frame: Frame) -> Value:
-        return self.evaluate_call(node, frame)
 
     def _binary(self, node: ast.BinOp, frame: Frame) -> Value:
         return self.binary(node.op, self.eval(node.left, frame), self.eval(node.right, frame))
@@ -513,7 +512,6 @@ _HANDLERS: dict[type[ast.expr], _Handler] = {
     ast.Name: Expressions._name,
     ast.Attribute: Expressions._attribute,
     ast.Subscript: Expressions._subscript,
-    ast.Call: Expressions._call,
     ast.BinOp: Expressions._binary,
     ast.UnaryOp: Expressions._unary,
     ast.BoolOp: Expressions._bool_op,

@@ -309,6 +309,9 @@ class Machine:
     def may_run(self, value: Value, depth: int = 0) -> bool:
         raise NotImplementedError
 
+    def any_may_run(self, args: Args) -> bool:
+        raise NotImplementedError
+
     def result(self, args: Args, frame: Frame) -> Value:
         raise NotImplementedError
 
@@ -361,16 +364,18 @@ class Machine:
 
     def unknown(self, *parts: Value | None, text: str = "", key: Hashable = None) -> Symbol:
         """A value derived from others: it varies with the loops they vary with."""
-        deps: frozenset[int] = frozenset()
+        if key is None:
+            key = ("fresh", next(self.numbers))
+        if not parts:
+            return Symbol(key, text=text)
+        deps = NO_LOOPS
         origin = "config"
         for part in parts:
-            if part is None:
+            if part is None or type(part) is Const:
                 continue
             deps |= deps_of(part)
             origin = worst(origin, origin_of(part))
-        if key is None:
-            key = ("fresh", next(self.numbers))
-        return Symbol(key, deps=deps, origin=origin if parts else "unknown", text=text)
+        return Symbol(key, deps=deps, origin=origin, text=text)
 
     def choose(self, options: list[tuple[Condition, Value]]) -> Value:
         """One value out of guarded ones; flattened, bounded."""
@@ -388,13 +393,15 @@ class Machine:
             else:
                 flat.append((when, value))
         merged: list[tuple[Condition, Value]] = []
+        places: dict[Hashable, int] = {}
         for when, value in flat:
-            for i, (other, same) in enumerate(merged):
-                if same is value or equal_constants(same, value):
-                    merged[i] = (either(other, when), same)
-                    break
-            else:
+            same = _identity(value)
+            i = places.get(same)
+            if i is None:
+                places[same] = len(merged)
                 merged.append((when, value))
+            else:
+                merged[i] = (either(merged[i][0], when), merged[i][1])
         if not merged:
             return self.unknown()
         if len(merged) == 1:
@@ -445,13 +452,13 @@ def deps_of(value: Value) -> frozenset[int]:
     if isinstance(value, Index):
         return frozenset({value.loop})
     if isinstance(value, Pick):
-        return NO_LOOPS.union(*(a.deps for a in value.at))
+        return NO_LOOPS.union(*[a.deps for a in value.at])
     if isinstance(value, Pattern):
         return value.at.deps
     if isinstance(value, Choice):
-        return NO_LOOPS.union(*(deps_of(v) for _, v in value.options))
+        return NO_LOOPS.union(*[deps_of(v) for _, v in value.options])
     if isinstance(value, Seq) and len(value.items) < 8:
-        return NO_LOOPS.union(*(deps_of(i.value) for i in value.items))
+        return NO_LOOPS.union(*[deps_of(i.value) for i in value.items])
     return NO_LOOPS
 
 
@@ -465,24 +472,23 @@ def worst(a: str, b: str) -> str:
 
 def origin_of(value: Value) -> str:
     """`config`, `unknown` or `input` (see `Symbol.origin`)."""
-    if isinstance(value, Symbol):
-        return value.origin
+    kind = type(value)
+    if kind is Symbol:
+        return value.origin  # type: ignore[attr-defined, no-any-return]
+    if kind is Const or kind is Instance:
+        return "config"
     if isinstance(value, Choice):
-        result = "config"
-        for _, option in value.options:
-            result = worst(result, origin_of(option))
-        return result
-    if isinstance(value, Pick):
-        result = "config"
-        for _, option in value.options[:4]:
-            result = worst(result, origin_of(option))
-        return result
-    if isinstance(value, Seq):
-        result = "config"
-        for item in value.items[:6]:
-            result = worst(result, origin_of(item.value))
-        return result
-    return "config"
+        inner = [option for _, option in value.options]
+    elif isinstance(value, Pick):
+        inner = [option for _, option in value.options[:4]]
+    elif isinstance(value, Seq):
+        inner = [item.value for item in value.items[:6]]
+    else:
+        return "config"
+    result = "config"
+    for part in inner:
+        result = worst(result, origin_of(part))
+    return result
 
 
 def is_result(value: Value) -> bool:
@@ -496,10 +502,12 @@ def is_result(value: Value) -> bool:
 
 def key_of(value: Value) -> Hashable:
     """A key that is equal for values that are certainly the same; None when there is none."""
-    if isinstance(value, Symbol):
-        return value.key
-    if isinstance(value, Const):
-        return ("const", type(value.value).__name__, value.value)
+    kind = type(value)
+    if kind is Symbol:
+        return value.key  # type: ignore[attr-defined, no-any-return]
+    if kind is Const:
+        constant = value.value  # type: ignore[attr-defined]
+        return ("const", type(constant).__name__, constant)
     if isinstance(value, Instance):
         return ("instance", value.number)
     if isinstance(value, Index):
@@ -514,11 +522,8 @@ def key_of(value: Value) -> Hashable:
     return None
 
 
-def equal_constants(a: Value, b: Value) -> bool:
-    """Whether both are the same known constant."""
-    return (
-        isinstance(a, Const)
-        and isinstance(b, Const)
-        and type(a.value) is type(b.value)
-        and bool(a.value == b.value)
-    )
+def _identity(value: Value) -> Hashable:
+    """Equal for one object, and for constants of one type that are equal."""
+    if type(value) is Const:
+        return (type(value.value), value.value)
+    return id(value)

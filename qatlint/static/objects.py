@@ -46,9 +46,7 @@ class Objects(Attributes):
             elif dotted in MAPPINGS:
                 instance.children = self._mapping_entries(args, frame)
         else:
-            instance.foreign = any(self._is_foreign(i.value) for i in args.positional) or any(
-                self._is_foreign(v) for v in args.keywords.values()
-            )
+            instance.foreign = self._has_foreign(args)
         return instance
 
     def make(
@@ -77,15 +75,27 @@ class Objects(Attributes):
         self.instances.append(instance)
         return instance
 
+    def _has_foreign(self, args: Args) -> bool:
+        """Whether what gets these arguments is given modules of its maker."""
+        for item in args.positional:
+            # Most arguments are numbers.
+            if type(item.value) is not Const and self._is_foreign(item.value):
+                return True
+        for value in args.keywords.values():
+            if type(value) is not Const and self._is_foreign(value):
+                return True
+        return False
+
     def _is_foreign(self, value: Value, depth: int = 0) -> bool:
-        if type(value) is Const:
-            return False  # most arguments are numbers
+        kind = type(value)
+        if kind is Symbol:
+            return value.made  # type: ignore[attr-defined, no-any-return]
+        if kind is Const:
+            return False
         if isinstance(value, Instance):
             return value.is_module
         if isinstance(value, Method):
             return isinstance(value.receiver, Instance) and value.receiver.is_module
-        if isinstance(value, Symbol):
-            return value.made
         if isinstance(value, (Choice, Pick)):
             return depth < 3 and any(self._is_foreign(v, depth + 1) for _, v in value.options)
         if isinstance(value, Seq):

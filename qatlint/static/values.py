@@ -571,7 +571,7 @@ class Instance(Value):
         """Was given modules or bound methods by its maker: its forward may run them."""
         self.transient = False
         """Made while forward runs."""
-        self.written: set[str] = set()
+        self.written: frozenset[str] = frozenset()
         """Methods that have run to set attributes."""
 
     @property
