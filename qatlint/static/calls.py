@@ -276,10 +276,7 @@ class Calls(Execution):
         for item in args.positional:
             if type(item.value) is not Const and self.may_run(item.value):
                 return True
-        for value in args.keywords.values():
-            if type(value) is not Const and self.may_run(value):
-                return True
-        return False
+        return any(type(value) is not Const and self.may_run(value) for value in args.keywords.values())
 
     def may_run(self, value: Value, depth: int = 0) -> bool:
         """Whether code that gets this value could execute a module of ours."""

@@ -30,16 +30,23 @@ class Carried(NamedTuple):
         return isinstance(before, bool) and self.later.value is (not before)
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
 def carried(body: list[ast.stmt]) -> dict[str, Carried]:
     """Names that the body of a loop assigns."""
     result: dict[str, Carried] = {}
     top = {id(s) for s in body}
-    skips = any(isinstance(n, ast.Continue) for s in body for n in nodes(s))
-    assigned = {} if skips else {id(s.targets[0]): s.value for s in body if _is_plain(s)}
+    assigned = {id(s.targets[0]): s.value for s in body if _is_plain(s)}
+    skips = False
     stack: list[ast.AST] = list(body)
     while stack:
         node = stack.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+        kind = type(node)
+        if kind is ast.Continue:
+            skips = True
+        if kind in _FUNCTIONS:
+            skips = skips or any(isinstance(n, ast.Continue) for n in nodes(node))
             continue
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             name = node.target.id
@@ -52,6 +59,9 @@ def carried(body: list[ast.stmt]) -> dict[str, Carried]:
             once = node.id not in result
             result[node.id] = Carried(later=assigned.get(id(node)) if once else None)
         stack += children(node)
+    if skips:
+        # A turn that is cut short does not come to the assignment.
+        return {name: change._replace(later=None) for name, change in result.items()}
     return result
 
 

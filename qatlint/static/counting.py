@@ -21,6 +21,8 @@ from qatlint.static.written import Method, Written, site_of
 from qatlint.trace import Call, Chosen, Loop, Scope, Span, Times
 from qatlint.usage import Counted, count
 
+_ONCE = Times(1, 1)
+
 
 class Counting(Naming):
     """Turns recorded executions into calls with times, conditions and loops."""
@@ -64,16 +66,18 @@ class Counting(Naming):
             for t in condition
         )
 
-    def _calls(self, key: int, named: Named, raw: list[RawCall]) -> Iterator[Call]:
+    def _calls(self, key: int, named: Named, raw: list[RawCall], spelt: bool) -> Iterator[Call]:
+        """The calls of a module; with `spelt` also what only a fix asks about: how they are written."""
         chosen = self._same_element(raw)
         anchor = self._anchor(raw)
         for one in raw:
             position = self._seen_from(one, anchor)
             place, last = one.chain[position], one.chain[-1]
             callee = one.callee if place is last else getattr(place.node, "func", place.node)
-            repeating = self._repeating(one)
-            times, some_turns = self._times(one, repeating)
-            turns = self._chosen_turns(one, repeating)
+            repeating = self._repeating(one) if one.loops else []
+            times, some_turns = self._times(one, repeating) if repeating else (_ONCE, False)
+            turns = self._chosen_turns(one, repeating) if repeating else None
+            shown = [loop for loop in one.loops if loop.turns > 1 or loop in repeating]
             yield Call(
                 module=key,
                 span=place.file.source.span(place.node),
@@ -82,16 +86,18 @@ class Counting(Naming):
                 function=place.function,
                 times=times,
                 when=self._plain(one),
-                loops=tuple(_loop(loop, self._countable(loop)) for loop in self._shown_loops(one)),
+                loops=tuple([_loop(loop, not spelt or self._countable(loop)) for loop in shown]),
                 method=one.method,
-                via=tuple(p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE),
+                via=tuple(
+                    [p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE]
+                ),
                 repeats=not some_turns and turns is None and not any(loop.leaves for loop in repeating),
                 some_turns=some_turns or turns is not None,
                 chosen=turns,
                 inside=None if place is last else last.file.source.span(last.node),
                 implied=one.implied,
                 own=last.owner is not self.root and last.owner is one.target.creator,
-                alias=self._alias(place, callee, named),
+                alias=self._alias(place, callee, named) if spelt else "",
                 other_element=one not in chosen,
                 scope=_scope(one.scope),
             )
@@ -242,10 +248,6 @@ class Counting(Naming):
                 if position is not None and position.once and position.loop in loops:
                     return position.other
         return None
-
-    def _shown_loops(self, raw: RawCall) -> list[LoopFrame]:
-        repeating = self._repeating(raw)
-        return [loop for loop in raw.loops if loop.turns > 1 or loop in repeating]
 
     def _once(self, guard: Condition, loop: int) -> bool:
         """Whether the condition holds in one turn of the loop only: `if i == 0`."""

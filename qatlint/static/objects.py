@@ -81,10 +81,7 @@ class Objects(Attributes):
             # Most arguments are numbers.
             if type(item.value) is not Const and self._is_foreign(item.value):
                 return True
-        for value in args.keywords.values():
-            if type(value) is not Const and self._is_foreign(value):
-                return True
-        return False
+        return any(type(value) is not Const and self._is_foreign(value) for value in args.keywords.values())
 
     def _is_foreign(self, value: Value, depth: int = 0) -> bool:
         kind = type(value)

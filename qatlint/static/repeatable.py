@@ -51,6 +51,8 @@ def changing_call(cls: ClassDef, attribute: str) -> tuple[str, str] | None:
         # For all attributes at once: large classes are asked about each of theirs.
         cls.changing = {}
         for name, method in cls.methods.items():
+            if not any(word in cls.text_of(method) for word in CHANGING):
+                continue
             for node in nodes(method):
                 if isinstance(node, ast.Attribute) and node.attr in CHANGING:
                     held = node.value

@@ -18,6 +18,10 @@ _fields: dict[type[ast.AST], tuple[str, ...]] = {}
 """The other fields of the classes that were met."""
 
 
+_PLACED = (ast.expr, ast.stmt)
+"""What the parser gives a place."""
+
+
 class Unreadable(Exception):
     """A file that cannot be linted. `.line` and `.column` are 1-based."""
 
@@ -60,6 +64,9 @@ class Source:
 
     def span(self, node: ast.AST) -> Span:
         """The place of an expression or statement."""
+        if self._ascii and isinstance(node, _PLACED) and node.end_lineno and node.end_col_offset is not None:
+            # Nearly all nodes that are asked for, in nearly all files.
+            return Span(self.path, node.lineno, node.col_offset + 1, node.end_lineno, node.end_col_offset + 1)
         line: int = getattr(node, "lineno", 1)
         end: int = getattr(node, "end_lineno", None) or line
         column: int = getattr(node, "col_offset", 0)
@@ -79,7 +86,10 @@ class Source:
     def lines(self) -> list[str]:
         """Lines as the parser counts them (only newline characters end a line)."""
         if self._lines is None:
-            self._lines = self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            text = self.text
+            if "\r" in text:
+                text = text.replace("\r\n", "\n").replace("\r", "\n")
+            self._lines = text.split("\n")
         return self._lines
 
     def segment(self, node: ast.expr) -> str:

@@ -78,8 +78,10 @@ class _Tracer(Counting):
                     hint.settle()
                 if not isinstance(hint, Instance) or not hint.is_module:
                     continue  # a number, a flag, a name: nothing says it is a module
-            own = list(self._calls(number, named, raw))
+            own = list(self._calls(number, named, raw, for_people))
             matters = self._matters(named, own)
+            if matters and not for_people:
+                own = list(self._calls(number, named, raw, True))
             if isinstance(named.target, Instance) and (matters or not raw):
                 named.target.settle()
                 if not named.target.is_module:
@@ -111,6 +113,8 @@ class _Tracer(Counting):
             return True
         here = [c for c in calls if not c.other_element]
         if not here or all(c.implied for c in here):
+            return False
+        if len(here) == 1 and here[0].times.most is not None and here[0].times.most < 2:
             return False
         counted = [Counted(c.when, c.times, True) for c in here]
         atoms = {n: self._atom(n) for n in atoms_of([c.when for c in here])}
@@ -238,7 +242,7 @@ class _Tracer(Counting):
     def _reader(self, attribute: str) -> str:
         """A subclass that uses `self.<attribute>` as it is, by name."""
         for subclass in self.project.subclasses(self.run.cls):
-            if any(attribute in subclass.read_in(name) for name in subclass.methods):
+            if any(subclass.reads(name, attribute) for name in subclass.methods):
                 return subclass.name
         return ""
 

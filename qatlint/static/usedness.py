@@ -23,7 +23,7 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
         if not isinstance(entry, ClassDef):
             continue
         for name, method in entry.methods.items():
-            if name in _SETUP or attribute not in entry.read_in(name):
+            if name in _SETUP or not entry.reads(name, attribute):
                 continue
             if id(method) in run.reached:
                 return f"read in `{name}`"
@@ -31,7 +31,7 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
                 unreached = unreached or f"only in `{name}`"
     for entry in project.subclasses(run.cls):
         for name in entry.methods:
-            if name not in _SETUP and attribute in entry.read_in(name):
+            if name not in _SETUP and entry.reads(name, attribute):
                 return f"used by the subclass `{entry.name}`"
     if _read_elsewhere(run.cls, attribute):
         return "read through another object"
