@@ -60,7 +60,7 @@ def both(a: Condition, b: Condition) -> Condition:
         if not t:
             return a
         return frozenset((s | t,)) if {-x for x in s}.isdisjoint(t) else FALSE
-    if a == b or a == TRUE:
+    if a in (b, TRUE):
         return b
     if b == TRUE:
         return a
@@ -262,7 +262,4 @@ def _drop_literals(current: set[Term], both_ways: set[int]) -> None:
 
 def _absorbs(terms: set[Term], literal: int, term: Term) -> bool:
     """Whether one of the terms with this literal is part of `term`."""
-    for t in terms:
-        if literal in t and t <= term:
-            return True
-    return False
+    return any(literal in t and t <= term for t in terms)
