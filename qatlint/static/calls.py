@@ -59,11 +59,7 @@ class Calls(Execution):
         if type(written) is ast.Name and written.id == "super" and "super" not in frame.env:
             return self._super(node, frame)
         callee = self.eval(written, frame)
-        args = self.arguments(node, frame)
-        run = _CALLERS.get(type(callee))
-        if run is None:
-            return self.result(args, frame)
-        return run(self, callee, args, node, frame)
+        return self.call(callee, self.arguments(node, frame), node, frame)
 
     def arguments(self, node: ast.Call, frame: Frame) -> Args:
         """The arguments of a call, stars spread where they are known."""

@@ -41,7 +41,7 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
 def _called_later(cls: ClassDef, name: str, run: Interpreter) -> bool:
     """Whether a method that the constructor runs is named in another one, which it does not run."""
     return any(
-        other not in _SETUP and other not in run.initialisers and name in cls.read_in(other)
+        other not in _SETUP and other not in run.initialisers and cls.reads(other, name)
         for other in cls.methods
     )
 
