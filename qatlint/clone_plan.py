@@ -223,9 +223,9 @@ def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple
             "gains their keys"
         )
     if any(m.buffers is not False for m in alternatives):
+        held = "weights and buffers" if any(m.buffers for m in alternatives) else "weights, and buffers if any"
         return Safety.UNSAFE, (
-            "the copies share weights and buffers, and the state dict gains keys: a checkpoint that is "
-            "loaded after the model was moved does not reach the copies' buffers unless its keys are "
-            "duplicated"
+            f"the copies share {held}, and the state dict gains keys: a checkpoint that is loaded after the "
+            "model was moved does not reach the copies' buffers unless its keys are duplicated"
         )
     return Safety.UNSAFE, "the copies share the weights, but the state dict gains keys for them"

@@ -46,6 +46,9 @@ def test_a_known_loop_is_part_of_the_plan() -> None:
         ("nn.ReLU()", Safety.SAFE, ""),
         ("nn.Conv2d(8, 8, 1)", Safety.UNSAFE, "share the weights"),
         ("nn.BatchNorm2d(8)", Safety.UNSAFE, "weights and buffers"),
+        ("nn.Sequential(nn.Conv2d(8, 8, 1), nn.Linear(8, 8))", Safety.UNSAFE, "share the weights"),
+        ("nn.Sequential(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8))", Safety.UNSAFE, "weights and buffers"),
+        ("nn.Sequential(nn.Conv2d(8, 8, 1), nn.InstanceNorm2d(8))", Safety.UNSAFE, "buffers if any"),
         ("build(cfg)", Safety.UNSAFE, "class is not known"),
     ],
 )

@@ -278,10 +278,10 @@ class _Tracer(Counting):
                 return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
         known = not target.open
         children = [c for c in children_of(target) if not isinstance(c, Instance) or c.is_module]
-        # Library classes first: one with weights settles the matter without building the others.
+        # Library classes first: one with weights settles the matter without building those of the project.
         children.sort(key=lambda c: isinstance(c, Instance) and c.cls is not None)
         for child in children:
-            if any(f.parameters for f in inside):
+            if isinstance(child, Instance) and child.cls is not None and any(f.parameters for f in inside):
                 known = False
                 break
             if isinstance(child, Instance):
