@@ -223,7 +223,8 @@ def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple
             "gains their keys"
         )
     if any(m.buffers is not False for m in alternatives):
-        held = "weights and buffers" if any(m.buffers for m in alternatives) else "weights, and buffers if any"
+        certain = any(m.buffers for m in alternatives)
+        held = "weights and buffers" if certain else "weights, and buffers if any"
         return Safety.UNSAFE, (
             f"the copies share {held}, and the state dict gains keys: a checkpoint that is loaded after the "
             "model was moved does not reach the copies' buffers unless its keys are duplicated"

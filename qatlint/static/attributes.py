@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, literal, negate
-from qatlint.static.machine import NOWHERE, Frame, key_of
+from qatlint.static.machine import NOWHERE, Frame, deps_of, key_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
 from qatlint.static.values import (
@@ -349,13 +349,11 @@ class Attributes(Statements):
         times = None
         if isinstance(name, Const) and isinstance(name.value, str):
             key = name.value
-        elif isinstance(name, Pattern):
-            key = f"{name.head}*{name.tail}"
+        else:
+            key = f"{name.head}*{name.tail}" if isinstance(name, Pattern) else f"<{key_of(name)}>"
             probe = Seq([], loops=value.loops)
             self.add(probe, new, frame, node)
             loops, times = probe.items[0].loops, probe.items[0].times
-        else:
-            key = f"<{key_of(name)}>"
         when = frame.guard
         old = value.attrs.get(key)
         if old is None or when == TRUE:
@@ -525,7 +523,7 @@ class Attributes(Statements):
         options += [(None, item.value) for _, item in mapping.rest]
         if not options:
             return self.unknown(value, index)
-        if len(options) == 1 and not mapping.rest:
+        if len(options) == 1 and not mapping.rest and not at.deps:
             return options[0][1]
         return Pick(tuple(options), (at,))
 
@@ -590,6 +588,10 @@ class Attributes(Statements):
             if value is self.root:
                 # Any attribute may be meant: nothing can be said to be unused.
                 self.incomplete = True
+            given = [item for key, item in value.attrs.items() if key.startswith("<") and item.loops]
+            if given and not self.loop_numbers().isdisjoint(deps_of(name)):
+                # In a loop over names, of what was given names in a loop: one after the other.
+                return self.pick([(None, item.value) for item in given], self.selector(name), Seq(given))
         return self.unknown(value, name)
 
     def _picked_name(self, name: Pick) -> Value:
@@ -643,7 +645,7 @@ _MODULE_API = frozenset(
     "register_buffer register_parameter add_module register_module to cuda cpu eval train half float double "
     "bfloat16 apply requires_grad_ zero_grad state_dict load_state_dict share_memory type "
     "register_forward_hook register_forward_pre_hook register_load_state_dict_post_hook "
-    "_register_load_state_dict_pre_hook get_submodule __call__".split()
+    "_register_load_state_dict_pre_hook get_submodule __call__ __getattr__ __setattr__".split()
 )
 
 

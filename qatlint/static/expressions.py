@@ -496,7 +496,7 @@ class Expressions(Deciding):
             )
         if isinstance(index, Pattern):
             return At(("pattern", index.head, index.at.key, index.tail), index.at.deps)
-        key = key_of(index)
+        key = _met_in_every_loop(index) or key_of(index)
         selected = ("symbol", key if key is not None else next(self.numbers))
         if isinstance(index, Symbol) and index.turns is not None:
             turns = index.turns
@@ -504,7 +504,20 @@ class Expressions(Deciding):
             return At(selected, index.deps, running=True, sure=turns.positions(least), turns=turns)
         if isinstance(index, Symbol) and index.start is not None:
             return At(selected, index.deps, running=True, low=max(index.start, 0))
-        return At(selected, deps_of(index))
+        deps = deps_of(index)
+        if isinstance(index, Symbol) and index.loops:
+            deps |= index.loops & self.loop_numbers()  # made anew at each turn: `name, n = text.split(":")`
+        return At(selected, deps)
+
+
+def _met_in_every_loop(index: Value) -> Hashable:
+    """A key for a name out of a list of names, the same in each loop over all of the list; None for others."""
+    if not isinstance(index, Pick) or len(index.options) != 1 or len(index.at) != 1:
+        return None
+    at, names = index.at[0], key_of(index.options[0][1])
+    if names is None or not at.running or at.low or at.high or at.sure is not None or at.turns is not None:
+        return None
+    return ("all of", names)
 
 
 _Handler = Callable[[Expressions, Any, Frame], Value]

@@ -147,6 +147,11 @@ class Library(Calls):
             place = args.positional[1].node if len(values) > 1 else node
             self._add_module(target, named[0], named[1], frame, place or node)
             return NONE
+        if name == "__setattr__" and len(values) == 2:
+            self.set_attribute(target, values[0], values[1], frame, args.positional[1].node or node)
+            return NONE
+        if name == "__getattr__" and len(values) == 1:
+            return self.get_attribute(target, values[0], None, frame)
         if name in ("children", "modules"):
             return Wrapped("values", (self.modules_of(target),)) if name == "children" else self.unknown()
         if name == "named_children":

@@ -516,6 +516,8 @@ def key_of(value: Value) -> Hashable:
         return ("external", value.dotted)
     if isinstance(value, Imported):
         return ("imported", value.file.path, value.name)
+    if isinstance(value, Pattern):
+        return ("pattern", value.head, value.at.key, value.tail)
     if isinstance(value, Pick) and len(value.options) == 1:
         inner = key_of(value.options[0][1])
         return None if inner is None else ("pick", inner, tuple(a.key for a in value.at))
