@@ -42,6 +42,19 @@ def usage_of_calls(
     )
 
 
+def at_most_once(trace: Trace, module: Module) -> bool:
+    """Whether no two calls of `module` can run in one forward: quicker than to count them."""
+    calls = [c for c in trace.calls_of(module) if not c.other_element]
+    return none_repeats([Counted(c.when, c.times, False) for c in calls], trace.atoms)
+
+
+def none_repeats(calls: Sequence[Counted], atoms: Mapping[int, Atom]) -> bool:
+    """The same for calls: each runs once, and they exclude each other."""
+    if any(c.times.most is None or c.times.most > 1 for c in calls):
+        return False
+    return len(calls) < 2 or not any(_exclusive_groups(calls, atoms))
+
+
 def count(
     calls: Sequence[Counted], exists: Condition, facts: Sequence[Condition], atoms: Mapping[int, Atom]
 ) -> Usage:
@@ -51,8 +64,7 @@ def count(
         certain = len(calls) == 1 and implies(exists, calls[0].when)
         lowest = calls[0].times.least if certain else 0
         return Usage(Times(lowest, upper), On.ALWAYS if certain else On.SOME_PATH, False)
-    conditions = [c.when for c in calls] + [exists]
-    chosen = _chosen_atoms(conditions)
+    chosen = _chosen_atoms([c.when for c in calls], exists, facts, atoms)
     relevant = [f for f in facts if atoms_of([f]) <= set(chosen)]
     least: int | None = None
     most: int | None = 0
@@ -136,15 +148,30 @@ def _total(calls: Sequence[Counted]) -> int | None:
     return total
 
 
-def _chosen_atoms(conditions: Sequence[Condition]) -> list[int]:
+def _chosen_atoms(
+    conditions: Sequence[Condition],
+    exists: Condition,
+    facts: Sequence[Condition],
+    atoms: Mapping[int, Atom],
+) -> list[int]:
     """The atoms worth trying both ways: the most frequent ones."""
     frequency: dict[int, int] = {}
-    for condition in conditions:
+    literals: set[int] = set()
+    for condition in (*conditions, exists):
         for number in atoms_of([condition]):
             frequency[number] = frequency.get(number, 0) + 1
+        literals.update(*condition)
+    bound = atoms_of([exists, *facts])
+    # What occurs one way only needs no trial: that it may hold gives the most, that it need not the least.
+    worth = [
+        n
+        for n in frequency
+        if n in bound or (n in literals and -n in literals) or (n in atoms and atoms[n].group is not None)
+    ]
     # `self.training` is always tried: the answer tells the modes apart.
-    ranked = sorted(frequency, key=lambda n: (n != TRAINING, -frequency[n], n))
-    return ranked[:ATOM_LIMIT]
+    if TRAINING in frequency and TRAINING not in worth:
+        worth.append(TRAINING)
+    return sorted(worth, key=lambda n: (n != TRAINING, -frequency[n], n))[:ATOM_LIMIT]
 
 
 def _assignments(chosen: Sequence[int], groups: Mapping[int, Hashable]) -> Iterator[frozenset[int]]:

@@ -74,7 +74,7 @@ from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
 from qatlint.trace import Call, Kind, Module, On, Span, Times, Trace, Usage
-from qatlint.usage import usage, usage_of_calls
+from qatlint.usage import at_most_once, usage, usage_of_calls
 from qatlint.words import call_places, chosen_words, class_words, given_words, times_words
 
 _SKIPPED = (Kind.LOSS,)
@@ -90,7 +90,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         calls = trace.calls_of(module)
         if not calls or all(c.implied or c.own for c in calls):
             continue  # run by its container or its maker only: that is what is shared, or nothing is
-        if module.switching:
+        if module.switching or at_most_once(trace, module):
             continue
         used = usage(trace, module)
         if used.shared:

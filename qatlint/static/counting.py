@@ -19,7 +19,7 @@ from qatlint.static.values import (
 )
 from qatlint.static.written import Method, Written, site_of
 from qatlint.trace import Call, Chosen, Loop, Scope, Span, Times
-from qatlint.usage import Counted, count
+from qatlint.usage import Counted, count, none_repeats
 
 _ONCE = Times(1, 1)
 
@@ -281,11 +281,18 @@ class Counting(Naming):
                 times, _ = self._times(r, self._repeating(r))
                 repeats = times.most is None or times.most > 1
                 counted.append(Counted(self._plain(r), times, repeats))
-            used = count(counted, TRUE, (), {n: self._atom(n) for c in counted for n in atoms_of([c.when])})
-            most = float("inf") if used.times.most is None else float(used.times.most)
+            most = self._most(counted)
             if (most, len(group)) > best_score:
                 best, best_score = group, (most, len(group))
         return best
+
+    def _most(self, calls: list[Counted]) -> float:
+        """How often they run together on some path."""
+        atoms = {n: self._atom(n) for c in calls for n in atoms_of([c.when])}
+        if none_repeats(calls, atoms):
+            return 1.0
+        most = count(calls, TRUE, (), atoms).times.most
+        return float("inf") if most is None else float(most)
 
 
 def _holds_once(position: Position | None, loop: int) -> bool:

@@ -27,7 +27,7 @@ from qatlint.static.values import (
 from qatlint.static.watching import Watching
 from qatlint.static.written import has_room_after_super, site_of
 from qatlint.trace import Call, Kind, Module, Name, Span, Trace
-from qatlint.usage import Counted, count
+from qatlint.usage import Counted, count, none_repeats
 
 
 def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) -> Trace:
@@ -118,7 +118,7 @@ class _Tracer(Counting):
             return False
         counted = [Counted(c.when, c.times, True) for c in here]
         atoms = {n: self._atom(n) for n in atoms_of([c.when for c in here])}
-        return count(counted, TRUE, (), atoms).shared
+        return not none_repeats(counted, atoms) and count(counted, TRUE, (), atoms).shared
 
     def _module(self, key: int, named: Named, raw: list[RawCall], matters: bool) -> Module:
         target = named.target
