@@ -511,7 +511,7 @@ class Expressions(Deciding):
 
 
 def _met_in_every_loop(index: Value) -> Hashable:
-    """A key for a name out of a list of names, the same in each loop over all of the list; None for others."""
+    """A key for a name out of a list of names, the same in each loop over all of the list; else None."""
     if not isinstance(index, Pick) or len(index.options) != 1 or len(index.at) != 1:
         return None
     at, names = index.at[0], key_of(index.options[0][1])
