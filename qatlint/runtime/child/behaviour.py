@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import _get_current_function_mode
 from torch.utils import _pytree
 
 from qatlint.runtime.child.held import Held, Kept
@@ -16,7 +17,7 @@ from qatlint.runtime.child.keys import saved_tensors
 from qatlint.runtime.child.load import Sample, sow
 from qatlint.runtime.child.pieces import Pieces, drained, kept, pieces
 from qatlint.runtime.child.recorder import Recorder
-from qatlint.runtime.child.trouble import stage
+from qatlint.runtime.child.trouble import Trouble, stage
 from qatlint.runtime.recording import Recording
 
 WITH_GRADIENTS = {"eval": "eval with gradients", "train": "train with gradients of the inputs"}
@@ -70,12 +71,17 @@ def shake(model: nn.Module, seed: int) -> None:
 
 def record(model: nn.Module, sample: Sample, seed: int, mode: str = "eval") -> Recording:
     """What one forward executes. Raises `Stage`."""
-    model.train(mode == "train")
     args, kwargs = copied(sample)
-    sow(seed)
     with stage(f"running the model in {mode} mode"), torch.no_grad():
+        model.train(mode == "train")
+        sow(seed)
         with Recorder(model) as recorder:
+            watching = _get_current_function_mode()
             out = drained(model(*args, **kwargs))
+            if _get_current_function_mode() is not watching:
+                raise Trouble(
+                    "forward enters a torch function mode and does not leave it", "use it with `with`"
+                )
         return recorder.recording(args, kwargs, out)
 
 

@@ -13,6 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
+from torch._C import _len_torch_function_stack, _pop_torch_function_stack  # noqa: E402
+from torch.overrides import BaseTorchFunctionMode  # noqa: E402
 
 from qatlint.runtime.child.behaviour import observe, record  # noqa: E402
 from qatlint.runtime.child.differences import compare  # noqa: E402
@@ -228,6 +230,23 @@ def test_a_state_dict_that_holds_itself_loads() -> None:
     assert load_into(Loop(2, 2), state) == ("", [], [], {})
     model = Loop(4, 4)
     assert told(model, model) == {}
+
+
+def test_a_mode_that_is_left_on_is_said_to_be() -> None:
+    entered = []
+
+    def forward(m: Any, x: Any) -> Any:
+        entered.append(BaseTorchFunctionMode())
+        entered[0].__enter__()
+        return x
+
+    depth = _len_torch_function_stack()
+    try:
+        with pytest.raises(Trouble, match="does not leave it"):
+            record(model_of(forward), ((X,), {}), 0)
+    finally:
+        while _len_torch_function_stack() > depth:
+            _pop_torch_function_stack()
 
 
 class Local:
