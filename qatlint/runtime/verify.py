@@ -202,7 +202,8 @@ def outputs_point(
                 "change: something in it is not seeded (torch, numpy and random are), or has no fixed order"
             )
         return Point("outputs", title, False, summary, (*wrong, *details))
-    said = f"bit-identical in {' and '.join(modes)} mode, with gradients and what the model keeps"
+    also = "gradients and what the model keeps" if answer["graded"] else "what the model keeps"
+    said = f"bit-identical in {' and '.join(modes)} mode, with {also}"
     rounded = answer["rounded"]
     if rounded:
         details.append(f"gradients equal up to the order of their sums: {', '.join(rounded)}")

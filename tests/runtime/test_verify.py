@@ -217,7 +217,14 @@ def test_inputs_that_only_the_newer_version_has_are_given_to_both(tmp_path: Path
     assert report.notes[0].startswith("both versions were given what `m:more` makes")
 
 
-ANSWER = {"outputs": {"eval": [], "train": []}, "gradients": [], "rounded": [], "state": [], "held": []}
+ANSWER = {
+    "outputs": {"eval": [], "train": []},
+    "gradients": [],
+    "rounded": [],
+    "state": [],
+    "held": [],
+    "graded": True,
+}
 LOADING = {"error": "", "missing": [], "unexpected": [], "copies": {}}
 
 
@@ -375,6 +382,8 @@ def test_what_could_not_be_recorded_is_said(tmp_path: Path) -> None:
 
 def test_what_is_not_compared_is_not_claimed() -> None:
     assert "train" not in outputs_point({**ANSWER, "outputs": {"eval": []}}, ["eval"]).summary
+    assert "gradients" in outputs_point(ANSWER, ["eval"]).summary
+    assert "gradients" not in outputs_point({**ANSWER, "graded": False}, ["eval"]).summary
 
 
 def test_what_the_model_keeps_and_does_not_repeat_is_no_result() -> None:

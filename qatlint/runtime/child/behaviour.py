@@ -34,6 +34,8 @@ class Run(NamedTuple):
     """By the names of the parameters, each under all its names, and of the inputs."""
     error: str = ""
     """Why it did not get through."""
+    backward: str = ""
+    """Why only the backward did not."""
 
 
 class Behaviour(NamedTuple):
@@ -45,6 +47,8 @@ class Behaviour(NamedTuple):
     """What it keeps in itself, over the runs of `eval` and `train`."""
     state: dict[str, Pieces]
     """What each key of the state dict holds after the runs of `eval` and `train`."""
+    differentiated: set[str]
+    """Where it kept tensors that gradients were asked of."""
 
 
 def shake(model: nn.Module, seed: int) -> None:
@@ -76,13 +80,16 @@ def record(model: nn.Module, sample: Sample, seed: int, mode: str = "eval") -> R
         model.train(mode == "train")
         sow(seed)
         with Recorder(model) as recorder:
-            watching = _get_current_function_mode()
+            watching = _innermost_mode()
             out = drained(model(*args, **kwargs))
-            if _get_current_function_mode() is not watching:
-                raise Trouble(
-                    "forward enters a torch function mode and does not leave it", "use it with `with`"
-                )
+            if _innermost_mode() is not watching:
+                said = "forward enters a torch function mode and does not leave it"
+                raise Trouble(said, "enter it in a `with` block")
         return recorder.recording(args, kwargs, out)
+
+
+def _innermost_mode() -> Any:
+    return _get_current_function_mode()  # type: ignore[no-untyped-call]
 
 
 def observe(model: nn.Module, samples: list[Sample], seed: int, modes: list[str], held: Held) -> Behaviour:
@@ -99,17 +106,17 @@ def observe(model: nn.Module, samples: list[Sample], seed: int, modes: list[str]
             changes.append(held.changes())
     state = {key: [(p, kept(v)) for p, v in pieces(value)] for key, value in model.state_dict().items()}
     for mode in modes:
-        runs[WITH_GRADIENTS[mode]] = list(_with_gradients(model, samples, seed, mode))
-    return Behaviour(runs, (held.first, changes), state)
+        runs[WITH_GRADIENTS[mode]] = list(_with_gradients(model, samples, seed, mode, held))
+    return Behaviour(runs, (held.first, changes), state, held.differentiated)
 
 
-def _with_gradients(model: nn.Module, samples: list[Sample], seed: int, mode: str) -> Iterator[Run]:
+def _with_gradients(
+    model: nn.Module, samples: list[Sample], seed: int, mode: str, held: Held
+) -> Iterator[Run]:
     for number, sample in enumerate(samples):
-        (args, kwargs), leaves = _wanting(copied(sample))
-        if mode == "train" and not leaves:
-            continue  # that was it already
+        given, leaves = _wanting(copied(sample))
         try:
-            run = _run(model, (args, kwargs), seed + number, mode, torch.enable_grad(), leaves)
+            run = _run(model, given, seed + number, mode, torch.enable_grad(), leaves, held)
         except Exception as error:
             yield Run([], {}, f"{type(error).__name__}: {error}".splitlines()[0])
             return
@@ -137,17 +144,26 @@ def _run(
     mode: str,
     grad: AbstractContextManager[Any],
     leaves: dict[str, Tensor] | None = None,
+    held: Held | None = None,
 ) -> Run:
+    """`leaves` are inputs that want gradients. With `held`, what the model keeps of this run has some too."""
     args, kwargs = sample
     model.train(mode == "train")
     model.zero_grad(set_to_none=True)
     sow(seed)
+    earlier = {id(tensor) for _, tensor in held.computed()} if held is not None else set()
     with grad:
         found = pieces(model(*args, **kwargs))
-        gradients = _gradients(model, found, seed, leaves or {}) if torch.is_grad_enabled() else {}
+        keeps = [(path, t) for path, t in held.computed() if id(t) not in earlier] if held is not None else []
+        gradients, error = {}, ""
+        if torch.is_grad_enabled():
+            try:
+                gradients = _gradients(model, found + keeps, seed, leaves or {})
+            except RuntimeError as failed:  # of autograd, which not every model is made for
+                error = str(failed).splitlines()[0]
     # What a model writes into its inputs, its caller sees.
     found += [(f"the input {path}", p) for path, p in pieces((args, kwargs)) if isinstance(p, Tensor)]
-    return Run([(path, kept(piece)) for path, piece in found], gradients)
+    return Run([(path, kept(piece)) for path, piece in found], gradients, backward=error)
 
 
 def _gradients(

@@ -19,7 +19,8 @@ def compare(before: Behaviour, after: Behaviour) -> dict[str, Any]:
     """The answer of a proof: what differs, by kind; empty where nothing does.
 
     `outputs` (mode -> texts), `gradients`, `state` and `held` ((what, text) pairs) are differences; `rounded`
-    are gradients that are equal up to the order of their sums; `notes` say what was not compared.
+    are gradients that are equal up to the order of their sums; `graded` says whether all could be compared,
+    and `notes` say what was not.
     """
     found = _Found()
     for mode, runs in before.runs.items():
@@ -34,6 +35,7 @@ def compare(before: Behaviour, after: Behaviour) -> dict[str, Any]:
     return {
         "outputs": found.outputs,
         "gradients": found.gradients,
+        "graded": found.graded,
         "rounded": list(dict.fromkeys(found.rounded)),
         "state": found.state,
         "held": found.held,
@@ -49,6 +51,7 @@ class _Found:
         self.state: list[str] = []
         self.held: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.graded = True
 
     def run(self, where: str, mode: str, a: Run, b: Run, before: Behaviour, after: Behaviour) -> None:
         """Compare one run."""
@@ -62,6 +65,13 @@ class _Found:
                 )
             return
         self.outputs[mode] += [f"{where}{text}" for text in differences(a.gave, b.gave)]
+        if a.backward or b.backward:
+            if b.backward and not a.backward:
+                self.gradients.append(f"{where}{mode}: there is none any more: {b.backward}")
+            else:
+                self.graded = False
+                self.notes.append(f"not compared: gradients in {mode}, where there were none: {a.backward}")
+            return
         place = f", {mode}" if mode in WITH_GRADIENTS.values() else ""
         for name in a.gradients:
             # A key that is nowhere in the other version is told by the loading of the weights.

@@ -6,7 +6,7 @@ that a model holds is how it is made, which its outputs show. Nothing of the mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -29,10 +29,13 @@ class Absent(NamedTuple):
 
 
 class Held:
-    """Watches one model from now on."""
+    """Watches one model from now on. `only` are the paths that the older version has `differentiated`."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, only: Container[str] | None = None) -> None:
         self._model = model
+        self._only = only
+        self.differentiated: set[str] = set()
+        """Where tensors were held that can be differentiated."""
         self.notes: list[str] = []
         """What is not compared, in words."""
         self.first = {path: kept(piece) for path, piece in self._now()}
@@ -52,6 +55,17 @@ class Held:
         for path in [path for path, piece in changed.items() if isinstance(piece, Absent)]:
             del self._last[path]
         return changed
+
+    def computed(self) -> list[tuple[str, Tensor]]:
+        """The tensors themselves that are held now and can be differentiated, each once; as far as the older
+        version holds them too, where this is the newer one."""
+        found: dict[int, tuple[str, Tensor]] = {}
+        for path, piece in self._now():
+            if isinstance(piece, Tensor) and piece.grad_fn is not None:
+                if self._only is None or path in self._only:
+                    found.setdefault(id(piece), (path, piece))
+                    self.differentiated.add(path)
+        return list(found.values())
 
     def _now(self) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,9 @@ def after_job(request: dict[str, Any]) -> dict[str, Any]:
             kind="inputs",
         )
     loading = load_into(loaded.model, left["state"], left["left"])
-    recordings, behaviour, notes = _seen(loaded, request)
-    found = compare(Behaviour(*left["behaviour"]), behaviour)
+    older = Behaviour(*left["behaviour"])
+    recordings, behaviour, notes = _seen(loaded, request, older.differentiated)
+    found = compare(older, behaviour)
     answer = {"loading": loading._asdict(), "samples": len(loaded.samples), "recordings": recordings}
     return answer | found | {"notes": found["notes"] + notes}
 
@@ -149,9 +150,11 @@ def _recordings(loaded: Loaded, seed: int, mode: str = "eval") -> list[str]:
     return [to_json(record(loaded.model, sample, seed, mode)) for sample in loaded.samples]
 
 
-def _seen(loaded: Loaded, request: dict[str, Any]) -> tuple[dict[str, list[str]], Behaviour, list[str]]:
+def _seen(
+    loaded: Loaded, request: dict[str, Any], only: Container[str] | None = None
+) -> tuple[dict[str, list[str]], Behaviour, list[str]]:
     """Recordings by mode, behaviour, and notes on it."""
-    held = Held(loaded.model)
+    held = Held(loaded.model, only)
     recordings = {"eval": _recordings(loaded, request["seed"])}
     behaviour = observe(loaded.model, loaded.samples, request["seed"], request["modes"], held)
     if "train" in request["modes"]:

@@ -82,7 +82,7 @@ def load_into(model: nn.Module, state: dict[str, Any], left: Container[str] = ()
     return Loading(
         "",
         [key for key, tied in ties.items() if tied is None and key not in left],
-        [key for key in foreign if key not in saved and key not in there and key not in own],
+        [key for key in foreign if key not in saved and key not in there],
         {key: tied for key, tied in ties.items() if tied is not None},
     )
 

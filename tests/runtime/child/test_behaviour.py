@@ -40,13 +40,12 @@ def model_of(function: Function, **attributes: Any) -> nn.Module:
 
 def told(before: nn.Module, after: nn.Module, *modes: str) -> dict[str, Any]:
     """What differs, without what does not."""
-    found = []
-    for model in (before, after):
-        held = Held(model)
-        found.append(observe(model, [((X,), {})], 0, list(modes or ("eval", "train")), held))
-    answer = compare(*found)
+    asked = list(modes or ("eval", "train"))
+    older = observe(before, [((X,), {})], 0, asked, Held(before))
+    newer = observe(after, [((X,), {})], 0, asked, Held(after, older.differentiated))
+    answer = compare(older, newer)
     answer["outputs"] = {mode: texts for mode, texts in answer["outputs"].items() if texts}
-    return {kind: what for kind, what in answer.items() if what}
+    return {kind: what for kind, what in answer.items() if what and kind != "graded"}
 
 
 def keep(m: Any, name: str, value: Any) -> None:
@@ -75,6 +74,18 @@ def test_what_a_model_keeps_in_itself_is_a_result(before: Function, after: Funct
 
     assert told(fresh(before), fresh(before)) == {}
     assert told(fresh(before), fresh(after))["held"][0][0] == path
+
+
+def test_what_is_kept_has_gradients_too() -> None:
+    """A loss may be made of it. What earlier forwards left there is theirs."""
+    before = model_of(lambda m, x: m.seen.append(m.lin(x)), seen=[])
+    after = model_of(lambda m, x: m.seen.append(m.lin(x.detach())), seen=[])
+    found = told(before, after)
+    assert [text.split(":")[0] for text in found.pop("gradients")] == [
+        "the input [0][0], eval with gradients",
+        "the input [0][0], train with gradients of the inputs",
+    ]
+    assert found == {}
 
 
 def test_a_buffer_that_is_not_saved_and_a_number_on_the_class_are_kept_too() -> None:
@@ -170,6 +181,19 @@ def test_what_cannot_be_differentiated_is_a_note_in_both_and_a_difference_in_one
     assert "; the newer one can" in told(arrays, plain)["notes"][0]
 
 
+def test_a_backward_that_fails_keeps_no_result_from_being_compared() -> None:
+    def writes(m: Any, x: Any) -> Any:
+        y = m.lin(x)
+        x.add_(1)
+        return y
+
+    found = told(model_of(writes), model_of(writes))
+    assert [kind for kind in found if kind != "notes"] == []
+    assert "not compared: gradients in train, where there were none" in found["notes"][0]
+    assert list(told(model_of(writes), model_of(lambda m, x: writes(m, x) + 1))) == ["outputs", "notes"]
+    assert "there is none any more" in told(model_of(lambda m, x: m.lin(x)), model_of(writes))["gradients"][0]
+
+
 def test_a_model_may_write_into_inputs_that_want_gradients() -> None:
     writes = model_of(lambda m, x: m.lin(x.add_(1)))
     assert told(writes, writes) == {}
@@ -237,7 +261,7 @@ def test_a_mode_that_is_left_on_is_said_to_be() -> None:
 
     def forward(m: Any, x: Any) -> Any:
         entered.append(BaseTorchFunctionMode())
-        entered[0].__enter__()
+        entered[0].__enter__()  # type: ignore[no-untyped-call]
         return x
 
     depth = _len_torch_function_stack()
@@ -298,6 +322,12 @@ def test_a_state_dict_in_another_dict_and_one_without_arguments_load() -> None:
     more.twin.weight = more.weight
     loading = load_into(more, packed(state_of(model))[0])
     assert (loading.missing, loading.copies) == (["twin.bias"], {"twin.weight": "weight"})
+
+
+def test_a_buffer_that_is_not_saved_any_more_is_a_key_without_a_place() -> None:
+    older, newer = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    newer.register_buffer("running_mean", torch.zeros(2), persistent=False)
+    assert load_into(newer, packed(state_of(older))[0]).unexpected == ["running_mean"]
 
 
 def test_hooks_may_rename_keys_and_may_fail() -> None:
