@@ -110,6 +110,15 @@ def traces(path: str, class_name: str, loader: Loader, source_roots: Sequence[st
     ]
 
 
+def traces_in(project: Project, path: str) -> list[Trace]:
+    """The traces of the module classes of a file; none when it cannot be read or parsed."""
+    try:
+        file = project.file(path)
+    except (Unreadable, OSError):
+        return []
+    return [trace_class(project, cls, for_people=True) for cls in file.classes if project.is_module(cls)]
+
+
 def module_classes(path: str, loader: Loader) -> list[str]:
     """Qualified names of the module classes of a file. Raises like `traces`."""
     project = open_project([path], loader, ())
