@@ -66,6 +66,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evidence": VALUES,
     "files": {"config", "engine", "loader"},
     "linting": VALUES | REGISTRY | {"cache", "cachefile", "config", "parallel", "engine", "suppress"},
+    "lastgood": VALUES,
+    "live": VALUES | {"engine", "lastgood", "linting", "static"},
+    "lsp": VALUES
+    | JUDGING
+    | REGISTRY
+    | IO
+    | {"", "codemods", "explaining", "live", "parallel", "static", "suppressing"},
     "relinting": VALUES | {"engine", "linting", "parallel", "static"},
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
     "runtime.child": VALUES | {"horizon", "runtime"},
@@ -73,13 +80,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": VALUES
     | REGISTRY
     | IO
-    | {"", "cachefile", "engine", "codemods", "horizon", "report", "resolve", "runtime", "static", "workers"},
+    | {"", "lsp", "cachefile", "engine", "codemods", "horizon", "report", "resolve", "runtime", "static", "workers"},
     "__main__": {"cli"},
 }
 """Part of the package -> other parts it may import. "" is `qatlint/__init__.py`."""
 
 FENCES: dict[str, set[str]] = {
     "libcst": {"codemods"},
+    "lsprotocol": {"lsp"},
+    "pygls": {"lsp"},
     "torch": {"runtime.child", "runtime.standin"},
     "horizon_plugin_pytorch": {"runtime.child", "runtime.standin"},
     "safetensors": {"runtime.child"},

@@ -291,7 +291,9 @@ def create() -> Server:
         text = lines[line - 1] if line <= len(lines) else ""
         shown = showing.code_at(text, column, ls.options.language)
         if shown is None:
-            shown = await ls.ask(lambda project: showing.module_at(project.traces(path), path, line, column))
+            shown = await ls.ask(
+                lambda project: showing.module_at(project.traces(path), path, line, column, text)
+            )
         return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, shown)) if shown else None
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)

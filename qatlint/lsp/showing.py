@@ -17,6 +17,7 @@ from qatlint.words import class_words
 
 _CODE = re.compile(r"QAT\d{3}")
 _IGNORE = re.compile(r"#\s*qatlint:")
+_ATTRIBUTE = re.compile(r"\bself\.(\w+)")
 _PLACES = 12
 _WHEN = {On.ALWAYS: "", On.SOME_PATH: ", on some path", On.TRAINING: ", in training"}
 
@@ -35,8 +36,11 @@ def code_at(line: str, column: int, language: str) -> str | None:
     return None
 
 
-def module_at(traces: Sequence[Trace], path: str, line: int, column: int) -> str | None:
-    """What is known of the module that is made, named or called at a place, as Markdown."""
+def module_at(traces: Sequence[Trace], path: str, line: int, column: int, text: str) -> str | None:
+    """What is known of the module that is made, named or called at a place, as Markdown.
+
+    `text` is the text of the line; line and column count from 1.
+    """
     found = min(
         (
             (_size(span), number, trace, module)
@@ -47,7 +51,16 @@ def module_at(traces: Sequence[Trace], path: str, line: int, column: int) -> str
         key=lambda entry: entry[:2],
         default=None,
     )
-    return None if found is None else _about(found[2], found[3])
+    if found is not None:
+        return _about(found[2], found[3])
+    # The target of an assignment is no place of a trace.
+    attribute = next((m[1] for m in _ATTRIBUTE.finditer(text) if m.start() < column <= m.end() + 1), "")
+    above = [trace for trace in traces if trace.span.path == path and trace.span.line <= line]
+    for trace in sorted(above, key=lambda trace: -trace.span.line)[:1]:
+        for module in trace.modules:
+            if any(name.path == attribute for name in module.names):
+                return _about(trace, module)
+    return None
 
 
 def hints(traces: Sequence[Trace], path: str, first: int, last: int, places: Places) -> list[types.InlayHint]:

@@ -162,7 +162,7 @@ class Worker:
                 self._versions.pop(path, None)
             else:
                 self._versions[path] = edit.version
-        again = again or self._project is None or any(self._is_new(path) for path in edits)
+        again = again or self._project is None or any(self._comes_or_goes(path) for path in edits)
         if again:
             self._begin()
         elif edits or on_disk:
@@ -175,10 +175,12 @@ class Worker:
         if not questions and project.live.waiting():
             self._present(project.live.step())
 
-    def _is_new(self, path: str) -> bool:
-        """Whether an open file is not among those of the project, and has not been refused by it before."""
+    def _comes_or_goes(self, path: str) -> bool:
+        """Whether the project has other files now that a file was opened, edited or closed."""
         project = self._project
-        return project is not None and path not in project.live and path not in project.refused
+        if project is None or path in project.refused:
+            return False
+        return path not in project.live or not self.texts.exists(path)
 
     def _begin(self) -> None:
         assert self._setup is not None
