@@ -80,7 +80,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": VALUES
     | REGISTRY
     | IO
-    | {"", "lsp", "cachefile", "engine", "codemods", "horizon", "report", "resolve", "runtime", "static", "workers"},
+    | {
+        "",
+        "lsp",
+        "cachefile",
+        "engine",
+        "codemods",
+        "horizon",
+        "report",
+        "resolve",
+        "runtime",
+        "static",
+        "workers",
+    },
     "__main__": {"cli"},
 }
 """Part of the package -> other parts it may import. "" is `qatlint/__init__.py`."""
