@@ -39,7 +39,10 @@ def plan_clone(
         return Plan(None, "its calls stand on paths that could not be told apart")
     if module.read_by and any(site.loops for site in sites):
         return Plan(None, f"the subclass `{module.read_by}` uses `{module.path}`, which a list would replace")
-    tied = any(m.parameters is not False or m.buffers is not False for m in alternatives)
+    tied = any(m.parameters is not False or m.buffers is not False or m.made_anew for m in alternatives)
+    uncopied = next((m.uncopied for m in alternatives if m.uncopied), "")
+    if tied and uncopied:
+        return Plan(None, uncopied)
     safety, why = _safety(module, alternatives, tied)
     owner = places[0].owner.partition(":")[2]
     title = f"give each call of `{module.path}` its own instance"
@@ -212,6 +215,9 @@ def _safety(module: Module, alternatives: Sequence[Module], tied: bool) -> tuple
         if module.listed:
             return Safety.UNSAFE, f"{module.listed}, and would meet the new instances too"
         return Safety.SAFE, ""
+    anew = next((m.made_anew for m in alternatives if m.made_anew), "")
+    if anew and all(m.parameters is False and m.buffers is False for m in alternatives):
+        return Safety.UNSAFE, f"{anew}: the copies hold what the first one holds"
     if any(m.parameters is None and m.class_name for m in alternatives):
         return Safety.UNSAFE, (
             "whether it holds weights cannot be told from here: the copies share whatever tensors it holds, "

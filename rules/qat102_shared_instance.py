@@ -193,7 +193,10 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         return (
             f"only the container that holds it runs it: an instance of its own for `{idle}` would never run"
         )
-    tied = module.parameters is not False or module.buffers is not False
+    weighted = module.parameters is not False or module.buffers is not False
+    tied = weighted or bool(module.made_anew)
+    if tied and module.uncopied:
+        return module.uncopied
     uses = tuple(dict.fromkeys(n.span for n in names))
     intent = SeparateInstances(
         path=names[0].span.path,
@@ -206,6 +209,8 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
         return Fix("make one instance per name", Safety.UNSAFE, module.keeps_state, intent)
     if tied:
         reason = "the copies share the weights, but the state dict gains keys for them"
+        if not weighted:
+            reason = f"{module.made_anew}: the copies hold what the first one holds"
         return Fix("make one instance per name", Safety.UNSAFE, reason, intent)
     if module.compared:
         return Fix(

@@ -320,8 +320,10 @@ class Calls(Execution):
         # A forward that calls itself (`self(x, flip=True)`) is followed once more; deeper calls are cut.
         depth = 2 if self.phase == "forward" else 1
         if self.active.count(key) >= depth or len(self.active) >= DEPTH_LIMIT:
+            self._not_entered(receiver, args)
             return self.result(args, frame)
         if self.steps > SOFT_LIMIT and len(self.active) > 3:
+            self._not_entered(receiver, args)
             if self.phase == "init":
                 return self.made(name, node, frame)
             return self.result(args, frame)
@@ -354,6 +356,13 @@ class Calls(Execution):
             if entered:
                 self.via.pop()
             self.active.pop()
+
+    def _not_entered(self, receiver: Value | None, args: Args) -> None:
+        """Note that a function was skipped that may give these objects more than is seen of them."""
+        if self.phase != "forward":
+            for value in (receiver, *(item.value for item in args.positional)):
+                if isinstance(value, Instance):
+                    self.unfinished.add(value.number)
 
     def _returned(self, inner: Frame, frame: Frame) -> Value:
         if len(inner.returns) == 1:

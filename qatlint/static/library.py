@@ -604,6 +604,10 @@ class Library(Calls):
             return ClassValue(value.cls) if value.cls is not None else External(value.dotted)
         return self.unknown(value)
 
+    def _tensors(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`torch.nn.ParameterList(...)`: tensors."""
+        return self.unknown(*(item.value for item in args.positional), text="parameter")
+
     def _swap(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         """`torch.nn.Parameter(...)`: a tensor."""
         return self.unknown(text="parameter")
@@ -681,5 +685,7 @@ _MODELS: dict[str, _Model] = {
     "torch.jit.annotate": Library._same,
     "torch.nn.Parameter": Library._swap,
     "torch.nn.parameter.Parameter": Library._swap,
+    "torch.nn.ParameterList": Library._tensors,
+    "torch.nn.ParameterDict": Library._tensors,
     "torch.nn.Buffer": Library._swap,
 }

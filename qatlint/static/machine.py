@@ -246,6 +246,8 @@ class Machine:
         """Modules that are changed after they were made: number -> how."""
         self.with_parameters: set[int] = set()
         self.with_buffers: set[int] = set()
+        self.unfinished: set[int] = set()
+        """Objects whose construction was not followed to its end."""
         self.blocks: list[EnteredBlock] = []
         """Dynamic blocks of the root's forward around the statement that runs, outermost first."""
         self.loop_base: frozenset[int] = frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from qatlint.static.outline import Outline, Piece
 from qatlint.static.source import Source, nodes, quiet_parse
@@ -27,6 +28,7 @@ class ClassDef:
         "name",
         "node",
         "qualname",
+        "states",
     )
 
     def __init__(self, node: ast.ClassDef, file: ModuleFile, qualname: str) -> None:
@@ -51,6 +53,8 @@ class ClassDef:
         self.assigned_in: dict[str, list[str]] | None = None
         self.changing: dict[str, tuple[str, str]] | None = None
         """See `repeatable.changing_call`."""
+        self.states: dict[Any, Any] = {}
+        """See `repeatable.state_of`."""
         self._read_in: dict[str, frozenset[str]] = {}
         self._texts: dict[ast.stmt, str] = {}
         self.is_module: bool | None = None
@@ -68,6 +72,7 @@ class ClassDef:
         self.constants.clear()
         self._texts.clear()
         self.known_mro = None
+        self.states.clear()
 
     def writers_of(self, attribute: str) -> list[str]:
         """Names of the methods that assign `self.<attribute>`."""

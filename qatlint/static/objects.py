@@ -7,7 +7,7 @@ import ast
 from qatlint.condition import TRUE, both
 from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
 from qatlint.static.iteration import loops_of
-from qatlint.static.machine import NOWHERE, Frame
+from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
 from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.values import (
     Args,
@@ -195,6 +195,9 @@ class Objects(Attributes):
         frame = Frame(cls.file, name="__init__", cls=cls, me=instance, owner=None, guard=instance.when)
         try:
             self.construct(instance, frame)
+        except (OutOfSteps, RecursionError):
+            self.unfinished.add(instance.number)
+            raise
         finally:
             instance.building = False
             self.building.pop()

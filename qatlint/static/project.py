@@ -264,14 +264,17 @@ class Project:
         self.asked.add(("identity", attribute))
         return self._surveyed().identities(attribute)
 
-    def listing_of(self, cls: ClassDef) -> Place | None:
-        """A place of the linted files that lists the children of another object, in a file that speaks of
-        the class, of a subclass, or of the module that defines it."""
+    def listing_of(self, cls: ClassDef, kind: str) -> Place | None:
+        """A place of the linted files that lists what a module holds, in a file that speaks of the class, of
+        a subclass, or of the module that defines it. Not where only modules of other classes than `kind`
+        are meant."""
         self.asked.add(("listing", ""))
         if not self._surveyed().has_listings:
             return None
-        names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in self.subclasses(cls))}
-        return self._surveyed().listing_near(names)
+        subclasses = self.subclasses(cls)
+        kin = {c.name for c in (*self.mro(cls), *subclasses) if isinstance(c, ClassDef)}
+        names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in subclasses)}
+        return self._surveyed().listing_near(names, kin, kind)
 
     def _surveyed(self) -> Survey:
         if self._survey is None:

@@ -3,45 +3,94 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.mutation import changed_by_running
+from qatlint.static.mutation import Reader, Scope, receiver
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
-from qatlint.static.values import Choice, Instance, Pick, Symbol, Value
+from qatlint.static.values import Choice, Const, Instance, Mapping, Pick, Seq, Symbol, Value
+from qatlint.static.written import site_of
+from qatlint.trace import Span
 
 CHANGING = frozenset(
     "eval train requires_grad_ register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_load_state_dict_post_hook register_state_dict_pre_hook".split()
+    "register_load_state_dict_post_hook register_state_dict_pre_hook __dict__ __setattr__".split()
 )
 """Methods of a module after which a new one would differ from it."""
 _NOT_AGAIN = frozenset(
-    "next rand randn randint random uniform normal randperm choice shuffle uuid4 time perf_counter token_hex "
-    "input open".split()
+    "next rand randn randint random uniform normal randperm choice shuffle uuid1 uuid4 time time_ns "
+    "perf_counter monotonic now today token_hex urandom getrandbits input open rand_like randn_like "
+    "randint_like bernoulli multinomial poisson standard_normal random_sample integers permutation "
+    "normal_ uniform_ random_ bernoulli_ exponential_ trunc_normal_ kaiming_uniform_ kaiming_normal_ "
+    "xavier_uniform_ xavier_normal_ orthogonal_ load fromfile loadtxt read_text read_bytes imread".split()
 )
+"""Calls that give something else each time, or read what may have changed."""
+_SEEDS = frozenset(("manual_seed", "manual_seed_all", "seed", "seed_everything", "set_rng_state"))
+_NO_COPY = frozenset(
+    "weight_norm open Lock RLock Condition Semaphore Thread Queue SimpleQueue socket connect".split()
+)
+"""Calls whose results `copy.deepcopy` refuses."""
+_CACHES = frozenset(("cache", "lru_cache"))
+_KEPT_RESULTS = _CACHES | {"cached_property"}
+_SETUP = frozenset(
+    "__init__ init_weights _init_weights reset_parameters _reset_parameters extra_repr __repr__ train "
+    "eval _apply _load_from_state_dict load_state_dict __setstate__ __getstate__ __setattr__".split()
+)
+"""Methods that run once for every instance, or change nothing that forward computes with."""
+_LISTS = frozenset("modules named_modules children named_children _modules apply".split())
+"""What gives the modules in a module."""
 _DEPTH = 3
+_MOST = 40
 
 
-def kept_state(project: Project, target: Instance | Symbol, depth: int = 0) -> str:
-    """In words, what makes two instances of a project module (or of one in it) differ from one: state
-    that forward changes, a constructor that gives another object each time, extra state in the
-    checkpoint. "" when nothing does."""
+class State(NamedTuple):
+    """What makes two instances of a module differ from one, in words; "" what does not."""
+
+    kept: str = ""
+    """State that is changed while it is used, which the instances would not share."""
+    anew: str = ""
+    """Making it again gives something else: a copy holds the same."""
+    uncopied: str = ""
+    """It holds something that cannot be copied."""
+
+
+def state_of(
+    project: Project, target: Instance | Symbol, called: frozenset[str] = frozenset(), depth: int = 0
+) -> State:
+    """The state of a project module and of what it holds. `called` are the names of methods that the code
+    around it may call on it."""
     if not isinstance(target, Instance) or depth > _DEPTH:
-        return ""
+        return State()
+    found = State()
     if target.cls is not None:
-        classes = [entry for entry in project.mro(target.cls) if isinstance(entry, ClassDef)]
-        for entry in classes:
-            reason = _state_of(entry)
-            if reason:
-                return reason
-        changed = changed_by_running(classes)
-        if changed:
-            return f"its forward changes `{changed}`, which the calls would no longer share"
-    for child in children_of(target):
-        found = kept_state(project, child, depth + 1) if isinstance(child, Instance) else ""
-        if found:
-            return found
+        found, inside = _state_of_class(project, target.cls, target, called)
+        called |= inside
+    for child in _held_by(target):
+        if all(found):
+            break
+        inner = state_of(project, child, called, depth + 1)
+        found = State(*(mine or theirs for mine, theirs in zip(found, inner, strict=True)))
+    return found
+
+
+def made_anew(project: Project, cls: ClassDef, definition: Span) -> str:
+    """Why the expression that makes a module, in a method of `cls`, would not give the like of it again."""
+    method = site_of(cls.file, definition.line).method
+    if method is None or cls.file.path != definition.path:
+        return ""
+    classes = [entry for entry in project.mro(cls) if isinstance(entry, ClassDef)]
+    for node in nodes(method):
+        if isinstance(node, ast.Call) and node.lineno == definition.line:
+            if cls.file.source.span(node) != definition or _is_constructor(node.func):
+                continue
+            reader = Reader(project, classes, frozenset(), frozenset())
+            for scope in reader.follow(node, method, cls):
+                why = _differs(scope)
+                if why or next(scope.changes(), None) is not None or _CACHES & scope.decorators():
+                    what = f"`{scope.name}`" if scope.name else "the expression that makes it"
+                    return f"{what} may give something else the second time"
     return ""
 
 
@@ -59,6 +108,22 @@ def changing_call(cls: ClassDef, attribute: str) -> tuple[str, str] | None:
                     if isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name):
                         cls.changing.setdefault(held.attr, (node.attr, name))
     return cls.changing.get(attribute)
+
+
+def changed_below(cls: ClassDef, attribute: str) -> str:
+    """The method of a class that sets something of `self.<attribute>`, or hooks into it; "" if none."""
+    known: dict[str, str] | None = cls.states.get("below")
+    if known is None:
+        known = cls.states["below"] = {}
+        for name, method in cls.methods.items():
+            me = receiver(method)
+            for node in nodes(method):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+                    held = node.value
+                    is_set = not isinstance(node.ctx, ast.Load) or node.attr in CHANGING
+                    if is_set and isinstance(held.value, ast.Name) and held.value.id in me:
+                        known.setdefault(held.attr, name)
+    return known.get(attribute, "")
 
 
 def children_of(target: Instance) -> Iterator[Value]:
@@ -81,27 +146,125 @@ def children_of(target: Instance) -> Iterator[Value]:
             yield from flat(item.value)
 
 
-def _state_of(cls: ClassDef) -> str:
-    if "get_extra_state" in cls.methods:
-        return f"`{cls.name}` puts extra state into checkpoints"
-    constructor = cls.methods.get("__init__")
-    if constructor is not None and _differs(constructor):
-        return f"the constructor of `{cls.name}` gives something else each time"
+def _is_constructor(callee: ast.expr) -> bool:
+    """Whether a called expression looks like a class of torch's: `nn.ReLU`."""
+    return (
+        isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Name) and callee.value.id == "nn"
+    )
+
+
+def listed_in_forward(project: Project, classes: Sequence[ClassDef]) -> str:
+    """The method, of those that forward leads to, that lists the modules of the object; "" when none does."""
+    starts = ["forward", "__call__", "__iter__", "__len__", "__getitem__"]
+    reached = set(starts)
+    waiting = list(reached)
+    while waiting:
+        # By names alone, which is quick, and finds more than is called.
+        name = waiting.pop()
+        read = [cls.read_in(name) for cls in classes if name in cls.methods]
+        if any(_LISTS & names for names in read) or (name in starts[2:] and read):
+            break
+        waiting += {n for names in read for n in names if n not in reached}
+        reached.update(waiting)
+    else:
+        return ""
+    reader = Reader(project, classes, frozenset(), frozenset())
+    for method, scope in reader.read([*starts, *reader.hooks()]):
+        if _LISTS.intersection(scope.mentioned(())):
+            return method
     return ""
 
 
-def _differs(constructor: ast.AST) -> bool:
-    """Whether running it again gives another object: randomness, iterators, counters of the class."""
-    for node in nodes(constructor):
-        if isinstance(node, ast.Global):
+def _held_by(target: Instance) -> Iterator[Instance]:
+    """The instances that an instance holds, also in plain lists."""
+    waiting: list[Value] = list(children_of(target))
+    waiting += [i.value for i in target.attrs.values() if isinstance(i.value, (Seq, Mapping))]
+    for value in waiting:
+        if isinstance(value, Instance):
+            yield value
+        elif isinstance(value, (Seq, Mapping)):
+            items = value.items if isinstance(value, Seq) else [*value.entries.values()]
+            yield from (item.value for item in items[:_MOST] if isinstance(item.value, Instance))
+
+
+def _state_of_class(
+    project: Project, cls: ClassDef, target: Instance, called: frozenset[str]
+) -> tuple[State, frozenset[str]]:
+    """The state of one object, and the names of the methods that its code calls."""
+    modules = frozenset(name for name, item in target.attrs.items() if _is_module(item.value))
+    plain = frozenset(name for name, item in target.attrs.items() if _is_plain(item.value))
+    key = (modules, plain, called)
+    known = cls.states.get(key)
+    if known is None:
+        classes = [entry for entry in project.mro(cls) if isinstance(entry, ClassDef)]
+        reader = Reader(project, classes, modules, plain)
+        kept = _kept(reader, called)
+        inside = frozenset(reader.calls)
+        anew, uncopied = _constructed(Reader(project, classes, modules, plain), cls)
+        known = cls.states[key] = State(kept, anew, uncopied), inside
+    return known
+
+
+def _kept(reader: Reader, called: frozenset[str]) -> str:
+    for cls, _ in reader.methods.get("get_extra_state", ()):
+        return f"`{cls.name}` puts extra state into checkpoints"
+    starts = ["forward", "__call__", *reader.hooks(), *(called & reader.methods.keys())]
+    if "forward" not in reader.methods:
+        starts += reader.methods
+    starts = [name for name in starts if name not in _SETUP]
+    read: set[str] = set()
+    for name, scope in reader.read(starts):
+        read.update(scope.mentioned(reader.methods))
+        for root in scope.changes():
+            if root.outside:
+                return f"its forward changes `{root.name}`, which is kept outside of it"
+            return f"its forward changes `{root.name}`, which the calls would no longer share"
+        if scope.tells_instances_apart():
+            return "its forward asks which instance it is"
+        if _KEPT_RESULTS & scope.decorators() and _differs(scope):
+            return f"`{name}` keeps what it gave first, and other instances would get something else"
+    own = {name for name, _ in reader.read(["__init__"])}
+    for name in reader.methods.keys() - own - _SETUP - read:
+        for method, scope in reader.read([name]):
+            if method not in own:
+                for root in scope.changes():
+                    if root.name in read and not root.outside:
+                        return f"`{method}` changes its `{root.name}`, and would reach one instance only"
+    return ""
+
+
+def _constructed(reader: Reader, cls: ClassDef) -> tuple[str, str]:
+    """What the constructor does that another one would not do in the same way, and what cannot be copied."""
+    anew = uncopied = ""
+    for _, scope in reader.read(["__init__"]):
+        if not anew and (_differs(scope) or any(root.outside for root in scope.changes())):
+            anew = f"the constructor of `{cls.name}` gives something else each time"
+        by_hand = next((r.name for r in scope.changes() if r.name in ("_parameters", "_buffers")), "")
+        if by_hand:
+            anew = f"the constructor of `{cls.name}` fills `{by_hand}` itself, so the state dict gains keys"
+        uncopied = uncopied or scope.keeps(_NO_COPY)
+    return anew, uncopied and f"it holds `{uncopied}`, which cannot be copied"
+
+
+def _differs(scope: Scope) -> bool:
+    """Whether running it again gives another object: randomness, iterators, clocks, seeds."""
+    for call in scope.calls():
+        callee = call.func
+        name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
+        if name in _NOT_AGAIN and not scope.is_method(callee):
             return True
-        if isinstance(node, ast.Call):
-            callee = node.func
-            name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
-            if name in _NOT_AGAIN:
-                return True
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
-            holder = node.target.value
-            if not (isinstance(holder, ast.Name) and holder.id == "self"):
-                return True
+        if name in _SEEDS and scope.is_of_library(callee):
+            return True
     return False
+
+
+def _is_module(value: Value) -> bool:
+    if isinstance(value, (Choice, Pick)):
+        return all(_is_module(option) for _, option in value.options)
+    return isinstance(value, Instance) and value.is_module
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, Seq):
+        return bool(value.items) and all(_is_plain(item.value) for item in value.items)
+    return isinstance(value, Const)

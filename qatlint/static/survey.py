@@ -25,8 +25,15 @@ _ID = re.compile(rb"id\((?<!\wid\()\s*[\w.]*\.(\w+)\s*\)")
 _ATTRIBUTE_BEFORE = re.compile(rb"\w\.(\w+)(?:\[[^\]\n]*\])? *$")
 _ATTRIBUTE_AFTER = re.compile(rb"\w[\w.]*\.(\w+)(?:\[[^\]\n]*\])?(?![\w.(])")
 # A loop that does something to every child is not meant: it does the same to one more.
-_LISTED = re.compile(rb"(?:\b(?:list|tuple|enumerate|dict|OrderedDict|len|zip|islice)\(|[*\[]).*$")
-_CHILDREN = re.compile(rb"\.(?<!\bself\.)(?:(?:named_)?children\(|_modules\.(?:values|items)\()")
+_LISTED = re.compile(rb"(?:\b(?:list|tuple|enumerate|dict|OrderedDict|len|zip|islice|sum|next)\(|[*\[]).*$")
+_CHILDREN = re.compile(rb"\.(?:(?:named_)?(?:children|modules)\(|_modules\b(?!\[))")
+_DEF = re.compile(rb"\bdef (\w+)")
+_CLASS = re.compile(rb"class (\w+)")
+_OWN = re.compile(rb"\bself$")
+_FORWARD = re.compile(rb"_?forward|__call__")
+_CHOSEN = re.compile(rb"[^\n]*(?:\n[^\n]*)?\bisinstance\(([^\n]*)")
+_CHANGED = re.compile(rb"\.(?:register_\w*hook|eval|train)\(")
+_ATTRIBUTE_CHAIN = re.compile(rb"[A-Za-z_][\w.]*$")
 
 
 _Kind = Callable[[bytes], Iterator[tuple[str, int]]]
@@ -66,16 +73,26 @@ class Survey:
     @property
     def has_listings(self) -> bool:
         """Whether any place lists the children of another object."""
-        return bool(self._at(_listings_in, ""))
+        return bool(self._all(_listings_in))
 
-    def listing_near(self, words: Set[str]) -> Place | None:
-        """The first place that lists the children of another object, in a file that has one of the words."""
+    def listing_near(self, words: Set[str], kin: Set[str], kind: str) -> Place | None:
+        """The first place that lists what a module holds: its own children where its class is one of `kin`,
+        else in a file that has one of the words. Not where only modules of other classes than `kind` are
+        meant."""
         wanted = [word.encode() for word in words]
-        for path, line in self._at(_listings_in, ""):
-            if path not in self._words:
-                self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
-            if not self._words[path].isdisjoint(wanted):
-                return path, line
+        for key, places in self._all(_listings_in).items():
+            holder, _, chosen = key.partition(":")
+            if chosen and {kind, "Module"}.isdisjoint(chosen.split()):
+                continue
+            for path, line in places:
+                if holder:
+                    if holder in kin:
+                        return path, line
+                    continue
+                if path not in self._words:
+                    self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
+                if not self._words[path].isdisjoint(wanted):
+                    return path, line
         return None
 
     def renew(self, paths: Collection[str]) -> None:
@@ -86,9 +103,12 @@ class Survey:
         self._places.clear()
 
     def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
+        return self._all(kind).get(key, ())
+
+    def _all(self, kind: _Kind) -> dict[str, list[Place]]:
         if not self._places:
             self._index()
-        return self._places[kind].get(key, ())
+        return self._places[kind]
 
     def _index(self) -> None:
         places: list[dict[str, list[Place]]] = [{} for _ in _KINDS]
@@ -116,13 +136,24 @@ def topics_of(data: bytes) -> set[Topic]:
 
 
 def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
-    """Where children are first put in a list, counted or picked by position."""
-    if b"children(" not in data and b"._modules." not in data:
+    """Where children are put in a list, counted or picked by position, or met in a forward. The key is the
+    class whose own children they are ("" for another object's, and for all modules below), a colon, and the
+    words that say which classes are meant ("" for all)."""
+    if b"children(" not in data and b"modules(" not in data and b"._modules" not in data:
         return
     for match in _CHILDREN.finditer(data):
-        if _LISTED.search(_line_before(data, match.start())):
-            yield "", match.start()
-            return
+        start = match.start()
+        if not _LISTED.search(_line_before(data, start)):
+            function = _DEF.match(data, max(0, data.rfind(b"def ", 0, start)))
+            if function is None or not _FORWARD.fullmatch(function[1]):
+                continue
+        holder = ""
+        if b"modules(" not in match[0] and _OWN.search(data, max(0, start - 5), start):
+            around = _CLASS.match(data, max(0, data.rfind(b"class ", 0, start)))
+            holder = around[1].decode() if around is not None else ""
+        chosen = _CHOSEN.match(data, start)
+        meant = b" ".join(_WORD.findall(chosen[1])).decode() if chosen is not None else ""
+        yield f"{holder}:{meant}", start
 
 
 def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -136,8 +167,14 @@ def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:
 def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
     """Attributes that are assigned on other objects, and where."""
     for match in _WRITE.finditer(data):
-        if _HOLDER.fullmatch(_line_before(data, match.start())):
+        before = _line_before(data, match.start())
+        if _HOLDER.fullmatch(before):
             yield match[1].decode(), match.start(1)
+            for attribute in _parts(before):
+                yield attribute, match.start(1)
+    for match in _CHANGED.finditer(data):
+        for attribute in _parts(_line_before(data, match.start())):
+            yield attribute, match.start()
     if b"setattr(" in data:
         for match in _SETATTR.finditer(data):
             yield match[1].decode(), match.start(1)
@@ -145,6 +182,16 @@ def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
         for match in _MODULES.finditer(data):
             if not data.endswith(b"self", 0, match.start()):
                 yield match[1].decode(), match.start(1)
+
+
+def _parts(holder: bytes) -> Iterator[str]:
+    """The attributes at the end of `net.block.act`: something in each of them changes. Of `self.act` none:
+    that is seen in the class."""
+    words = _ATTRIBUTE_CHAIN.search(holder)
+    if words is not None:
+        first, *attributes = words[0].split(b".")
+        for attribute in attributes[1:] if first == b"self" else attributes:
+            yield attribute.decode()
 
 
 def _identities_in(data: bytes) -> Iterator[tuple[str, int]]:

@@ -13,11 +13,20 @@ from qatlint.static.counting import Counting
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
 from qatlint.static.modulefile import ClassDef, Unknown
+from qatlint.static.mutation import called_on_others
 from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
 from qatlint.static.project import Project
 from qatlint.static.prospects import may_be_dynamic
-from qatlint.static.repeatable import changing_call, children_of, kept_state
+from qatlint.static.repeatable import (
+    State,
+    changed_below,
+    changing_call,
+    children_of,
+    listed_in_forward,
+    made_anew,
+    state_of,
+)
 from qatlint.static.source import Unreadable, nodes
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
@@ -156,6 +165,7 @@ class _Tracer(Counting):
         if matters and raw:
             replaced, written = self._writers(path, definition)
             read_by = self._reader(path)
+        state = self._state(known, first) if matters else State()
         return Module(
             key=key,
             path=path,
@@ -178,11 +188,25 @@ class _Tracer(Counting):
             read_by=read_by,
             modified=self._modified(known, path) if matters else "",
             compared=self._compared(named.paths) if matters else "",
-            listed=self._listed() if matters else "",
+            listed=self._listed(class_name) if matters else "",
             scattered=self._scattered(known, named.names) if len(named.names) > 1 else "",
-            keeps_state=kept_state(self.project, known) if matters else "",
+            keeps_state=state.kept,
+            made_anew=state.anew,
+            uncopied=state.uncopied,
             internals=tuple(sorted(internals, key=lambda k: k.value)),
         )
+
+    def _state(self, target: Target, first: Name | None) -> State:
+        """What makes other instances differ from this one."""
+        bases = [entry for entry in self.project.mro(self.run.cls) if isinstance(entry, ClassDef)]
+        called: frozenset[str] = frozenset()
+        if isinstance(target, Instance) and (target.cls is not None or target.items or target.children):
+            called = called.union(*(called_on_others(entry) for entry in bases))
+        state = state_of(self.project, target, called)
+        owner = next((entry for entry in bases if first is not None and entry.full_name == first.owner), None)
+        if state.anew or owner is None or first is None:
+            return state
+        return state._replace(anew=made_anew(self.project, owner, first.span))
 
     def _writers(self, attribute: str, definition: Span) -> tuple[str, str]:
         """Who else gives `self.<attribute>` a value: (a subclass, code outside), in words."""
@@ -191,9 +215,17 @@ class _Tracer(Counting):
         for subclass in self.project.subclasses(self.run.cls):
             if subclass.writers_of(attribute):
                 return f"the subclass `{subclass.name}` replaces `{attribute}`", ""
+        others = [entry for entry in self.project.mro(self.run.cls)[1:] if isinstance(entry, ClassDef)]
+        for entry in (*others, *self.project.subclasses(self.run.cls)):
+            method = changed_below(entry, attribute)
+            if method:
+                return "", f"`{entry.name}.{method}` changes `{attribute}`"
         for path, line in self.project.outside_writes(attribute):
             if (path, line) != (definition.path, definition.line):
-                return "", f"`{posixpath.basename(path)}` line {line} assigns an attribute `{attribute}`"
+                return (
+                    "",
+                    f"`{posixpath.basename(path)}` line {line} assigns or changes an attribute `{attribute}`",
+                )
         return "", ""
 
     def _compared(self, paths: list[str]) -> str:
@@ -203,12 +235,17 @@ class _Tracer(Counting):
                 return f"`{posixpath.basename(file)}` line {line} asks which object `{attribute}` is"
         return ""
 
-    def _listed(self) -> str:
-        """Where code outside the class counts its children, for which another one would be one more."""
-        found = self.project.listing_of(self.run.cls)
-        if found is None:
-            return ""
-        return f"`{posixpath.basename(found[0])}` line {found[1]} lists the children of modules"
+    def _listed(self, class_name: str) -> str:
+        """Where the modules of the class are counted, for which another one would be one more."""
+        found = self.project.listing_of(self.run.cls, class_name.rpartition(".")[2].rpartition(":")[2])
+        if found is not None:
+            return f"`{posixpath.basename(found[0])}` line {found[1]} lists the children of modules"
+        bases = [entry for entry in self.project.mro(self.run.cls) if isinstance(entry, ClassDef)]
+        watched = next((entry for entry in bases if "__setattr__" in entry.methods), None)
+        if watched is not None:
+            return f"`{watched.name}.__setattr__` sees the modules that are made"
+        method = listed_in_forward(self.project, bases)
+        return f"`{method}` lists the modules in it" if method else ""
 
     def _scattered(self, target: Target, names: list[Name]) -> str:
         """Whether another method names a module than makes it: one place cannot give each its own."""
@@ -236,6 +273,8 @@ class _Tracer(Counting):
             if isinstance(entry, ClassDef):
                 changed = changing_call(entry, attribute)
                 if changed is not None:
+                    if changed[0].startswith("__"):
+                        return f"`{changed[0]}` of it is used in `{changed[1]}`"
                     return f"`{changed[0]}()` is called on it in `{changed[1]}`"
         return ""
 
@@ -276,7 +315,7 @@ class _Tracer(Counting):
                 self.run.build(target)
             except (OutOfSteps, RecursionError):
                 return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
-        known = not target.open
+        known = not target.open and target.built and target.number not in self.run.unfinished
         children = [c for c in children_of(target) if not isinstance(c, Instance) or c.is_module]
         # Library classes first: one with weights settles the matter without building those of the project.
         children.sort(key=lambda c: isinstance(c, Instance) and c.cls is not None)

@@ -78,7 +78,7 @@ def test_a_hook_runs_with_forward() -> None:
     [
         ("self.size = 2", "shape = self.size\nx = x * shape\nx += 1\nreturn x", ""),
         ("self.size = 2", "y = x.clone()\ny[0] = self.size\ny.mul_(2)\nreturn y", ""),
-        ("self.sizes = [2]", "return x * self.sizes[0]", "def grow(self):\n    self.sizes.append(3)"),
+        ("self.sizes = [2]", "return x * self.sizes[0]", "def grow(self):\n    self.others.append(3)"),
     ],
 )
 def test_what_forward_only_reads_is_split_safely(made: str, forward: str, more: str) -> None:
