@@ -14,7 +14,7 @@ from qatlint.loader import Loader
 
 # In front of a class line and of an assignment only spaces may stand (`_line_before`).
 _CLASS_LINE = re.compile(rb"class\s+\w+\s*\(([^)]*)\)")
-_WRITE = re.compile(rb"\.(?<!\bself\.)(?<!\bcls\.)(\w+)[ \t]*=(?!=)")
+_WRITE = re.compile(rb"\.(?<!\bself\.)(?<!\bcls\.)(\w+)[ \t]*(?:[-+*/%@&|^]|//|\*\*)?=(?!=)")
 _HOLDER = re.compile(rb"[ \t]*\w+(?:\[[^\]\n]*\])?(?:\.\w+(?:\[[^\]\n]*\])?)*")
 _SETATTR = re.compile(rb"""setattr\(\s*(?!self\b|cls\b)[^,()]+,\s*["'](\w+)["']""")
 _MODULES = re.compile(rb"""\._modules\[\s*["'](\w+)["']""")

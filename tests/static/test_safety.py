@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.finding import Finding, Safety
+from qatlint.finding import CloneModule, Finding, Safety
 from tests.static.sources import findings
 
 HEAD = """
@@ -208,3 +208,193 @@ def test_the_same_done_to_every_child_is_done_to_another_too(use: str) -> None:
     finding = only(HEAD.format(change="pass") + f"\ndef walk(model):\n    {use}\n")
     assert finding.fix is not None
     assert finding.fix.safety is Safety.SAFE
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["torch.rand(4)", "noise()", "next_number()", "float(random.random())", "torch.empty(4).uniform_()"],
+)
+def test_what_would_be_made_otherwise_is_copied(made: str) -> None:
+    """The copies hold the same constant: running the constructor again would draw another one."""
+    finding = only(
+        f"""
+import random
+
+NUMBERS = [0]
+
+def noise():
+    return torch.randn(4)
+
+def next_number():
+    NUMBERS[0] += 1
+    return NUMBERS[0]
+
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = {made}
+
+    def forward(self, x):
+        return x * self.w
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = Scale()
+
+    def forward(self, x):
+        return self.scale(self.scale(x))
+"""
+    )
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert isinstance(finding.fix.intent, CloneModule)
+    assert finding.fix.intent.tied
+
+
+@pytest.mark.parametrize("held", ["threading.Lock()", "open('weights.bin')", "(i for i in range(9))"])
+def test_what_cannot_be_copied_has_no_fix(held: str) -> None:
+    finding = only(
+        f"""
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.held = {held}
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.linear(x)
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = Scale()
+
+    def forward(self, x):
+        return self.scale(self.scale(x))
+"""
+    )
+    assert finding.fix is None
+    assert "`held`, which cannot be copied" in finding.no_fix
+
+
+@pytest.mark.parametrize(
+    ("forward", "method"),
+    [
+        ("n = sum(1 for m in self.modules())", ""),
+        ("n = self.count()", "def count(self):\n        return len(self._modules)"),
+        ("n = count(self)", ""),
+        ("for name, child in self.named_children(): n = name", ""),
+        ("n = len(self)", "def __len__(self):\n        return len(self._modules)"),
+        ("n = 0", "def __setattr__(self, name, value):\n        super().__setattr__(name, value)"),
+    ],
+)
+def test_a_class_that_counts_its_own_modules_gets_no_other_safely(forward: str, method: str) -> None:
+    finding = only(
+        f"""
+def count(module):
+    return len(list(module.children()))
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    {method or "pass"}
+
+    def forward(self, x):
+        {forward}
+        return self.act(self.act(x)) * n
+"""
+    )
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "for m in self.modules():\n            m.training = False",
+        "convs = [m for m in self.modules() if isinstance(m, nn.Conv2d)]",
+        "self.apply(print)",
+    ],
+)
+def test_what_a_constructor_does_to_all_modules_is_done_to_another_too(use: str) -> None:
+    finding = only(HEAD.format(change=use))
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.SAFE
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "model.act.negative_slope = 0.5",
+        "model.act.negative_slope += 0.5",
+        "model.act.register_forward_hook(print)",
+        "model.act.eval()",
+    ],
+)
+def test_a_module_that_other_code_changes_is_not_split_safely(use: str) -> None:
+    finding = only(HEAD.format(change="pass") + f"\ndef tune(model):\n    {use}\n")
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+
+
+def test_a_subclass_that_changes_a_module_keeps_it_from_being_split_safely() -> None:
+    tuned = "\nclass Tuned(Model):\n    def tune(self):\n        self.act.negative_slope = 0.5\n"
+    found = [f for f in findings(HEAD.format(change="pass") + tuned, "QAT101") if f.owner.endswith(":Model")]
+    assert found[0].fix is not None
+    assert found[0].fix.safety is Safety.UNSAFE
+
+
+def test_a_factory_that_gives_something_else_is_not_asked_again() -> None:
+    finding = only(
+        """
+MADE = []
+
+def make():
+    MADE.append(1)
+    return nn.ReLU()
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = make()
+
+    def forward(self, x):
+        return self.act(self.act(x))
+"""
+    )
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert "`make` may give something else" in finding.fix.reason
+
+
+def test_what_is_too_deep_to_be_looked_at_may_hold_weights() -> None:
+    """Layers in layers in layers: a module is made again safely only where all of it was seen."""
+    classes = "".join(
+        f"""
+class Layer{depth}(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = {f"Layer{depth + 1}()" if depth < 5 else "nn.Linear(4, 4)"}
+
+    def forward(self, x):
+        return self.inner(x)
+"""
+        for depth in reversed(range(6))
+    )
+    finding = only(
+        classes
+        + """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = Layer0()
+
+    def forward(self, x):
+        return self.layer(self.layer(x))
+"""
+    )
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
