@@ -100,9 +100,10 @@ class ClassDef:
     def reads(self, method: str, attribute: str) -> bool:
         """Whether a method reads an attribute of this name on any object, or holds a string that may name
         it."""
-        return attribute in self.text_of(self.methods[method]) and attribute in self._reads(method)
+        return attribute in self.text_of(self.methods[method]) and attribute in self.names_read(method)
 
-    def _reads(self, method: str) -> frozenset[str]:
+    def names_read(self, method: str) -> frozenset[str]:
+        """Attributes that a method reads on any object, and strings in it that may name one."""
         known = self._read_in.get(method)
         if known is None:
             known = frozenset(_names_read(self.methods[method], self.file))

@@ -156,12 +156,15 @@ def _is_constructor(callee: ast.expr) -> bool:
 def listed_in_forward(project: Project, classes: Sequence[ClassDef]) -> str:
     """The method, of those that forward leads to, that lists the modules of the object; "" when none does."""
     starts = ["forward", "__call__", "__iter__", "__len__", "__getitem__"]
+    texts = [cls.text_of(method) for cls in classes for method in cls.methods.values()]
+    if not any(word in text for word in _LISTS for text in texts):
+        return ""
     reached = set(starts)
     waiting = list(reached)
     while waiting:
         # By names alone, which is quick, and finds more than is called.
         name = waiting.pop()
-        read = [cls.read_in(name) for cls in classes if name in cls.methods]
+        read = [cls.names_read(name) for cls in classes if name in cls.methods]
         if any(_LISTS & names for names in read) or (name in starts[2:] and read):
             break
         waiting += {n for names in read for n in names if n not in reached}
