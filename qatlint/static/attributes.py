@@ -136,9 +136,13 @@ class Attributes(Statements):
             self.build(value)
         item = value.attrs.get(name)
         if item is not None:
-            if type(item.value) is Const and item.value.value is None and value is self.root:
-                return self._none_or_set_later(item.value, name)
-            return self.narrow(item.value, frame.guard)
+            held = item.value
+            if type(held) is Const:
+                if held.value is None and value is self.root:
+                    return self._none_or_set_later(held, name)
+                if type(held.value) is int and self.phase == "forward":
+                    return self._moving(value, name, held)
+            return self.narrow(held, frame.guard)
         if name == "training" and value.is_module:
             return self.training()
         if name == "_modules":
@@ -175,6 +179,22 @@ class Attributes(Statements):
             callable_hint="member" if not self._assigned(value, name) else "",
             creator=value,
         )
+
+    def _moving(self, value: Instance, name: str, held: Const) -> Value:
+        """A number kept in an attribute (`self.i += 1`): in the loops that are read once for all their
+        turns it is another one at each turn, where they change it."""
+        cls = value.cls
+        moved = self.project.moved_in(cls, name) if cls is not None and self.loop_numbers() else ()
+        if not moved:
+            return held
+        deps = frozenset(
+            loop.number
+            for loop in self.loops
+            if not loop.turns and any(write.happens_in(loop.file.path, loop.node) for write in moved)
+        )
+        if not deps:
+            return held
+        return Symbol(self.intern(("moved", value.number, name, deps)), deps=deps, text=name)
 
     def _none_or_set_later(self, none: Const, name: str) -> Value:
         """An attribute that the constructor leaves at None: another object may set it afterwards

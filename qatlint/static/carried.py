@@ -1,10 +1,13 @@
-"""Variables that a loop carries from turn to turn: what its body assigns, read from the syntax."""
+"""Variables that a loop carries from turn to turn: what its body assigns, and attributes that methods move
+on, read from the syntax."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import NamedTuple, TypeGuard
 
+from qatlint.static.modulefile import ClassDef
 from qatlint.static.source import children, nodes
 
 
@@ -31,6 +34,34 @@ class Carried(NamedTuple):
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+class Moved(NamedTuple):
+    """A place where a method assigns an attribute of its object."""
+
+    path: str
+    line: int
+    first: int
+    """First and last line of the method."""
+    last: int
+
+    def happens_in(self, path: str, loop: ast.AST) -> bool:
+        """Whether turns of a loop change the attribute. A loop in another method may call this one."""
+        start, end = getattr(loop, "lineno", 0), getattr(loop, "end_lineno", 0)
+        if path == self.path and self.first <= start <= self.last:
+            return start <= self.line <= end
+        return True
+
+
+def moves(cls: ClassDef, attribute: str) -> Iterator[Moved]:
+    """Where the methods of a class assign `self.<attribute>`, the constructor left out."""
+    for name in cls.writers_of(attribute):
+        method = cls.methods.get(name)
+        if name == "__init__" or method is None:
+            continue
+        for node in nodes(method):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr == attribute:
+                yield Moved(cls.file.path, node.lineno, method.lineno, method.end_lineno or 0)
 
 
 def carried(body: list[ast.stmt]) -> dict[str, Carried]:

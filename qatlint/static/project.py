@@ -12,7 +12,7 @@ from typing import Any
 
 from qatlint.examined import Topic
 from qatlint.loader import Loader
-from qatlint.static.carried import Carried
+from qatlint.static.carried import Carried, Moved, moves
 from qatlint.static.layout import LIBRARIES, Layout
 from qatlint.static.modulefile import (
     ClassDef,
@@ -233,6 +233,15 @@ class Project:
             isinstance(entry, ClassDef) and "__init__" in entry.methods and _assigns_module(entry)
             for entry in self.mro(cls)
         )
+
+    def moved_in(self, cls: ClassDef, attribute: str) -> list[Moved]:
+        """Where methods of a class or its bases assign `self.<attribute>` after construction."""
+        return [
+            moved
+            for entry in self.mro(cls)
+            if isinstance(entry, ClassDef)
+            for moved in moves(entry, attribute)
+        ]
 
     def subclasses(self, cls: ClassDef) -> list[ClassDef]:
         """Classes of the linted files that inherit from `cls`, directly or not."""
