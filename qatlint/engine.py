@@ -71,7 +71,7 @@ def _judged(path: str, project: Project, rules: Sequence[Rule]) -> Iterator[Judg
         yield Judged(unreadable(path, error), True)
         return
     for cls in file.classes:
-        if project.is_module(cls) and not is_training_code(cls):
+        if project.is_module(cls) and not is_training_code(project, cls):
             trace = trace_class(project, cls)
             for finding in judge(trace, rules):
                 yield Judged(finding, finding.owner == trace.owner)

@@ -32,7 +32,12 @@ MODULE_BASES = frozenset(
     "PreTrainedModel BaseDetector BaseDenseHead".split()
 )
 _TRAINING_CLASS = re.compile(
-    r"(Loss|Losses|LossBase|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor)\d*$"
+    r"(Loss|Losses|LossBase|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
+    r"^(?:Base|Random)?Transform)\d*$"
+)
+# Packages of which no class is part of a deployed forward.
+_TRAINING_HOME = re.compile(
+    r"(^|\.)(losses|metrics|torchmetrics|albumentations|transforms|augmentations?|datasets)\."
 )
 
 
@@ -291,9 +296,18 @@ class Project:
         return self._survey
 
 
-def is_training_code(cls: ClassDef) -> bool:
-    """Whether a class is a loss, an assigner or a metric by its name: never part of a deployed forward."""
-    return _TRAINING_CLASS.search(cls.name) is not None
+def is_training_code(project: Project, cls: ClassDef) -> bool:
+    """Whether a class is a loss, an assigner, a metric or a transform of data, by its name, by a base or by
+    the package it is from: never part of a deployed forward."""
+    for entry in project.mro(cls):
+        if isinstance(entry, ClassDef):
+            name, home = entry.name, f"{entry.file.name}."
+        else:
+            home, _, name = entry.dotted.rpartition(".")
+            home = f"{home}."
+        if _TRAINING_CLASS.search(name) is not None or _TRAINING_HOME.search(home) is not None:
+            return True
+    return False
 
 
 def _merge(lines: list[list[Linear]]) -> list[Linear]:

@@ -16,7 +16,7 @@ from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.mutation import called_on_others
 from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
-from qatlint.static.project import Project
+from qatlint.static.project import Project, is_training_code
 from qatlint.static.prospects import may_be_dynamic
 from qatlint.static.repeatable import (
     State,
@@ -138,7 +138,7 @@ class _Tracer(Counting):
         path = named.paths[0] if named.paths else ""
         last = path.rstrip(".*0123456789").rpartition(".")[2]
         if (facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last)) or (
-            facts.kind is Kind.PROJECT and class_name.endswith(("Loss", "Criterion"))
+            facts.kind is Kind.PROJECT and isinstance(known, Instance) and self._is_training_code(known)
         ):
             facts = ModuleFacts(Kind.LOSS, facts.parameters, facts.buffers)
         first = named.names[0] if named.names else None
@@ -207,6 +207,11 @@ class _Tracer(Counting):
         if state.anew or owner is None or first is None:
             return state
         return state._replace(anew=made_anew(self.project, owner, first.span))
+
+    def _is_training_code(self, target: Instance) -> bool:
+        if target.pending is not None:
+            return False  # nothing asks about it
+        return target.cls is not None and is_training_code(self.project, target.cls)
 
     def _writers(self, attribute: str, definition: Span) -> tuple[str, str]:
         """Who else gives `self.<attribute>` a value: (a subclass, code outside), in words."""
