@@ -54,9 +54,7 @@ def test_a_method_that_moves_the_position_in_a_loop() -> None:
 
 
 def test_two_calls_at_one_position_are_shared() -> None:
-    forward = (
-        "        for x in xs:\n            x = self.layers[self.at](self.layers[self.at](x))\n            self.at += 1\n"
-    )
+    forward = "        for x in xs:\n            x = self.layers[self.at](self.layers[self.at](x))\n            self.at += 1\n"
     assert said(findings(model(forward), "QAT101")) == {("QAT101", "layers.*")}
 
 

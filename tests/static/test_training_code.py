@@ -59,7 +59,8 @@ def test_nothing_is_said_of_it(path: str, name: str, base: str, head: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("parts.py", "Precision"), ("layers/norms.py", "LossyNorm"), ("heads.py", "Transformer")]
+    ("path", "name"),
+    [("parts.py", "Precision"), ("layers/norms.py", "LossyNorm"), ("heads.py", "Transformer")],
 )
 def test_other_classes_are_judged(path: str, name: str) -> None:
     assert said(findings_in(texts(path, name))) == {
