@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from qatlint.finding import BlockSite, Fix, Safety, WrapInBlock
 from qatlint.fusable import rows
-from qatlint.trace import Op, Region, Standing, Trace, Varies
+from qatlint.trace import Op, Region, Span, Standing, Trace, Varies
 
 _ORDER = {varies: n for n, varies in enumerate(Varies)}
 _INLINE = ("comprehension", "call")
@@ -46,19 +48,78 @@ def spots(trace: Trace) -> list[Spot]:
     ]
 
 
-def home(trace: Trace, op: Op, spot: Spot) -> Standing:
-    """The region whose body gets the block, and the statement there that runs the op: the innermost loop,
-    as far as it is written with statements."""
-    inside = list(op.inside)
-    first = next(n for n, s in enumerate(inside) if s.region == spot.region.number)
-    best = inside[first]
-    for standing in inside[first + 1 :]:
+class Plan(NamedTuple):
+    """A fix, or why there is none."""
+
+    fix: Fix | None
+    no_fix: str = ""
+
+
+def plan_blocks(trace: Trace, spot: Spot) -> Plan:
+    """Which statements to put into a block."""
+    region = spot.region
+    if region.statement in _INLINE:
+        what = "a comprehension" if region.statement == "comprehension" else "a call of `map`"
+        return Plan(None, f"{what} has no statements to put into a block: write it as a loop first")
+    if not region.receiver:
+        return Plan(
+            None,
+            f"`{region.function}` has no module to give to the block: make it a method of the class, and put "
+            "the body of the loop into a block there",
+        )
+    homes: dict[int, list[Span]] = {}
+    for op in (*spot.ops, *(op for row in spot.rows for op in row)):
+        standing = _home(trace, op, spot)
+        if standing is not None and standing.statement is not None:
+            homes.setdefault(standing.region, []).append(standing.statement)
+    sites: list[BlockSite] = []
+    for number, statements in homes.items():
+        home = trace.regions[number]
+        apart = dict.fromkeys(_apart(trace, number, homes, spot))
+        if not apart.keys().isdisjoint(statements):
+            return Plan(
+                None,
+                "an op stands in the head of a statement with a block of its own: compute it before that",
+            )
+        sites.append(BlockSite(home.span, home.statement, tuple(dict.fromkeys(statements)), tuple(apart)))
+    if not sites:
+        return Plan(None, "the ops are not run by a statement of the loop that could be put into a block")
+    plural = "blocks" if len(sites) > 1 else "block"
+    title = f"put them into a dynamic {plural} in `{region.written}`"
+    owner = region.owner.partition(":")[2]
+    intent = WrapInBlock(region.span.path, owner, region.receiver, tuple(sites))
+    return Plan(Fix(title, Safety.SAFE, "", intent))
+
+
+def _home(trace: Trace, op: Op, spot: Spot) -> Standing | None:
+    """The region whose body gets the block, and the statement there that runs the op: the innermost loop in
+    the class that is written with statements."""
+    numbers = [s.region for s in op.inside]
+    if spot.region.number not in numbers:
+        return None
+    first = numbers.index(spot.region.number)
+    best = op.inside[first]
+    for standing in op.inside[first + 1 :]:
         region = trace.regions[standing.region]
-        if region.span.path != spot.region.span.path or not region.receiver:
+        if region.span.path != spot.region.span.path or region.receiver != spot.region.receiver:
             break
         if region.loops and region.statement not in _INLINE:
             best = standing
     return best
+
+
+def _apart(trace: Trace, number: int, homes: Mapping[int, object], spot: Spot) -> Iterator[Span]:
+    """Statements of a region that hold a block, or will."""
+    mine = {op.number for op in spot.ops}
+    for op in trace.ops:
+        inside = [s.region for s in op.inside]
+        if op.is_module or number not in inside:
+            continue
+        statement = op.inside[inside.index(number)].statement
+        deeper = inside[inside.index(number) + 1 :]
+        own = op.number in mine and homes.keys().isdisjoint(deeper)
+        if statement is not None and not own and (op.scope is not None or _dynamic(trace, op)):
+            yield statement
 
 
 def _dynamic(trace: Trace, op: Op) -> list[Region]:

@@ -116,7 +116,32 @@ class SeparateInstances:
     tied: bool
 
 
-Intent = CloneModule | CloneInherited | SeparateInstances
+@dataclass(frozen=True, slots=True)
+class BlockSite:
+    """Statements of one loop or branch that go into a dynamic block."""
+
+    home: Span
+    """The whole loop or `if`."""
+    branch: str
+    """`else` for that side of an `if`; anything else for its first body."""
+    statements: tuple[Span, ...]
+    """Statements of that body which must be in it; what stands between them comes along."""
+    apart: tuple[Span, ...] = ()
+    """Statements of that body which must stay outside: they hold blocks of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrapInBlock:
+    """Intent: put statements into `with Tracer.dynamic_block(self, "name"):`."""
+
+    path: str
+    owner: str
+    receiver: str
+    """How the method calls its instance."""
+    sites: tuple[BlockSite, ...]
+
+
+Intent = CloneModule | CloneInherited | SeparateInstances | WrapInBlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ import libcst as cst
 from qatlint.codemods.clone_inherited import plan_inherited
 from qatlint.codemods.clone_module import plan_clone
 from qatlint.codemods.compare import refuse_other_changes, refuse_other_lines
+from qatlint.codemods.dynamic_block import plan_blocks
 from qatlint.codemods.edits import Edits, Rewriter
 from qatlint.codemods.encoded import decode
 from qatlint.codemods.imports import insert_import
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.separate_instances import plan_separation
-from qatlint.finding import CloneInherited, CloneModule, Intent
+from qatlint.finding import CloneInherited, CloneModule, Intent, WrapInBlock
 
 __all__ = ["Applied", "Refused", "apply", "apply_all"]
 
@@ -76,6 +77,8 @@ def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
         return plan_clone(file, intent)
     if isinstance(intent, CloneInherited):
         return plan_inherited(file, intent)
+    if isinstance(intent, WrapInBlock):
+        return plan_blocks(file, intent)
     return plan_separation(file, intent)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -13,6 +13,7 @@ from qatlint.codemods.locate import Tree
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.scope import bound_in, bound_in_module
 
+_JIT = "horizon_plugin_pytorch.fx.jit_scheme"
 _Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
@@ -22,10 +23,9 @@ class Imports:
     def __init__(self, tree: Tree) -> None:
         self._known: dict[str, str] = {}
         self._bound = bound_in_module(tree.module)
-        for line in tree.module.body:
-            if isinstance(line, cst.SimpleStatementLine):
-                for small in line.body:
-                    self._learn(small)
+        for line in _module_level(tree.module.body):
+            for small in line.body:
+                self._learn(small)
 
     def _learn(self, small: cst.BaseSmallStatement) -> None:
         if isinstance(small, cst.Import):
@@ -70,6 +70,21 @@ class Imports:
         edits.imports.add("from torch import nn")
         return f"nn.{what}"
 
+    def dynamic_block(self, function: cst.FunctionDef, edits: Edits) -> str:
+        """How to write the plugin's `dynamic_block` inside `function`; notes the import when it is missing.
+
+        Ends in `.dynamic_block` where it takes a module and a name.
+        """
+        local = bound_in(function)
+        for dotted in (f"{_JIT}.Tracer.dynamic_block", f"{_JIT}.dynamic_block"):
+            for spelled in self._spellings(dotted):
+                if not local[spelled.partition(".")[0]]:
+                    return spelled
+        if self._bound["Tracer"] or local["Tracer"]:
+            raise Refused("the name `Tracer` means something other than the plugin's in this file")
+        edits.imports.add(f"from {_JIT} import Tracer")
+        return "Tracer.dynamic_block"
+
     def _spellings(self, dotted: str) -> list[str]:
         """Ways to write `dotted` with what is imported; the whole name first, then its modules.
 
@@ -82,6 +97,15 @@ class Imports:
             if local is not None and self._bound[local.partition(".")[0]] >= 1:
                 found.append(".".join([local, *parts[length:]]))
         return found
+
+
+def _module_level(body: Sequence[cst.BaseStatement]) -> Iterator[cst.SimpleStatementLine]:
+    """Lines of the module, and those that `try` runs first."""
+    for statement in body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            yield statement
+        elif isinstance(statement, cst.Try) and isinstance(statement.body, cst.IndentedBlock):
+            yield from _module_level(statement.body.body)
 
 
 def insert_import(module: cst.Module, line: str) -> cst.Module:

@@ -143,13 +143,18 @@ def compare(old: Sequence[Count], new: Sequence[Count]) -> Changes[Count]:
 
     An instance that is new is held beside the one that it was split from: the one that had this name as
     well, or else one of its class that ran again for the same reasons. A new one that has none of both and
-    runs several times is worse than nothing.
+    runs several times is worse than nothing. What prepare makes of a line in a dynamic block runs at every
+    entry, and nothing above it makes it: this is what the block is for, and counts for nothing.
     """
     before = {name: count for count in old for name in count.names}
     paths = {count.path for count in new}
     found = [Pair(before.get(count.path) or _split_from(count, old), count) for count in new]
     found += [Pair(count, None) for count in old if count.path not in paths]
-    return changes(iter(found), lambda count: count.times if count.shared else 0)
+    return changes(iter(found), _weight)
+
+
+def _weight(count: Count) -> int:
+    return count.times if count.shared and (count.edges or not count.generated) else 0
 
 
 def _split_from(count: Count, old: Sequence[Count]) -> Count | None:

@@ -414,6 +414,13 @@ class Natured(Interpreter):
             self.natures.setdefault(result.key, self.nature(base)._replace(producers=frozenset()))
         return result
 
+    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
+        super().set_item(value, index, new, frame, node)
+        natures = (self.nature(value), self.nature(new))
+        if self.watching and all(n.is_tensor for n in natures):
+            result = self._ran(of_function("torch.Tensor.__setitem__"), natures, index, frame, "x[...] =")
+            self._learn(value, natures[0]._replace(producers=result.producers))
+
     def element_of(self, value: Value, at: At) -> Value:
         result = super().element_of(value, at)
         if not self.watching:
@@ -750,6 +757,10 @@ class Natured(Interpreter):
             and isinstance(callee, Function)
             and frame.owner is self.root
         ):
+            if getattr(callee.node, "name", "") == "multi_apply" and args.positional:
+                # The project's own: what it maps is what matters, and where it is called.
+                self._many(args.positional[0].value, args, node, frame)
+                return self._unseen(args, frame)
             if callee.closure is None and len(self._functions) > _CALLS_LIMIT:
                 return self._unseen(args, frame)
             return self.enter(callee, args, node, frame, None)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from qatlint.horizon.ops import meanings
-from qatlint.static.modulefile import ClassDef
+from qatlint.static.modulefile import ClassDef, FunctionFound
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
 
@@ -33,6 +33,7 @@ _NOT_DEPLOYED = frozenset(
 )
 """Packages of code for training and for data, which never runs on the chip."""
 _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
+_CALLED = re.compile(r"(?<![\w.])([a-z_]\w+)\(")
 _OWN = re.compile(r"self\.(\w+)")
 _CHANGED = re.compile(
     r"self\.(\w+)(?:\[[^\]\n]*\])*[ \t]*"
@@ -51,9 +52,9 @@ def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
     look = _Look(project, cls)
     return any(
         "dynamic_block" in text
-        or (any(word in text for word in _BRANCHING) and _Method(look, name).is_prospect())
+        or (any(word in text for word in _BRANCHING) and _Function(look, cls.methods[name]).is_prospect())
         for name, text in look.texts.items()
-    )
+    ) or any(_Function(look, node).is_prospect() for node in look.functions())
 
 
 class _Look:
@@ -84,6 +85,15 @@ class _Look:
             text = found[name] = "\n".join(self._lines[node.lineno - 1 : node.end_lineno])
             waiting += _OWN.findall(text)
 
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Functions of the file that the methods call, where they have a loop or a branch."""
+        names = {name for text in self.texts.values() for name in _CALLED.findall(text)}
+        for name in sorted(names - _BUILTINS):
+            found = self.cls.file.binding(name)
+            if isinstance(found, FunctionFound) and found.file is self.cls.file:
+                if any(isinstance(s, (ast.For, ast.While, ast.If)) for s in _statements(found.node.body)):
+                    yield found.node
+
     def is_method(self, name: str) -> bool:
         """Whether `self.name` is a method of the class."""
         return any(isinstance(c, ClassDef) and name in c.methods for c in self._project.mro(self.cls))
@@ -96,20 +106,18 @@ class _Look:
         return attribute not in self._changed
 
 
-class _Method:
-    def __init__(self, look: _Look, name: str) -> None:
-        method = look.cls.methods[name]
+class _Function:
+    def __init__(self, look: _Look, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._look = look
-        self._cls = look.cls
-        self._method = method
+        self._node = node
         self._lines = look.cls.file.source.lines
-        self._fixed = {"self", *_flags(method)}
+        self._fixed = {"self", *_flags(node)}
         """Local names that the constructor decides, or whoever calls forward."""
         self._counted: set[str] = set()
         """Local names of lists that are as long in every forward."""
 
     def is_prospect(self) -> bool:
-        return self._in(self._method.body)
+        return self._in(self._node.body)
 
     def _in(self, body: list[ast.stmt]) -> bool:
         return any(self._statement(node) for node in body)

@@ -1,0 +1,144 @@
+"""Put statements of a loop or branch into `with Tracer.dynamic_block(self, "name"):`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+from qatlint.codemods.edits import Edits, Rewrite
+from qatlint.codemods.locate import Tree, method_of, own_class, walk
+from qatlint.codemods.opened import OpenedFile
+from qatlint.codemods.refused import Refused
+from qatlint.finding import BlockSite, WrapInBlock
+from qatlint.trace import Span
+
+_Home = cst.For | cst.While | cst.If
+_Body = cst.IndentedBlock | cst.SimpleStatementSuite
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.ClassDef]:
+    """The edits that carry out `intent`, and the class they are in. Raises `Refused`."""
+    tree, edits = file.tree, Edits()
+    found = [(site, _home(tree, site.home)) for site in intent.sites]
+    cls = own_class(tree, found[0][1])
+    for site, home in found:
+        method = method_of(tree, cls, home)
+        if method is None:
+            raise Refused("the code does not stand in a method")
+        body = _body(home, site.branch)
+        runs = _runs(tree, body, site)
+        spelled = file.imports.dynamic_block(method, edits)
+        names = file.names_for(cls)
+        heads = []
+        for _ in runs:
+            name = names.take_numbered(f"{_snake(cls.name.value)}_{_snake(method.name.value)}")
+            arguments = f"{intent.receiver}, {file.quote}{name}{file.quote}"
+            heads.append(f"{spelled}({arguments})" if spelled.endswith(".dynamic_block") else f"{spelled}()")
+        items = [cst.WithItem(file.expression(head)) for head in heads]
+        edits.replace[body] = _wrap(len(_statements(body)), list(zip(runs, items, strict=True)))
+    return edits, cls
+
+
+def _home(tree: Tree, span: Span) -> _Home:
+    for node in walk(tree.module):
+        if isinstance(node, _Home) and tree.begins_at(node, span):
+            return node
+    raise Refused(f"no loop or branch was found at line {span.line}")
+
+
+def _body(home: _Home, branch: str) -> cst.BaseSuite:
+    if branch != "else":
+        return home.body
+    if not isinstance(home.orelse, cst.Else):
+        raise Refused("an `elif` has no statements to put into a block; write `else:` and `if` instead")
+    return home.orelse.body
+
+
+def _statements(body: cst.BaseSuite) -> Sequence[cst.BaseStatement | cst.BaseSmallStatement]:
+    return body.body if isinstance(body, _Body) else ()
+
+
+def _runs(tree: Tree, body: cst.BaseSuite, site: BlockSite) -> list[range]:
+    """Which statements go into a block together: from the first that is wanted to the last, but those apart
+    stay outside."""
+    statements = _statements(body)
+    if isinstance(body, cst.SimpleStatementSuite):
+        wanted, apart = set(range(len(statements))), set[int]()
+    else:
+        wanted = {k for k, s in enumerate(statements) if any(_holds(tree, s, w) for w in site.statements)}
+        apart = {k for k, s in enumerate(statements) if any(_holds(tree, s, a) for a in site.apart)}
+        # A block that is left in the middle would not do the same at every entry.
+        apart |= {k for k, s in enumerate(statements) if k not in wanted and _leaves(s)}
+    runs: list[range] = []
+    for k in sorted(wanted - apart):
+        if runs and not apart & set(range(runs[-1].stop, k)) and not _leaves(statements[k - 1]):
+            runs[-1] = range(runs[-1].start, k + 1)
+        else:
+            runs.append(range(k, k + 1))
+    if not runs:
+        raise Refused("no statement of its own was found to put into a block")
+    for run in runs:
+        for k in run:
+            if any(isinstance(n, cst.Yield | cst.Await) for n in _own_nodes(statements[k])):
+                raise Refused("a block must not be left by `yield` or `await` while it is open")
+        if isinstance(statements[run.start], cst.For | cst.While):
+            raise Refused("a block must not begin with a loop")
+    return runs
+
+
+def _holds(tree: Tree, statement: cst.CSTNode, span: Span) -> bool:
+    first, last = tree.lines(statement)
+    return first <= span.line <= last
+
+
+def _leaves(statement: cst.CSTNode) -> bool:
+    """Whether a statement may leave the turn, the loop or the function."""
+    return any(isinstance(n, cst.Break | cst.Continue | cst.Return) for n in _own_nodes(statement))
+
+
+def _own_nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """What runs with a statement; not the bodies of functions in it."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        if not isinstance(current, cst.FunctionDef | cst.Lambda | cst.ClassDef):
+            stack.extend(current.children)
+
+
+def _wrap(count: int, runs: Sequence[tuple[range, cst.WithItem]]) -> Rewrite:
+    def rewrite(node: cst.CSTNode) -> cst.CSTNode:
+        if isinstance(node, cst.SimpleStatementSuite):
+            ((_, item),) = runs
+            line = cst.SimpleStatementLine(node.body, trailing_whitespace=node.trailing_whitespace)
+            return cst.IndentedBlock([cst.With([item], cst.IndentedBlock([line]))])
+        block = cst.ensure_type(node, cst.IndentedBlock)
+        if len(block.body) != count:
+            raise Refused("another fix has changed the same statements")
+        body: list[cst.BaseStatement] = []
+        position = 0
+        for run, item in runs:
+            body.extend(block.body[position : run.start])
+            body.append(_block(item, block.body[run.start : run.stop]))
+            position = run.stop
+        return block.with_changes(body=[*body, *block.body[position:]])
+
+    return rewrite
+
+
+def _block(item: cst.WithItem, inside: Sequence[cst.BaseStatement]) -> cst.With:
+    """`with` around statements; what stands above the first of them stays above."""
+    first = inside[0]
+    assert isinstance(first, cst.SimpleStatementLine | cst.BaseCompoundStatement)
+    above = first.leading_lines
+    return cst.With(
+        [item], cst.IndentedBlock([first.with_changes(leading_lines=[]), *inside[1:]]), leading_lines=above
+    )
+
+
+def _snake(name: str) -> str:
+    """`BEVFormer` -> `bev_former`, `_forward` -> `forward`."""
+    return _WORD.sub("_", name).lower().strip("_")

@@ -1,0 +1,141 @@
+"""A loop or branch that may run another number of times holds ops, and no dynamic block.
+
+## What it flags
+
+Functions, Tensor methods and operators that `prepare` replaces or fuses, run by the class itself in a loop
+or branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the
+shape of the input, on random numbers, on an attribute that forward changes, or on something nobody can
+prove to be constant (an argument, the length of a list that was handed in). Helpers are followed. Silent
+for loops over the constructor's own lists and numbers, for bodies that only call modules or move data
+(`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests of presence
+(`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for losses and
+for what comes after the last DeQuantStub.
+
+## Why it matters
+
+Every execution of a function call gets a generated module of its own, matched by order. When the number of
+executions is another than while tracing, calls get each other's scales, or forward fails with "Forward graph
+varied after tracing!"; `conv + add` in such a loop stays unfused. A dynamic block makes one line one module.
+
+## Bad
+
+```python
+import torch
+from torch import nn
+
+class Refine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.step = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        for _ in range(x.shape[0]):
+            x = self.step(x) + x
+        return x
+```
+
+## Good
+
+```python
+import torch
+from horizon_plugin_pytorch.fx.jit_scheme import Tracer
+from torch import nn
+
+class Refine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.step = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        for _ in range(x.shape[0]):
+            with Tracer.dynamic_block(self, "refine_forward_1"):
+                x = self.step(x) + x
+        return x
+```
+
+## The fix
+
+The statements that run the ops are put into `with Tracer.dynamic_block(self, "<class>_<method>_<n>"):`,
+inside the loop. Results in float are the same, so the fix is safe. A comprehension would have to become a
+loop first, and a plain function has no module to give to the block: there the finding says what to do.
+
+## Source
+
+Horizon's how-to on dynamic code blocks, the J6 manual's precision tuning example (`BevFormer.process_input`);
+horizon_facts B, C5, I.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.dynamic_plan import Spot, plan_blocks, spots
+from qatlint.finding import Finding, Related, Severity
+from qatlint.horizon.ops import becomes_of
+from qatlint.rule import rule
+from qatlint.trace import Op, Region, Trace, Varies
+from qatlint.words import listed, varies_words
+
+
+@rule("QAT201", "missing-dynamic-block", severity=Severity.WARNING, fixable=True, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per innermost dynamic loop or branch."""
+    taken: dict[str, int] = {}
+    for spot in spots(trace):
+        region = spot.region
+        subject = f"{region.function}: {_head(region)}"
+        taken[subject] = count = taken.get(subject, 0) + 1
+        plan = plan_blocks(trace, spot)
+        yield Finding(
+            code="QAT201",
+            name="missing-dynamic-block",
+            severity=_severity(spot),
+            message=_message(spot),
+            span=region.header,
+            owner=region.owner,
+            subject=subject if count == 1 else f"{subject} ({count})",
+            related=tuple(_related(spot)),
+            fix=plan.fix,
+            no_fix=plan.no_fix,
+        )
+
+
+def _severity(spot: Spot) -> Severity:
+    if spot.by.varies is Varies.UNPROVEN and not spot.rows:
+        return Severity.NOTE
+    return Severity.WARNING
+
+
+def _head(region: Region) -> str:
+    return f"else of {region.written}" if region.statement == "else" else region.written
+
+
+def _message(spot: Spot) -> str:
+    region, by = spot.region, spot.by
+    if by.loops:
+        what = f"the number of turns of `{by.written}` {varies_words(by)}"
+    else:
+        what = f"whether `{by.written}` holds {varies_words(by)}"
+    here = "it" if region is by else f"`{region.written}` in it"
+    if region.statement == "else":
+        here = "its `else`" if region.written == by.written else f"the `else` of {here}"
+    ops = listed(list(dict.fromkeys(f"`{op.written}`" for op in spot.ops)))
+    text = f"{what}, and {here} runs {ops} outside of any dynamic block: calls are matched by order"
+    if spot.rows:
+        return f"{text}, and {_row_words(spot.rows[0])} is not fused"
+    return f"{text}, so they get each other's scales"
+
+
+def _row_words(row: tuple[Op, ...]) -> str:
+    return " then ".join(f"`{op.written}`" for op in row)
+
+
+def _related(spot: Spot) -> Iterator[Related]:
+    if spot.by is not spot.region:
+        yield Related(spot.by.header, "this decides how often")
+    for row in spot.rows:
+        yield Related(row[-1].span, f"{_row_words(row)}: fuses only inside a dynamic block")
+    ends = {row[-1].number for row in spot.rows}
+    for op in spot.ops:
+        if op.number not in ends:
+            yield Related(op.span, f"`{op.written}` becomes a module ({becomes_of(op.name)})")
