@@ -103,7 +103,8 @@ def _home(trace: Trace, op: Op, spot: Spot) -> Standing | None:
         region = trace.regions[standing.region]
         if region.span.path != spot.region.span.path or region.receiver != spot.region.receiver:
             break
-        if region.loops and region.statement not in _INLINE:
+        elif_ = trace.regions[best.region].statement == "else" and region.span == best.statement
+        if elif_ or (region.loops and region.statement not in _INLINE):
             best = standing
     return best
 

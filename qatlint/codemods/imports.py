@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -23,20 +23,27 @@ class Imports:
     def __init__(self, tree: Tree) -> None:
         self._known: dict[str, str] = {}
         self._bound = bound_in_module(tree.module)
-        for line in _module_level(tree.module.body):
-            for small in line.body:
-                self._learn(small)
+        self._tried: dict[str, str] = {}
+        """The same of imports that `try` runs: what they import may be missing."""
+        for line in tree.module.body:
+            if isinstance(line, cst.SimpleStatementLine):
+                for small in line.body:
+                    self._learn(small, self._known)
+            elif isinstance(line, cst.Try):
+                for inner in line.body.body:
+                    for small in inner.body if isinstance(inner, cst.SimpleStatementLine) else ():
+                        self._learn(small, self._tried)
 
-    def _learn(self, small: cst.BaseSmallStatement) -> None:
+    def _learn(self, small: cst.BaseSmallStatement, known: dict[str, str]) -> None:
         if isinstance(small, cst.Import):
             for alias in small.names:
                 name = get_full_name_for_node(alias.name) or ""
                 if alias.asname is None:
                     # `import torch.nn` makes `torch` known, and `torch.nn` spells itself.
-                    self._known.setdefault(name, name)
-                    self._known.setdefault(name.partition(".")[0], name.partition(".")[0])
+                    known.setdefault(name, name)
+                    known.setdefault(name.partition(".")[0], name.partition(".")[0])
                 elif isinstance(alias.asname.name, cst.Name):
-                    self._known[name] = alias.asname.name.value
+                    known[name] = alias.asname.name.value
         elif isinstance(small, cst.ImportFrom) and not small.relative and small.module is not None:
             module = get_full_name_for_node(small.module) or ""
             if isinstance(small.names, cst.ImportStar):
@@ -45,7 +52,7 @@ class Imports:
                 asname = alias.asname.name if alias.asname else alias.name
                 if isinstance(asname, cst.Name):
                     name = get_full_name_for_node(alias.name) or ""
-                    self._known[f"{module}.{name}"] = asname.value
+                    known[f"{module}.{name}"] = asname.value
 
     def deepcopy(self, function: cst.FunctionDef, edits: Edits) -> str:
         """How to write `copy.deepcopy` inside `function`; notes the import when it is missing."""
@@ -77,7 +84,7 @@ class Imports:
         """
         local = bound_in(function)
         for dotted in (f"{_JIT}.Tracer.dynamic_block", f"{_JIT}.dynamic_block"):
-            for spelled in self._spellings(dotted):
+            for spelled in self._spellings(dotted, {**self._tried, **self._known}):
                 if not local[spelled.partition(".")[0]]:
                     return spelled
         if self._bound["Tracer"] or local["Tracer"]:
@@ -85,7 +92,7 @@ class Imports:
         edits.imports.add(f"from {_JIT} import Tracer")
         return "Tracer.dynamic_block"
 
-    def _spellings(self, dotted: str) -> list[str]:
+    def _spellings(self, dotted: str, known: dict[str, str] | None = None) -> list[str]:
         """Ways to write `dotted` with what is imported; the whole name first, then its modules.
 
         A name that is bound more than once may mean something else by then and is not used.
@@ -93,19 +100,10 @@ class Imports:
         found = []
         parts = dotted.split(".")
         for length in range(len(parts), 0, -1):
-            local = self._known.get(".".join(parts[:length]))
+            local = (self._known if known is None else known).get(".".join(parts[:length]))
             if local is not None and self._bound[local.partition(".")[0]] >= 1:
                 found.append(".".join([local, *parts[length:]]))
         return found
-
-
-def _module_level(body: Sequence[cst.BaseStatement]) -> Iterator[cst.SimpleStatementLine]:
-    """Lines of the module, and those that `try` runs first."""
-    for statement in body:
-        if isinstance(statement, cst.SimpleStatementLine):
-            yield statement
-        elif isinstance(statement, cst.Try) and isinstance(statement.body, cst.IndentedBlock):
-            yield from _module_level(statement.body.body)
 
 
 def insert_import(module: cst.Module, line: str) -> cst.Module:

@@ -1,0 +1,158 @@
+"""Statements put into dynamic blocks: what is written where, and what is refused.
+
+The intents are those of the rule on these very texts.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from qatlint.codemods.apply import Refused, apply
+from qatlint.finding import BlockSite, WrapInBlock
+from tests.codemods.cases import model
+from tests.static.sources import clean, findings_in
+
+IMPORT = "from horizon_plugin_pytorch.fx.jit_scheme import Tracer\n"
+LOOP = "for i in range(x.shape[0]):\n    x = x * 2\nreturn x"
+
+
+def fixed(text: str) -> str:
+    """The text after the first fix of QAT201."""
+    found = findings_in({"model.py": text}, "QAT201")
+    fixes = [f.fix for f in found if f.fix is not None]
+    assert fixes, [f.no_fix for f in found]
+    return apply(text.encode(), fixes[0].intent).decode()
+
+
+def forward_of(text: str) -> str:
+    """The body of forward."""
+    return clean(text[text.index("forward(self, x, xs=()):") :].partition("\n")[2])
+
+
+@pytest.mark.parametrize(
+    ("imports", "head"),
+    [
+        ("", 'Tracer.dynamic_block(self, "model_forward_1")'),
+        (IMPORT, 'Tracer.dynamic_block(self, "model_forward_1")'),
+        (IMPORT.replace("Tracer", "Tracer as T"), 'T.dynamic_block(self, "model_forward_1")'),
+        ("import horizon_plugin_pytorch.fx.jit_scheme as jit\n", "jit.Tracer.dynamic_block(self, "),
+        ("from horizon_plugin_pytorch.fx.jit_scheme import dynamic_block\n", "dynamic_block()"),
+        ("from horizon_plugin_pytorch.fx.jit_scheme import dynamic_block as block\n", "block()"),
+        (f"try:\n    {IMPORT}except ImportError:\n    Tracer = None\n", "Tracer.dynamic_block(self, "),
+    ],
+)
+def test_the_block_is_spelled_as_the_file_does(imports: str, head: str) -> None:
+    after = fixed(imports + model("", LOOP))
+    assert f"with {head}" in after
+    assert after.count("import Tracer") == (1 if not imports or "import Tracer" in imports else 0)
+
+
+def test_quotes_are_those_of_the_file() -> None:
+    text = model("self.a = 'a' + 'b' + 'c'", LOOP).replace('"""', "'''")
+    assert "Tracer.dynamic_block(self, 'model_forward_1')" in fixed(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "for i in range(x.shape[0]): x = x * 2; x = x + 1\nreturn x",
+            "for i in range(x.shape[0]):\n    with B:\n        x = x * 2; x = x + 1\nreturn x",
+        ),
+        (
+            "for i in range(x.shape[0]):\n    y = x[i]\n    y = y * 2\n    z = y.flatten(0)\n    x = x + z\n"
+            "    n = i\nreturn x",
+            "for i in range(x.shape[0]):\n    y = x[i]\n    with B:\n        y = y * 2\n        z = y.flatten(0)\n"
+            "        x = x + z\n    n = i\nreturn x",
+        ),
+        (
+            "while x.max() > 1:\n    # why\n    x = x / 2  # how\n    # end\nelse:\n    x = x[0]\nreturn x",
+            "while x.max() > 1:\n    # why\n    with B:\n        x = x / 2  # how\n    # end\nelse:\n    x = x[0]\nreturn x",
+        ),
+        (
+            "if x.max() > 1:\n    pass\nelse:\n    x = x * 2\nreturn x",
+            "if x.max() > 1:\n    pass\nelse:\n    with B:\n        x = x * 2\nreturn x",
+        ),
+        (
+            "if x.max() > 1:\n    return x * 2\nreturn x",
+            "if x.max() > 1:\n    with B:\n        return x * 2\nreturn x",
+        ),
+        (
+            "for i in range(x.shape[0]):\n    if x[i].max() > 1:\n        continue\n    x = x * 2\nreturn x",
+            "for i in range(x.shape[0]):\n    if x[i].max() > 1:\n        continue\n    with B:\n        x = x * 2\nreturn x",
+        ),
+        (
+            'for i in range(x.shape[0]):\n    t = """\n a\n"""\n    x = x * (\n        2\n    )\nreturn x',
+            'for i in range(x.shape[0]):\n    t = """\n a\n"""\n    with B:\n        x = x * (\n            2\n        )\nreturn x',
+        ),
+        (
+            "for i in range(x.shape[0]):\n    try:\n        x = x * 2\n    finally:\n        pass\nreturn x",
+            "for i in range(x.shape[0]):\n    with B:\n        try:\n            x = x * 2\n        finally:\n"
+            "            pass\nreturn x",
+        ),
+        (
+            "for i in range(x.shape[0]):\n    for j in range(2):\n        x = x * 2\n    x = x + 1\nreturn x",
+            "for i in range(x.shape[0]):\n    for j in range(2):\n        with B:\n            x = x * 2\n"
+            "    with B:\n        x = x + 1\nreturn x",
+        ),
+    ],
+)
+def test_what_goes_into_the_block(before: str, after: str) -> None:
+    text = forward_of(fixed(model("", before)))
+    for number in (1, 2):
+        text = text.replace(f'Tracer.dynamic_block(self, "model_forward_{number}")', "B")
+    assert text == clean(after) + "\n"
+
+
+def test_a_block_that_is_there_stays_alone() -> None:
+    forward = (
+        'for i in range(x.shape[0]):\n    x = x * 2\n    with Tracer.dynamic_block(self, "mine"):\n'
+        "        x = x + 1\n    x = x - 1\nreturn x"
+    )
+    after = fixed(IMPORT + model("", forward))
+    assert after.count("dynamic_block(self") == 3 and after.count("        with Tracer") == 3
+
+
+def test_names_are_unique_in_the_file() -> None:
+    after = fixed(model('self.key = "model_forward_1"', LOOP))
+    assert 'dynamic_block(self, "model_forward_2")' in after
+
+
+def test_names_are_in_snake_case() -> None:
+    text = model("", LOOP).replace("class Model", "class BEVFormerV2Head")
+    assert '"bev_former_v2_head_forward_1"' in fixed(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Tracer = print\n" + model("", LOOP), "the name `Tracer` means something other"),
+        (
+            model("", "for i in range(x.shape[0]):\n    x = x * 2 + (yield x)\nreturn x"),
+            "`yield`",
+        ),
+    ],
+)
+def test_what_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        fixed(text)
+
+
+def test_an_elif_gets_the_block_in_its_own_body() -> None:
+    """It stands in the `else` of the test that decides, which has no statements of its own."""
+    forward = "if x.max() > 1:\n    pass\nelif len(xs):\n    x = x + 1\nreturn x"
+    assert "elif len(xs):\n    with Tracer" in forward_of(fixed(model("", forward)))
+
+
+def test_the_else_of_an_elif_is_refused() -> None:
+    text = model("", "if x.max() > 1:\n    x = x * 2\nelif len(xs):\n    x = x + 1\nreturn x")
+    found = findings_in({"model.py": text}, "QAT201")
+    (intent,) = {
+        f.fix.intent
+        for f in found
+        if f.fix is not None and f.span.line == found[0].span.line and "else" not in f.subject
+    }
+    assert isinstance(intent, WrapInBlock)
+    home = BlockSite(intent.sites[0].home, "else", intent.sites[0].statements)
+    with pytest.raises(Refused, match="`elif`"):
+        apply(text.encode(), WrapInBlock("model.py", "Model", "self", (home,)))
