@@ -36,6 +36,16 @@ Q = "# qatlint: ignore[QAT101]"
             1,
             f"x = f(a)  # qatlint: ignore-file[QAT103] made  {Q} why\n",
         ),
+        (
+            "# qatlint: ignore[QAT102]\nx = f(a)\n",
+            2,
+            f"# qatlint: ignore[QAT102]\nx = f(a)  {Q} why\n",
+        ),
+        (
+            "y\n\n# qatlint: ignore[QAT102]\nx = f(a)\n",
+            4,
+            f"y\n\n# qatlint: ignore[QAT102]\nx = f(a)  {Q} why\n",
+        ),
         ("x = f(  # one\n    a,\n)\n", 2, f"x = f(  # one\n    a,  {Q} why\n)\n"),
         ("x = f(a) + \\\n    f(b)\n", 1, f"x = f(a) + \\\n    f(b)  {Q} why\n"),
         ('x = f("""a\n# b\n""", c)\n', 1, f'x = f("""a\n# b\n""", c)  {Q} why\n'),

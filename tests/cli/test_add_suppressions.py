@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from qatlint import suppressing
 from qatlint.cli.run import run as main
+from qatlint.finding import Finding
 from tests import fakes
 
 ADD = ("--add-suppressions", "known, see #7")
@@ -61,6 +64,26 @@ def test_a_file_where_it_would_not_help_is_left_alone(capsys: pytest.CaptureFixt
     assert main([".", *ADD]) == 1
     assert "qatlint: b.py: no comment was written: the file cannot be read" in capsys.readouterr().err
     assert Path("b.py").read_text() == "'''\nshared_module\n''' '\n"
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_comment_that_would_not_help_is_not_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.py").write_text("shared_module\n")
+    Path("b.py").write_text("shared_module\nx  # qatlint: ignore[QAT201]\n")
+    real = suppressing.add
+
+    def add(source: bytes, findings: Sequence[Finding], reason: str) -> bytes:
+        return real(source, findings, reason) if b"QAT201" in source else source + b"# idle\n"
+
+    monkeypatch.setattr(suppressing, "add", add)
+    assert main([".", *ADD, "--output-format", "concise"]) == 1
+    out, err = capsys.readouterr()
+    assert err == "qatlint: a.py: no comment was written: it would not switch the finding off\n"
+    assert "Suppressed 1 finding in 1 file." in out and "a.py:1:1" in out
+    assert Path("a.py").read_text() == "shared_module\n"
+    assert Path("b.py").read_text().startswith("shared_module  # qatlint: ignore[QAT101] known, see #7\n")
 
 
 @pytest.mark.usefixtures("fake")

@@ -85,7 +85,9 @@ def test_what_is_gone_is_said_and_taken_out(capsys: pytest.CaptureFixture[str]) 
     Path("b.py").unlink()
     capsys.readouterr()
     assert check("c.py", "--select", "QAT102") == 0
-    assert "stale" in capsys.readouterr().err  # b.py, which is no more; of a.py nobody has asked
+    assert capsys.readouterr().err == (  # b.py, which is no more; of a.py nobody has asked
+        "qatlint: known.json: 1 finding in it is stale; `qatlint baseline update known.json` takes it out\n"
+    )
     assert check(".") == 0
     assert (
         "known.json: 2 findings in it are stale; `qatlint baseline update known.json`"
@@ -154,6 +156,10 @@ def test_of_findings_that_are_alike_as_many_as_were_known(capsys: pytest.Capture
     capsys.readouterr()
     assert check() == 1
     assert capsys.readouterr().out.startswith("a.py:3:4: QAT001")
+    Path("a.py").write_text(text)
+    assert main(["baseline", "update", "known.json"]) == 0
+    assert capsys.readouterr().out == "Took 1 finding out of known.json, 1 left.\n"
+    assert json.loads(Path("known.json").read_text())["findings"][0]["times"] == 1
 
 
 @pytest.mark.usefixtures("fake")

@@ -16,6 +16,7 @@ from qatlint.finding import Finding, Related, Replacement, Safety, Severity
 from qatlint.identity import fingerprints
 from qatlint.report.formats import FORMATS, Report, document
 from qatlint.report.style import Style
+from qatlint.report.words import subject
 from tests.fakes import finding, fix, span
 from tests.schemas import published, validate
 
@@ -141,6 +142,14 @@ def test_fingerprints_are_unique_and_survive_moved_lines() -> None:
     assert [item["fingerprint"] for item in rendered("gitlab", later, sources=moved)] == marks
 
 
+def test_another_text_of_the_line_is_another_finding() -> None:
+    def mark(last: str) -> str:
+        (item,) = rendered("gitlab", [finding(line=2)], sources={"a.py": ["", last]})
+        return str(item["fingerprint"])
+
+    assert mark("return self.relu(x)") == mark("    return  self.relu( x )") != mark("return self.relu(y)")
+
+
 # --- sarif ------------------------------------------------------------------------------------------
 
 
@@ -241,6 +250,19 @@ def test_junit_names_are_unique_and_the_text_is_ascii() -> None:
     assert names[:2] == ["QAT101 shared-module relu of Block", "QAT101 shared-module relu of Block (2)"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "relu of Block"),
+        ({"owner": ""}, "relu"),
+        ({"subject": ""}, "Block"),
+        ({"owner": "", "subject": ""}, ""),
+    ],
+)
+def test_what_a_finding_is_about(changes: dict[str, str], expected: str) -> None:
+    assert subject(finding(**changes)) == expected
+
+
 # --- rdjson -----------------------------------------------------------------------------------------
 
 RDJSON_KEYS = {
@@ -281,6 +303,12 @@ def test_rdjson_counts_columns_in_bytes() -> None:
         "start": {"line": 1, "column": before + 1},
         "end": {"line": 1, "column": before + 10},
     }
+
+
+def test_a_file_that_has_become_shorter_keeps_its_columns() -> None:
+    for gone in (finding(line=2, column=30), finding(line=9, column=30)):
+        (item,) = rendered("rdjson", [gone])["diagnostics"]
+        assert item["location"]["range"]["start"] == {"line": gone.span.line, "column": 30}
 
 
 def test_rdjson_suggests_only_what_is_one_change() -> None:
