@@ -259,7 +259,7 @@ def test_junit_names_are_unique_and_the_text_is_ascii() -> None:
         ({"owner": "", "subject": ""}, ""),
     ],
 )
-def test_what_a_finding_is_about(changes: dict[str, str], expected: str) -> None:
+def test_what_a_finding_is_about(changes: dict[str, Any], expected: str) -> None:
     assert subject(finding(**changes)) == expected
 
 
