@@ -246,20 +246,28 @@ def _drop_literals(current: set[Term], both_ways: set[int]) -> None:
         s = waiting.pop()
         if s not in current:
             continue
-        for x in sorted(s & both_ways):
+        x = _superfluous(s, current)
+        if x:
             rest = s - {x}
-            twin = rest | {-x}
-            if twin in current or _absorbs(current, -x, twin):
-                current.discard(twin)
-                current.remove(s)
-                current.add(rest)
-                # What is shorter now may say of others that they can be shorter.
-                contrary = {-y for y in rest}
-                waiting += sorted((t for t in current if not contrary.isdisjoint(t)), key=sorted)
-                waiting.append(rest)
-                break
+            current.discard(rest | {-x})
+            current.remove(s)
+            current.add(rest)
+            # What is shorter now may say of others that they can be shorter.
+            contrary = {-y for y in rest}
+            waiting += sorted((t for t in current if not contrary.isdisjoint(t)), key=sorted)
+            waiting.append(rest)
 
 
-def _absorbs(terms: set[Term], literal: int, term: Term) -> bool:
-    """Whether one of the terms with this literal is part of `term`."""
-    return any(literal in t and t <= term for t in terms)
+def _superfluous(term: Term, terms: set[Term]) -> int:
+    """The lowest literal of a term that it does not need, since another one holds in all that it leaves out:
+    one that is part of it but for the contrary of this literal. 0 when there is none."""
+    found = 0
+    length = len(term)
+    for other in terms:
+        if len(other) <= length:
+            more = other - term
+            if len(more) == 1:
+                (x,) = more
+                if -x in term and (not found or -x < found):
+                    found = -x
+    return found
