@@ -6,10 +6,10 @@ Calls in exclusive branches are never added up. Atoms that nothing decides are t
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from qatlint.condition import TRAINING, Atom, Condition, Term, atoms_of, excludes, implies
+from qatlint.condition import TRAINING, TRUE, Atom, Condition, Term, atoms_of, excludes, implies
 from qatlint.trace import Call, Module, On, Times, Trace, Usage
 
 ATOM_LIMIT = 9
@@ -66,38 +66,41 @@ def count(
         return Usage(Times(lowest, upper), On.ALWAYS if certain else On.SOME_PATH, False)
     chosen = _chosen_atoms([c.when for c in calls], exists, facts, atoms)
     relevant = [f for f in facts if atoms_of([f]) <= set(chosen)]
+    paths = _paths(chosen, {n: atoms[n].group for n in chosen if n in atoms})
+    for condition in (exists, *relevant):
+        if condition != TRUE:
+            terms = _terms(condition, chosen)
+            paths = [path for path in paths if _may_hold(terms, path)]
+    outcomes = {when: _outcomes(when, chosen, paths) for when in {c.when for c in calls}}
+    training = 1 << chosen.index(TRAINING) if TRAINING in chosen else 0
+    # Most paths differ in nothing that matters here.
+    rows = set(zip([path & training for path in paths], *[outcomes[c.when] for c in calls], strict=True))
+    exclusive = _exclusive_groups(calls, atoms)
     least: int | None = None
     most: int | None = 0
-    always = shared = shared_in_eval = False
-    exclusive = _exclusive_groups(calls, atoms)
-    first = True
-    for assignment in _assignments(chosen, {n: atoms[n].group for n in chosen if n in atoms}):
-        if not _may_hold(exists, assignment):
-            continue
-        if any(not _may_hold(f, assignment) for f in relevant):
-            continue
+    always = bool(paths)
+    shared = shared_in_eval = False
+    for trains, *states in rows:
         low, sure = 0, 0
         unbounded = False
         highest = [0] * len(calls)
-        for call, group in zip(calls, exclusive, strict=True):
-            if _must_hold(call.when, assignment):
+        for call, group, state in zip(calls, exclusive, states, strict=True):
+            if state is _EXCLUDED:
+                continue
+            if state is _CERTAIN:
                 low += call.times.least
                 sure += 2 if call.repeats else 1
-            elif not _may_hold(call.when, assignment):
-                continue
             if call.times.most is None:
                 unbounded = True
-            else:
-                highest[group] = max(highest[group], call.times.most)
+            elif call.times.most > highest[group]:
+                highest[group] = call.times.most
         high = sum(highest)
-        here_shared = unbounded or high > 1
-        shared = shared or here_shared
-        if (here_shared and -TRAINING in assignment) or (here_shared and TRAINING not in chosen):
-            shared_in_eval = True
-        always = sure > 1 if first else always and sure > 1
+        if unbounded or high > 1:
+            shared = True
+            shared_in_eval = shared_in_eval or not trains
+        always = always and sure > 1
         least = low if least is None else min(least, low)
         most = None if unbounded or most is None else max(most, high)
-        first = False
     certain = least is not None and least > 1
     on = On.ALWAYS if certain else On.SOME_PATH
     if shared and not shared_in_eval:
@@ -174,32 +177,52 @@ def _chosen_atoms(
     return sorted(worth, key=lambda n: (n != TRAINING, -frequency[n], n))[:ATOM_LIMIT]
 
 
-def _assignments(chosen: Sequence[int], groups: Mapping[int, Hashable]) -> Iterator[frozenset[int]]:
-    """All ways to decide the atoms; of one group at most one holds."""
+_EXCLUDED, _POSSIBLE, _CERTAIN = range(3)
 
-    def rest(i: int, literals: tuple[int, ...], taken: frozenset[Hashable]) -> Iterator[frozenset[int]]:
-        if i == len(chosen):
-            yield frozenset(literals)
-            return
-        number = chosen[i]
+_Terms = list[tuple[int, int, bool]]
+"""A formula as each of its terms asks for it: the chosen atoms that hold and those that do not, as sets of
+bits, and whether it speaks of no other atoms."""
+
+
+def _paths(chosen: Sequence[int], groups: Mapping[int, Hashable]) -> list[int]:
+    """All ways to decide the atoms, as sets of bits: those that hold. Of one group at most one holds."""
+    paths = [0]
+    taken: dict[Hashable, int] = {}
+    for i, number in enumerate(chosen):
         group = groups.get(number)
-        yield from rest(i + 1, (*literals, -number), taken)
-        if group is None or group not in taken:
-            yield from rest(i + 1, (*literals, number), taken if group is None else taken | {group})
+        others = 0 if group is None else taken.get(group, 0)
+        if group is not None:
+            taken[group] = others | 1 << i
+        paths += [path | 1 << i for path in paths if not path & others]
+    return paths
 
-    return rest(0, (), frozenset())
 
-
-def _may_hold(condition: Condition, assignment: frozenset[int]) -> bool:
-    """Whether the condition is possible: no term contradicts the decided atoms."""
+def _terms(condition: Condition, chosen: Sequence[int]) -> _Terms:
+    bits = {number: 1 << i for i, number in enumerate(chosen)}
+    terms = []
     for term in condition:
-        for x in term:
-            if -x in assignment:
-                break
-        else:
-            return True
-    return False
+        holding = sum(bits.get(x, 0) for x in term if x > 0)
+        failing = sum(bits.get(-x, 0) for x in term if x < 0)
+        terms.append((holding, failing, all(abs(x) in bits for x in term)))
+    return terms
 
 
-def _must_hold(condition: Condition, assignment: frozenset[int]) -> bool:
-    return any(term <= assignment for term in condition)
+def _may_hold(terms: _Terms, path: int) -> bool:
+    """Whether the condition is possible: some term contradicts no decided atom."""
+    return any(path & holding == holding and not path & failing for holding, failing, _ in terms)
+
+
+def _outcomes(condition: Condition, chosen: Sequence[int], paths: Sequence[int]) -> list[int]:
+    """What is known of the condition on each of the paths."""
+    terms = _terms(condition, chosen)
+    found = []
+    for path in paths:
+        outcome = _EXCLUDED
+        for holding, failing, decided in terms:
+            if path & holding == holding and not path & failing:
+                if decided:
+                    outcome = _CERTAIN
+                    break
+                outcome = _POSSIBLE
+        found.append(outcome)
+    return found
