@@ -366,4 +366,5 @@ class Trace(NamedTuple):
     blocks: tuple[Block, ...] = ()
 
     def calls_of(self, module: Module) -> tuple[Call, ...]:
-        return tuple(c for c in self.calls if c.module == module.key)
+        key = module.key
+        return tuple([c for c in self.calls if c.module == key])

@@ -68,7 +68,7 @@ def check(trace: Trace) -> Iterator[Finding]:
     """One finding per attribute that holds a module and is never executed."""
     if not trace.has_forward or not trace.complete:
         return
-    executed = {m.key for m in trace.modules if trace.calls_of(m)}
+    executed = {call.module for call in trace.calls}
     busy = {p for m in trace.modules if m.key in executed for p in (m.path, *(n.path for n in m.names))}
     # One of several objects, of which another may be anything.
     seen = {m.path for m in trace.modules if m.kind is Kind.UNKNOWN}

@@ -23,6 +23,7 @@ class ClassDef:
         "changing",
         "constants",
         "file",
+        "full_name",
         "is_module",
         "methods",
         "name",
@@ -36,6 +37,8 @@ class ClassDef:
         self.file = file
         self.name = node.name
         self.qualname = qualname
+        self.full_name = f"{file.name}:{qualname}"
+        """`package.module:Class`."""
         self.methods: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
         self.constants: dict[str, ast.expr] = {}
         for statement in _flat(node.body):
@@ -59,11 +62,6 @@ class ClassDef:
         self._texts: dict[ast.stmt, str] = {}
         self.is_module: bool | None = None
         """Answer of `Project.is_module`, once it was asked."""
-
-    @property
-    def full_name(self) -> str:
-        """`package.module:Class`."""
-        return f"{self.file.name}:{self.qualname}"
 
     def close(self) -> None:
         """Let go of the tree (see `ModuleFile.close`)."""

@@ -10,6 +10,7 @@ from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
 from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.values import (
+    NO_LOOPS,
     Args,
     At,
     Choice,
@@ -61,15 +62,15 @@ class Objects(Attributes):
         """A new instance, not yet built."""
         instance = Instance(
             next(self.numbers),
-            cls=cls,
-            dotted=dotted,
-            is_module=is_module,
-            args=args,
-            node=node,
-            file=frame.file,
-            creator=self.building[-1] if self.building else None,
-            loops=self.loop_base | self.loop_numbers() if self.phase == "init" else frozenset(),
-            when=frame.guard,
+            cls,
+            dotted,
+            is_module,
+            args,
+            node,
+            frame.file,
+            self.building[-1] if self.building else None,
+            self.loop_base | self.loop_numbers() if self.phase == "init" else NO_LOOPS,
+            frame.guard,
         )
         instance.transient = self.phase == "forward"
         self.instances.append(instance)

@@ -531,7 +531,6 @@ class Instance(Value):
     def __init__(
         self,
         number: int,
-        *,
         cls: ClassDef | None,
         dotted: str,
         is_module: bool,
