@@ -10,6 +10,7 @@ from typing import Any
 from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes, implies, literal, negate
 from qatlint.static.machine import Comparison, Frame, Machine, Position, deps_of, key_of, origin_of
 from qatlint.static.values import (
+    SOMEWHERE,
     Choice,
     Const,
     Index,
@@ -143,8 +144,24 @@ class Deciding(Machine):
             answers = {self._is_none(v, node) for _, v in value.options}
             if len(answers) == 1:
                 return answers.pop()
-            return self._atom_for("none", value, node)
+            return self._at_one_position(value, node) or self._atom_for("none", value, node)
         return FALSE
+
+    def _at_one_position(self, value: Pick, node: ast.expr) -> Condition | None:
+        """When an element is None that is the only one of its list: in one turn of the loop that picks it."""
+        at = value.at[-1]
+        if len(value.at) != 1 or len(at.deps) != 1 or not at.running or len(value.options) < 2:
+            return None
+        alone = [isinstance(v, Const) and v.value is None for _, v in value.options]
+        if sum(alone) != 1 or value.options[alone.index(True)][0] != SOMEWHERE:
+            return None
+        if not all(
+            gone or self._is_none(v, node) == FALSE for (_, v), gone in zip(value.options, alone, strict=True)
+        ):
+            return None
+        (loop,) = at.deps
+        where = Symbol(self.intern(("where", at.key)), deps=at.deps)
+        return self._position(("none at", at.key), Index(loop), node, where)
 
     def _atom_for(self, what: str, value: Value, node: ast.expr) -> Condition:
         key = key_of(value)

@@ -9,6 +9,7 @@ from qatlint.condition import TRUE, Condition, both, excludes
 from qatlint.static.expressions import Expressions
 from qatlint.static.machine import SOFT_LIMIT, UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
 from qatlint.static.values import (
+    SOMEWHERE,
     At,
     Builtin,
     Choice,
@@ -128,7 +129,8 @@ class Iteration(Expressions):
 
     def picked(self, entries: Seq, at: At) -> Value:
         """The element of a sequence that `at` selects."""
-        if len(entries.items) > 1 and not entries.open and _exclusive(entries.items):
+        alone = any(item.once for item in entries.items)
+        if len(entries.items) > 1 and not entries.open and not alone and _exclusive(entries.items):
             # Added on paths that exclude each other: at each position stands what its path put there.
             return self.choose(
                 [
@@ -140,10 +142,7 @@ class Iteration(Expressions):
         position: int | None = 0
         for item in entries.items:
             if item.times is not None:
-                if item.loops & loops_of(item.value) or isinstance(item.value, (Symbol, Pick)):
-                    options.append((None, item.value))
-                else:
-                    options.append((None, item.value))
+                options.append((SOMEWHERE if item.once else None, item.value))
                 position = None
             else:
                 options.append((position, item.value))
@@ -156,7 +155,7 @@ class Iteration(Expressions):
         """A `Pick`, simplified: a single element that is the same at every turn is itself."""
         if at.exact is None and at.running and len(options) > 1:
             count = len(options)
-            known = all(p is not None for p, _ in options)
+            known = all(isinstance(p, int) for p, _ in options)
             if known and isinstance(at.low, int):
                 options = [
                     (p, v) for p, v in options if isinstance(p, int) and at.low <= p < count - at.high
@@ -541,9 +540,19 @@ class Iteration(Expressions):
                         most *= loop.times.most
             times = Times(least, None if unbounded else most)
         if len(sequence.items) < 200:
-            sequence.items.append(Item(value, frame.guard, times, loops, node, frame.file, given))
+            item = Item(value, frame.guard, times, loops, node, frame.file, given)
+            item.once = len(loops) == 1 and self._in_one_turn(frame.guard, loops)
+            sequence.items.append(item)
         else:
             sequence.open = True
+
+    def _in_one_turn(self, guard: Condition, loops: frozenset[int]) -> bool:
+        """Whether a condition holds in one turn of one of the loops only."""
+        positions = self.positions
+        return bool(positions) and all(
+            any(x in positions and positions[x].once and positions[x].loop in loops for x in term)
+            for term in guard
+        )
 
     def extend(self, sequence: Seq, added: Seq, frame: Frame) -> None:
         """`sequence.extend(added)`."""

@@ -31,9 +31,10 @@ MODULE_BASES = frozenset(
     "Module BaseModule LightningModule ModuleList Sequential ModuleDict BaseModel ScriptModule "
     "PreTrainedModel BaseDetector BaseDenseHead".split()
 )
+_OTHER_FRAMEWORKS = frozenset("paddle tensorflow keras flax jax haiku mindspore mxnet oneflow".split())
 _TRAINING_CLASS = re.compile(
     r"(Loss|Losses|LossBase|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
-    r"^(?:Base|Random)?Transform)\d*$"
+    r"^(?:Base|Random)?Transform)v?\d*$"
 )
 # Packages of which no class is part of a deployed forward.
 _TRAINING_HOME = re.compile(
@@ -224,9 +225,11 @@ class Project:
             last = dotted.rpartition(".")[2]
             if dotted.startswith(("torch.nn.", "torch.ao.nn.", "horizon_plugin_pytorch.nn")):
                 return True
+            first = dotted.partition(".")[0]
+            if first in _OTHER_FRAMEWORKS:
+                return False
             if last in MODULE_BASES:
                 return True
-            first = dotted.partition(".")[0]
             if first not in LIBRARIES or first in ("mmcv", "mmengine", "horizon_plugin_pytorch"):
                 if last not in ("object", "ABC", "Protocol", "Generic", "Enum", "dict", "list", "Exception"):
                     unknown_base = True

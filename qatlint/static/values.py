@@ -262,10 +262,14 @@ class Pattern(Value):
         self.tail = tail
 
 
+SOMEWHERE = "\0once"
+"""The position of an entry of which there is one, nobody knows where."""
+
+
 class Item:
     """An entry of a sequence. With `times` it stands for that many entries."""
 
-    __slots__ = ("file", "given", "loops", "node", "times", "value", "when")
+    __slots__ = ("file", "given", "loops", "node", "once", "times", "value", "when")
 
     def __init__(
         self,
@@ -282,6 +286,8 @@ class Item:
         """The default that `times` was taken from."""
         self.when = when
         self.times = times
+        self.once = False
+        """Put there in one turn of the loop only: `if i == 0`."""
         self.loops = loops
         """The loops that put it there again and again."""
         self.node = node
