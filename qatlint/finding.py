@@ -141,7 +141,27 @@ class WrapInBlock:
     sites: tuple[BlockSite, ...]
 
 
-Intent = CloneModule | CloneInherited | SeparateInstances | WrapInBlock
+@dataclass(frozen=True, slots=True)
+class MoveBlock:
+    """Intent: put a `with` that is around nothing but a loop into the loop."""
+
+    path: str
+    owner: str
+    statement: Span
+    """The whole `with` statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenameBlock:
+    """Intent: give a dynamic block a name that no other has."""
+
+    path: str
+    owner: str
+    statement: Span
+    """The whole `with` statement."""
+
+
+Intent = CloneModule | CloneInherited | SeparateInstances | WrapInBlock | MoveBlock | RenameBlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,8 @@ class Block(NamedTuple):
     """False where nothing gives `Tracer` a meaning."""
     around: Span | None
     """A loop that is the first thing in it."""
+    alone: bool
+    """Whether that loop is all there is in it."""
     inside: tuple[int, ...] = ()
     """The regions around it, outermost first."""
     within: Scope | None = None

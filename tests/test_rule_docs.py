@@ -10,6 +10,7 @@ import pytest
 
 from qatlint import catalogue, registry
 from qatlint.rule import HEADINGS, Rule
+from tests.static.sources import findings_in
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = registry.all_rules()
@@ -61,6 +62,14 @@ def test_the_examples_are_python(rule: Rule) -> None:
         assert blocks, f"`{heading}` has no python block"
         for block in blocks:
             ast.parse(block)
+
+
+@each_rule
+def test_the_examples_trigger_and_do_not(rule: Rule) -> None:
+    for heading, expected in (("Bad", True), ("Good", False)):
+        for block in re.findall(r"```python\n(.*?)```", sections(rule.doc)[heading], flags=re.DOTALL):
+            codes = {f.code for f in findings_in({"model.py": block})}
+            assert (rule.code in codes) is expected, f"{heading}: {codes}"
 
 
 @each_rule

@@ -16,10 +16,11 @@ from qatlint.codemods.dynamic_block import plan_blocks
 from qatlint.codemods.edits import Edits, Rewriter
 from qatlint.codemods.encoded import decode
 from qatlint.codemods.imports import insert_import
+from qatlint.codemods.misplaced_block import plan_move, plan_rename
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.separate_instances import plan_separation
-from qatlint.finding import CloneInherited, CloneModule, Intent, WrapInBlock
+from qatlint.finding import CloneInherited, CloneModule, Intent, MoveBlock, RenameBlock, WrapInBlock
 
 __all__ = ["Applied", "Refused", "apply", "apply_all"]
 
@@ -79,6 +80,10 @@ def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
         return plan_inherited(file, intent)
     if isinstance(intent, WrapInBlock):
         return plan_blocks(file, intent)
+    if isinstance(intent, MoveBlock):
+        return plan_move(file, intent)
+    if isinstance(intent, RenameBlock):
+        return plan_rename(file, intent)
     return plan_separation(file, intent)
 
 

@@ -31,15 +31,19 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
         body = _body(home, site.branch)
         runs = _runs(tree, body, site)
         spelled = file.imports.dynamic_block(method, edits)
-        names = file.names_for(cls)
         heads = []
         for _ in runs:
-            name = names.take_numbered(f"{_snake(cls.name.value)}_{_snake(method.name.value)}")
-            arguments = f"{intent.receiver}, {file.quote}{name}{file.quote}"
+            arguments = f"{intent.receiver}, {block_name(file, cls, method)}"
             heads.append(f"{spelled}({arguments})" if spelled.endswith(".dynamic_block") else f"{spelled}()")
         items = [cst.WithItem(file.expression(head)) for head in heads]
         edits.replace[body] = _wrap(len(_statements(body)), list(zip(runs, items, strict=True)))
     return edits, cls
+
+
+def block_name(file: OpenedFile, cls: cst.ClassDef, method: cst.FunctionDef) -> str:
+    """A literal `"<class>_<method>_<n>"` that nothing in the file has yet."""
+    base = f"{_snake(cls.name.value)}_{_snake(method.name.value)}"
+    return f"{file.quote}{file.names_for(cls).take_numbered(base)}{file.quote}"
 
 
 def _home(tree: Tree, span: Span) -> _Home:

@@ -125,6 +125,7 @@ class _Observer:
             module=raw.module,
             imported=raw.imported,
             around=source.span(first) if is_loop else None,
+            alone=is_loop and len(raw.statement.body) == 1 and not getattr(first, "orelse", None),
             inside=tuple(self._numbers[id(r)] for r in raw.inside),
             within=_scope(raw.within),
         )

@@ -156,3 +156,47 @@ def test_the_else_of_an_elif_is_refused() -> None:
     home = BlockSite(intent.sites[0].home, "else", intent.sites[0].statements)
     with pytest.raises(Refused, match="`elif`"):
         apply(text.encode(), WrapInBlock("model.py", "Model", "self", (home,)))
+
+
+def moved(text: str) -> str:
+    """The text after the first fix of QAT202."""
+    fixes = [f.fix for f in findings_in({"model.py": text}, "QAT202") if f.fix is not None]
+    return apply(text.encode(), fixes[0].intent).decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '# a\nwith Tracer.dynamic_block(self, "n"):  # b\n    # c\n    for f in xs:  # d\n        x = x + f  # e\nreturn x',
+            '# a\n# c\nfor f in xs:  # d\n    with Tracer.dynamic_block(self, "n"):  # b\n        x = x + f  # e\nreturn x',
+        ),
+        (
+            'with Tracer.dynamic_block(self, "n"):\n    while x.max() > 1: x = x / 2  # f\nreturn x',
+            'while x.max() > 1:\n    with Tracer.dynamic_block(self, "n"):\n        x = x / 2  # f\nreturn x',
+        ),
+        (
+            'with Tracer.dynamic_block(self, "n"):\n    for f in xs:\n        for g in f:\n            x = x + g\nreturn x',
+            'for f in xs:\n    for g in f:\n        with Tracer.dynamic_block(self, "n"):\n            x = x + g\nreturn x',
+        ),
+    ],
+)
+def test_a_block_is_moved_into_its_loop(before: str, after: str) -> None:
+    assert forward_of(moved(IMPORT + model("", before))) == clean(after) + "\n"
+
+
+def test_the_second_block_of_a_name_is_renamed() -> None:
+    one = 'for f in xs:\n    with Tracer.dynamic_block(self, "n"):\n        x = x + f\n'
+    other = one.replace('self, "n"', "self, name='n'")
+    after = forward_of(moved(IMPORT + model("", f"{one}{other}return x")))
+    assert after.count('dynamic_block(self, "n")') == 1
+    assert "dynamic_block(self, name=" in after and "model_forward_1" in after
+
+
+def test_a_block_with_more_than_a_loop_is_not_moved() -> None:
+    text = IMPORT + model(
+        "",
+        'with Tracer.dynamic_block(self, "n"):\n    for f in xs:\n        x = x + f\n    x = x * 2\nreturn x',
+    )
+    (found,) = findings_in({"model.py": text}, "QAT202")
+    assert found.fix is None and "more than the loop" in found.no_fix

@@ -1,0 +1,86 @@
+"""Dynamic blocks that are moved into their loop, or renamed."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from qatlint.codemods.dynamic_block import block_name
+from qatlint.codemods.edits import Edits, always
+from qatlint.codemods.locate import Tree, method_of, own_class, walk
+from qatlint.codemods.opened import OpenedFile
+from qatlint.codemods.refused import Refused
+from qatlint.finding import MoveBlock, RenameBlock
+from qatlint.trace import Span
+
+_Loop = cst.For | cst.While
+
+
+def plan_move(file: OpenedFile, intent: MoveBlock) -> tuple[Edits, cst.ClassDef]:
+    """The edits that put a block into the loop in it, and the class they are in. Raises `Refused`."""
+    tree, edits = file.tree, Edits()
+    node = _with(tree, intent.statement)
+    if len(node.items) != 1 or _only_loop(node.body) is None:
+        raise Refused("the block holds more than a loop")
+    edits.replace[node] = _moved
+    return edits, own_class(tree, node)
+
+
+def plan_rename(file: OpenedFile, intent: RenameBlock) -> tuple[Edits, cst.ClassDef]:
+    """The edits that rename a block, and the class they are in. Raises `Refused`."""
+    tree, edits = file.tree, Edits()
+    node = _with(tree, intent.statement)
+    cls = own_class(tree, node)
+    method = method_of(tree, cls, node)
+    call = node.items[0].item
+    if method is None or len(node.items) != 1 or not isinstance(call, cst.Call):
+        raise Refused("the block is not written as one call")
+    named = [
+        a for k, a in enumerate(call.args) if (a.keyword is not None and a.keyword.value == "name") or k == 1
+    ]
+    if not named or not isinstance(named[-1].value, cst.SimpleString):
+        raise Refused("the name of the block is not a literal")
+    edits.replace[named[-1].value] = always(file.expression(block_name(file, cls, method)))
+    return edits, cls
+
+
+def _with(tree: Tree, span: Span) -> cst.With:
+    for node in walk(tree.module):
+        if isinstance(node, cst.With) and tree.begins_at(node, span):
+            return node
+    raise Refused(f"no `with` was found at line {span.line}")
+
+
+def _only_loop(body: cst.BaseSuite) -> _Loop | None:
+    """The loop that is all there is in a body."""
+    if isinstance(body, cst.IndentedBlock) and len(body.body) == 1 and not body.footer:
+        only = body.body[0]
+        if isinstance(only, _Loop) and only.orelse is None:
+            return only
+    return None
+
+
+def _moved(node: cst.CSTNode) -> cst.CSTNode:
+    """The loop with the block in it; in the innermost, where loops hold nothing but loops."""
+    block = cst.ensure_type(node, cst.With)
+    loop = _only_loop(block.body)
+    if loop is None:
+        raise Refused("another fix has changed the same statements")
+    above = [*block.leading_lines, *loop.leading_lines]
+    return _with_inside(loop, block).with_changes(leading_lines=above)
+
+
+def _with_inside(loop: _Loop, block: cst.With) -> _Loop:
+    inner = _only_loop(loop.body)
+    if inner is not None:
+        body = cst.ensure_type(loop.body, cst.IndentedBlock)
+        return loop.with_changes(body=body.with_changes(body=[_with_inside(inner, block)]))
+    head = cst.ensure_type(block.body, cst.IndentedBlock).header
+    if isinstance(loop.body, cst.SimpleStatementSuite):
+        line = cst.SimpleStatementLine(loop.body.body, trailing_whitespace=loop.body.trailing_whitespace)
+        body, outer = cst.IndentedBlock([line], header=head), cst.IndentedBlock([])
+    else:
+        body = cst.ensure_type(loop.body, cst.IndentedBlock)
+        outer = cst.IndentedBlock([], header=body.header)
+        body = body.with_changes(header=head)
+    moved = block.with_changes(body=body, leading_lines=[])
+    return loop.with_changes(body=outer.with_changes(body=[moved]))

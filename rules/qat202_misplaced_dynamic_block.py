@@ -1,0 +1,206 @@
+"""A `Tracer.dynamic_block` that does not do what it is there for.
+
+## What it flags
+
+A block around a loop instead of inside it; a first argument that is not a module; a name that is put together
+from something that may change, or that two blocks of one class share; a block inside a block; `Tracer` where
+nothing imports it. As a note: a block in code whose number of runs the constructor fixes.
+
+## Why it matters
+
+Each entry of a block is one run of one scope: every line in it is one module. Around the loop there is one
+entry, and the loop in it is as dynamic as before. Blocks of one name count as one piece of logic, so their
+scales are mixed up; a name that changes makes a new block each time. The plugin refuses a first argument that
+is not the module that runs. Static code needs no block, and shares modules in it for nothing.
+
+## Bad
+
+```python
+import torch
+from horizon_plugin_pytorch.fx.jit_scheme import Tracer
+from torch import nn
+
+class Refine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.step = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        with Tracer.dynamic_block(self, "refine"):
+            for _ in range(x.shape[0]):
+                x = self.step(x) + x
+        return x
+```
+
+## Good
+
+```python
+import torch
+from horizon_plugin_pytorch.fx.jit_scheme import Tracer
+from torch import nn
+
+class Refine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.step = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        for _ in range(x.shape[0]):
+            with Tracer.dynamic_block(self, "refine"):
+                x = self.step(x) + x
+        return x
+```
+
+## The fix
+
+A block around nothing but a loop is moved into it, and the second of two blocks with one name gets another:
+float results stay as they are, so both are safe. For the rest there is no one rewrite that is right.
+
+## Source
+
+Horizon's how-to on dynamic code blocks; horizon_facts B and B2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from qatlint.finding import Finding, Fix, MoveBlock, Related, RenameBlock, Safety, Severity
+from qatlint.rule import rule
+from qatlint.trace import Block, Region, Span, Trace, Varies
+
+
+class _Trouble(NamedTuple):
+    """What is wrong with a block."""
+
+    what: str
+    """For the subject."""
+    severity: Severity
+    message: str
+    fix: Fix | None = None
+    no_fix: str = ""
+    related: tuple[Related, ...] = ()
+
+
+@rule("QAT202", "misplaced-dynamic-block", severity=Severity.ERROR, fixable=True, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per block and trouble."""
+    taken: dict[str, int] = {}
+    for block in trace.blocks:
+        for trouble in _troubles(trace, block):
+            subject = f"{block.function}: {trouble.what} {block.scope.name}".rstrip()
+            taken[subject] = count = taken.get(subject, 0) + 1
+            yield Finding(
+                code="QAT202",
+                name="misplaced-dynamic-block",
+                severity=trouble.severity,
+                message=trouble.message,
+                span=block.scope.span,
+                owner=block.owner,
+                subject=subject if count == 1 else f"{subject} ({count})",
+                related=trouble.related,
+                fix=trouble.fix,
+                no_fix=trouble.no_fix,
+            )
+
+
+def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
+    called = f"the dynamic block `{block.scope.name}`" if block.scope.name else "this dynamic block"
+    if not block.imported:
+        yield _Trouble(
+            "not imported",
+            Severity.ERROR,
+            "nothing gives `Tracer` a meaning in this file: forward fails here",
+            no_fix="import it: `from horizon_plugin_pytorch.fx.jit_scheme import Tracer`",
+        )
+    if not block.module:
+        yield _Trouble(
+            "no module",
+            Severity.ERROR,
+            f"the first argument of {called} is not a module: the plugin needs the module that runs",
+            no_fix="pass the module whose forward this is, usually `self`",
+        )
+    if block.named == "built":
+        yield _Trouble(
+            "built name",
+            Severity.WARNING,
+            f"the name of {called} is made of something that may change: each name is another block",
+            no_fix="write one literal name",
+        )
+    twin = _twin(trace, block)
+    if twin is not None:
+        yield _Trouble(
+            "shared name",
+            Severity.WARNING,
+            f"the name `{block.scope.name}` belongs to another block of the class: both count as one piece "
+            "of logic, and their scales are mixed up",
+            Fix("give it a name of its own", Safety.SAFE, "", RenameBlock(*_place(block), block.statement)),
+            related=(Related(twin.scope.span, "the first block of this name"),),
+        )
+    if block.within is not None:
+        yield _Trouble(
+            "nested",
+            Severity.WARNING,
+            f"{called} is inside of another one: blocks must not be nested",
+            no_fix="keep the inner one, and end the outer one before it",
+            related=(Related(block.within.span, "the block around it"),),
+        )
+        return
+    yield from _placed(trace, block, called)
+
+
+def _placed(trace: Trace, block: Block, called: str) -> Iterator[_Trouble]:
+    regions = [trace.regions[number] for number in block.inside]
+    loop = _loop_at(trace, block.around) if block.around is not None else None
+    if loop is not None and loop.varies is not Varies.STATIC:
+        fix = Fix("move it into the loop", Safety.SAFE, "", MoveBlock(*_place(block), block.statement))
+        yield _Trouble(
+            "around",
+            Severity.WARNING,
+            f"{called} is around `{loop.written}`, not inside it: each turn runs the same lines in one "
+            "entry of the block, and nothing is gained",
+            fix if block.alone else None,
+            ""
+            if block.alone
+            else "it holds more than the loop: one block into the loop, one around the rest",
+            related=(Related(loop.header, "the loop"),),
+        )
+    elif all(region.varies is Varies.STATIC for region in (*regions, *_inner(trace, block))):
+        yield _Trouble(
+            "static",
+            Severity.NOTE,
+            f"{called} is in code that runs equally often in every forward: it needs no block, and its lines "
+            "share their modules for nothing",
+            no_fix="remove it, unless the number of runs is not fixed after all",
+        )
+
+
+def _place(block: Block) -> tuple[str, str]:
+    return block.scope.span.path, block.owner.partition(":")[2]
+
+
+def _twin(trace: Trace, block: Block) -> Block | None:
+    """An earlier block of the same class and name."""
+    if not block.scope.name or "*" in block.scope.name:
+        return None
+    for other in trace.blocks:
+        if other is block:
+            return None
+        if other.scope.name == block.scope.name and other.owner == block.owner:
+            return other
+    return None
+
+
+def _loop_at(trace: Trace, span: Span) -> Region | None:
+    return next((r for r in trace.regions if r.span == span and r.loops), None)
+
+
+def _inner(trace: Trace, block: Block) -> list[Region]:
+    """Regions in a block: what varies there is what the block is for."""
+    return [
+        trace.regions[standing.region]
+        for op in trace.ops
+        if op.scope == block.scope
+        for standing in op.inside
+    ]
