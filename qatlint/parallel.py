@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from qatlint import engine, registry
+from qatlint import engine, progress, registry
 from qatlint.examined import Examined
 from qatlint.finding import Finding
 from qatlint.loader import Loader
@@ -49,6 +49,7 @@ def examine(
             with closing(workers.answers(number, len(chunks), prepared)) as answers:
                 for found in answers:
                     examined.add(found)
+                    progress.tell(len(examined.judged), len(paths))
             return examined
     return engine.examine(paths, engine.open_project(linted, loader, source_roots), rules)
 

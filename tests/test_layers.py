@@ -51,8 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stored": VALUES,
     "cachefile": {"", "rules"},
     "cache": VALUES | {"cachefile", "parallel", "rule", "static", "stored"},
-    "parallel": VALUES | REGISTRY | {"engine", "workers"},
+    "parallel": VALUES | REGISTRY | {"engine", "progress", "workers"},
     "workers": set(),
+    "progress": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},
     "report": VALUES | REGISTRY | {"", "horizon", "identity", "resolve", "usage", "words", "runtime"},
     "identity": VALUES,
@@ -82,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | IO
     | {
         "",
+        "progress",
         "lsp",
         "cachefile",
         "engine",

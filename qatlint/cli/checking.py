@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from qatlint.cli import base, proving
 from qatlint.cli.output import Shown, print_diff, print_findings
 from qatlint.cli.scope import Narrow, Scope
+from qatlint.cli.waiting import bar
 from qatlint.config import Finder, cache_folder
 from qatlint.files import Discovery, DiskLoader, snapshot, write_atomic
 from qatlint.finding import Finding, Replacement
@@ -63,14 +64,16 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
     if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
     if not (wanted.fix or wanted.diff or wanted.reason):
-        findings = scope.check(loader)
+        with bar("linting"):
+            findings = scope.check(loader)
         for folder in scope.linter.damaged:
             base.warn(f"{folder}: the cache was damaged, and was made anew")
         code = _report(scope, findings, loader, wanted, fixed=None)
         return TROUBLE if trouble else code
     before = snapshot(read.files, loader)
     loader = OverlayLoader(before, loader)
-    texts, findings, fixed = _changed(scope, loader, wanted)
+    with bar("linting"):
+        texts, findings, fixed = _changed(scope, loader, wanted)
     if wanted.diff:
         print_diff(texts, loader, wanted.colour)
         return TROUBLE if trouble else FINDINGS if texts and not wanted.exit_zero else CLEAN
