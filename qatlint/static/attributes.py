@@ -346,7 +346,7 @@ class Attributes(Statements):
         """`value.name = new` at this point of the program."""
         if isinstance(value, (Choice, Pick)):
             for _, option in value.options:
-                if not (isinstance(value, Pick) and self._is_graft(option, name, new, frame, node)):
+                if not (isinstance(value, Pick) and self._are_grafts(option, name, new, frame, node)):
                     self.set_attribute(option, name, new, frame, node)
             return
         if not isinstance(value, Instance):
@@ -389,8 +389,18 @@ class Attributes(Statements):
             if value.cls is not None and value.building and old is None:
                 value.items.items.append(Item(new, when, times, loops, node, frame.file))
 
+    def _are_grafts(self, element: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> bool:
+        """Whether a part is put into other elements of a family, of whichever classes these are."""
+        elements = [v for _, v in element.options] if isinstance(element, Choice) else [element]
+        values = [v for _, v in new.options] if isinstance(new, Choice) else [new]
+        # One after the other, not until the first that is one: each has a part of its own.
+        found = [self._is_graft(e, name, v, frame, node) for e in elements for v in values]
+        return any(found)
+
     def _is_graft(self, element: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> bool:
         """`xs[i].conv = xs[0].conv`: a part of one element of a family is put into the others."""
+        if isinstance(element, Instance) and isinstance(name, Const) and isinstance(new, Builtin):
+            return self._is_graft_by_name(element, str(name.value), new, frame, node)
         if not (isinstance(element, Instance) and isinstance(name, Const) and isinstance(new, Pick)):
             return False
         if not element.built:
@@ -401,6 +411,31 @@ class Attributes(Statements):
                 self.grafts.append((option.number, str(name.value), node, frame.file))
                 return True
         return False
+
+    def _is_graft_by_name(
+        self, element: Instance, name: str, new: Builtin, frame: Frame, node: ast.AST
+    ) -> bool:
+        """The same where the class is known by its name only: that it has such a part, the program says."""
+        holder = new.receiver
+        holders = [option for _, option in holder.options] if isinstance(holder, Pick) else [holder]
+        if new.name != name or element.cls is not None or not any(held is element for held in holders):
+            return False
+        part = self.make(None, "torch.nn.Module", True, None, node, frame)
+        part.loops, part.creator = element.loops, element.creator
+        element.attrs[name] = Item(part, node=node, file=frame.file)
+        self.grafts.append((part.number, name, node, frame.file))
+        return True
+
+    def make(
+        self,
+        cls: ClassDef | None,
+        dotted: str,
+        is_module: bool,
+        args: Args | None,
+        node: ast.AST,
+        frame: Frame,
+    ) -> Instance:
+        raise NotImplementedError
 
     def delete_attribute(self, value: Value, name: str, frame: Frame) -> None:
         """`del value.name`."""

@@ -144,12 +144,32 @@ class Calls(Execution):
                 elif value.dotted in MAPPINGS:
                     target.children = self._mapping_entries(args, frame)
             else:
-                target.become(None, "", True)  # a function with the name of a class
+                target.become(None, "", True)
+                if isinstance(value, Function):
+                    self._made_by_function(target, value, args, node, frame)
 
         instance.pending = find
         if instance.foreign:
             instance.settle()
         return instance
+
+    def _made_by_function(
+        self, target: Instance, function: Function, args: Args, node: ast.Call, frame: Frame
+    ) -> None:
+        """A function with the name of a class: the object is what it gives back, as of the call."""
+        phase, self.phase = self.phase, "init"
+        loops, self.loops = self.loops, []
+        base, self.loop_base = self.loop_base, target.loops
+        guard, frame.guard = frame.guard, target.when
+        try:
+            made = self.call(function, args, node, frame)
+        finally:
+            self.phase, self.loops, self.loop_base, frame.guard = phase, loops, base, guard
+        if isinstance(made, Instance):
+            made.settle()
+            target.become(made.cls, made.dotted, made.is_module)
+            target.args, target.built = made.args, made.built
+            target.attrs, target.items, target.children = dict(made.attrs), made.items, made.children
 
     def _call_instance(self, callee: Instance, args: Args, node: ast.Call, frame: Frame) -> Value:
         return self.execute(callee, (), args, node, frame)

@@ -401,8 +401,11 @@ class Expressions(Deciding):
         open_ = False
         for element in node.elts:
             if isinstance(element, ast.Starred):
-                spread = self.entries(self.eval(element.value, frame))
-                if spread is None:
+                value = self.eval(element.value, frame)
+                spread = self.entries(value)
+                if spread is None and isinstance(value, Symbol) and value.made:
+                    items.append(self._made_entries(value, element, frame))
+                elif spread is None:
                     open_ = True
                 else:
                     items.extend(spread.items)
@@ -410,6 +413,11 @@ class Expressions(Deciding):
             else:
                 items.append(Item(self.eval(element, frame), TRUE, node=element, file=frame.file))
         return Seq(items, kind, open_, self.loop_base | self.loop_numbers())
+
+    def _made_entries(self, value: Symbol, node: ast.Starred, frame: Frame) -> Item:
+        """`*helper(n)`: as many objects as code gave that is not read, a family of their own."""
+        one = self.element_of(value, At(("whole", value.key), running=True))
+        return Item(one, TRUE, Times(0, None), frozenset({0}), node, frame.file)
 
     def _dict(self, node: ast.Dict, frame: Frame) -> Value:
         result = Mapping()

@@ -328,6 +328,9 @@ class Machine:
     def entries(self, value: Value) -> Seq | None:
         raise NotImplementedError
 
+    def element_of(self, value: Value, at: At) -> Value:
+        raise NotImplementedError
+
     def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
         raise NotImplementedError
 
