@@ -96,7 +96,9 @@ class Group(NamedTuple):
         found = [finding for finding in found if finding.code in codes_in(finding.span.path)]
         if self.weigh is not None:
             found = [self.weigh(finding) for finding in found]
-        marked = _with_comments(self.paths, loader)
+        # In a file that was not linted, nobody knows which comments are of use.
+        broken = {finding.span.path for finding in found if finding.code == catalogue.UNREADABLE.code}
+        marked = _with_comments([path for path in self.paths if path not in broken], loader)
         if not marked:
             return found
         # Most runs have no such comment, and need not pay for what it takes to read them.
