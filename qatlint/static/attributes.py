@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, literal, negate
+from qatlint.static.iteration import beyond
 from qatlint.static.machine import NOWHERE, Frame, deps_of, key_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
@@ -538,6 +539,15 @@ class Attributes(Statements):
                 counted = self._entry_counted(ahead, steps)
                 if counted is not None:
                     return counted
+            if exact == -1 and ahead and ahead[0].times is None and not entries.open:
+                # The last one of all, where it is there, or the last of the others.
+                last, others = ahead[0], Seq(entries.items[:-1], entries.kind, loops=entries.loops)
+                rest = self._entry(others, index) if others.items else self.unknown()
+                return self.choose([(last.when, last.value), (negate(last.when), rest)])
+        elif isinstance(index, Index) and index.loop in self.counted:
+            extra = beyond(entries, self.counted[index.loop])
+            if extra and not index.offset:
+                entries = Seq(entries.items[: -len(extra)], entries.kind, loops=entries.loops)
         return self.picked(entries, at)
 
     def _entry_counted(self, items: list[Item], steps: int) -> Value | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -203,6 +204,8 @@ class Deciding(Machine):
             index = left if isinstance(left, Index) else right
             assert isinstance(index, Index)
             return self._position(("fresh", next(self.numbers)), index, node)
+        if isinstance(op, ast.Lt) and {key_of(left), key_of(right)} <= self.lengths.keys():
+            return self._ordered(right, ast.Gt(), left, node)
         if isinstance(op, (ast.LtE, ast.Lt)):
             flipped = ast.Gt() if isinstance(op, ast.LtE) else ast.GtE()
             return negate(self._ordered(left, flipped, right, node))
@@ -210,7 +213,15 @@ class Deciding(Machine):
         config = origin_of(left) == "config" and origin_of(right) == "config"
         if a is None or b is None:
             return self.fresh(node, config)
-        return literal(self.atom((type(op).__name__, a, b), node, config=config))
+        answer = literal(self.atom((type(op).__name__, a, b), node, config=config))
+        if isinstance(op, ast.Gt) and a in self.lengths and b in self.lengths:
+            extra = self.longer_by(self.lengths[a], self.lengths[b])
+            answer = both(answer, functools.reduce(either, extra, FALSE)) if extra else answer
+        return answer
+
+    def longer_by(self, entries: Seq, others: Seq) -> list[Condition]:
+        """When a list has an entry more than one that was filled beside it; empty where this is not known."""
+        raise NotImplementedError
 
     def _first_or_later(self, left: Value, op: ast.cmpop, right: Value, node: ast.expr) -> Condition | None:
         """`i > 0` and the like of a counter that starts at 0: what tells the first turn from all others."""

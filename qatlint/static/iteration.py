@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from qatlint.condition import TRUE, Condition, both, excludes
+from qatlint.condition import TRUE, Condition, both, excludes, implies
 from qatlint.static.expressions import Expressions
 from qatlint.static.machine import SOFT_LIMIT, UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
 from qatlint.static.values import (
@@ -199,6 +199,8 @@ class Iteration(Expressions):
         if numbers.start is not None and numbers.step == 1 and not numbers.deps:
             stop = numbers.stop
             high = stop.less if isinstance(stop, Symbol) and stop.less > 0 else 0
+            if isinstance(stop, Symbol) and stop.key in self.lengths:
+                self.counted[loop.number] = self.lengths[stop.key]
             return Index(loop.number, numbers.start, high)
         # Which numbers these are is not known: nothing says that others are met among them.
         deps = numbers.deps | {loop.number}
@@ -572,6 +574,10 @@ class Iteration(Expressions):
                 )
         sequence.open = sequence.open or added.open
 
+    def longer_by(self, entries: Seq, others: Seq) -> list[Condition]:
+        """When a list has an entry more than one that was filled beside it; empty where this is not known."""
+        return [item.when for item in beyond(entries, others)]
+
     def entries(self, value: Value) -> Seq | None:
         """The entries of a list-like value; None when they are not known."""
         if isinstance(value, Seq):
@@ -619,6 +625,20 @@ def varies(value: Value, entries: Seq | None) -> bool:
             not isinstance(value, (Instance, Seq)) and bool(loops & deps_of(value))
         )
     return bool(deps_of(value))
+
+
+def beyond(entries: Seq, others: Seq) -> list[Item]:
+    """Single entries at the end of a list, which another one that was filled beside it does not have: those
+    that stand after as many entries as the other has. Empty where this is not known."""
+    repeated = [item for item in entries.items if item.times is not None]
+    if not repeated or entries.open or others.open or len(repeated) != len(others.items):
+        return []
+    beside = all(
+        other.times is not None and other.loops == item.loops and implies(item.when, other.when)
+        for item, other in zip(repeated, others.items, strict=True)
+    )
+    after = entries.items[len(repeated) :]
+    return after if beside and entries.items[: len(repeated)] == repeated else []
 
 
 def _exclusive(items: list[Item]) -> bool:

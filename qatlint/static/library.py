@@ -322,9 +322,9 @@ class Library(Calls):
                 if all(c is not None for c in counts):
                     hint = sum(c for c in counts if c is not None)
             given = next((i.given for i in entries.items if i.given), "")
-            return Symbol(
-                self.intern(("len", id(entries))), origin="config", hint=hint, text="len", given=given
-            )
+            number = self.intern(("len", id(entries)))
+            self.lengths[number] = entries
+            return Symbol(number, origin="config", hint=hint, text="len", given=given)
         key = key_of(value)
         result = self.unknown(value, key=None if key is None else self.intern(("len", key)), text="len")
         if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)) and value.hint:

@@ -225,6 +225,10 @@ class Machine:
         self.interned: dict[Hashable, int] = {}
         self.positions: dict[int, Position] = {}
         """Atoms that test a loop counter."""
+        self.lengths: dict[Hashable, Seq] = {}
+        """Keys of numbers that are the length of a list: that list."""
+        self.counted: dict[int, Seq] = {}
+        """Loops that go round once per entry of a list: that list."""
         self.chosen: dict[int, Comparison] = {}
         """Atoms that compare what a loop runs over with a constant."""
         self.supposing = 0
