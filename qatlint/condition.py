@@ -25,7 +25,7 @@ TRUE: Condition = frozenset({frozenset()})
 FALSE: Condition = frozenset()
 TRAINING = 1
 _NOTHING: Term = frozenset()
-_memoised = lru_cache(maxsize=1 << 13)  # few formulas are met, very often; each takes half a kilobyte
+_memoised = lru_cache(maxsize=None)  # few formulas are met, very often; see `forget`
 
 MAX_TERMS = 5
 """A formula with more terms gets a name: a bound on work, not on correctness."""
@@ -42,6 +42,20 @@ class Atom:
     group: Hashable = None
     config: bool = False
     """Decided when the model is built, not by its inputs."""
+
+
+def forget() -> None:
+    """Let go of what was worked out, once it is much; each formula takes half a kilobyte.
+
+    To be called now and then: keeping count at every step, as a bounded cache does, costs more than it saves,
+    since the formulas of one class are seldom those of another.
+    """
+    for memo in (literal, both, either, negate, branches, _negation, _name, excludes, implies):
+        if memo.cache_info().currsize > _MUCH:
+            memo.cache_clear()
+
+
+_MUCH = 1 << 14
 
 
 @_memoised

@@ -19,6 +19,7 @@ from qatlint.condition import (
     branches,
     either,
     excludes,
+    forget,
     holds,
     implies,
     is_name,
@@ -162,3 +163,15 @@ def test_branches_exclude_each_other_where_path_and_contrary_are_wide() -> None:
     shared = functools.reduce(both, [literal(atom) for atom in range(10, 13)])
     then, other, _, _ = branches(path, both(shared, either(literal(4), literal(5))))
     assert excludes(then, other)
+
+
+def test_what_was_worked_out_is_let_go_of_once_it_is_much() -> None:
+    first = literal(1)
+    for atom in range(20_000):
+        literal(atom)
+    forget()
+    assert literal.cache_info().currsize == 0
+    literal(1)
+    forget()
+    assert literal.cache_info().currsize == 1
+    assert literal(1) == first

@@ -14,6 +14,8 @@ from qatlint.trace import Span
 
 _NO_NODES = frozenset("ctx id attr arg kind module level type_comment conversion".split())
 """Fields that hold no node, in any class of node; and `ctx`."""
+_MIXED = frozenset(("names", "keys", "kw_defaults", "kwd_attrs"))
+"""Fields that hold lists in which something may stand that is no node."""
 _fields: dict[type[ast.AST], tuple[str, ...]] = {}
 """The other fields of the classes that were met."""
 
@@ -107,7 +109,9 @@ def nodes(root: ast.AST) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        stack += children(node)
+        # Half of all nodes are names and constants.
+        if _fields.get(type(node)) != ():
+            stack += children(node)
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -120,7 +124,7 @@ def children(node: ast.AST) -> list[ast.AST]:
     for name in fields:
         value = getattr(node, name, None)
         if type(value) is list:
-            found += [entry for entry in value if isinstance(entry, ast.AST)]
+            found += [e for e in value if isinstance(e, ast.AST)] if name in _MIXED else value
         elif isinstance(value, ast.AST):
             found.append(value)
     return found

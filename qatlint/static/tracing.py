@@ -6,7 +6,7 @@ import ast
 import posixpath
 from collections.abc import Iterator
 
-from qatlint.condition import TRAINING, TRUE, atoms_of, literal
+from qatlint.condition import TRAINING, TRUE, atoms_of, forget, literal
 from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.counting import Counting
@@ -58,6 +58,7 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
         seen = observe(interpreter)
         trace = trace._replace(ops=seen.ops, regions=seen.regions, blocks=seen.blocks)
     interpreter.close()
+    forget()
     return trace
 
 
