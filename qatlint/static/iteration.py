@@ -66,6 +66,8 @@ class Iteration(Expressions):
 
     def may_unroll(self, turns: int, node: ast.AST) -> bool:
         """Whether a loop of so many turns is interpreted turn by turn."""
+        if turns <= 1:
+            return True  # one pass is enough
         return (
             turns <= UNROLL_LIMIT
             and self.unrolled * max(turns, 1) <= 4 * UNROLL_LIMIT

@@ -94,3 +94,14 @@ def test_one_of_many_alternatives_that_is_handed_on_is_still_one_instance() -> N
     )
     (finding,) = findings(text, "QAT101")
     assert finding.subject == "one.act" and str(finding.times) == "2"
+
+
+def test_a_loop_of_one_turn_is_known_also_in_a_large_class() -> None:
+    text = model(
+        "self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(flag)])",
+        "x = x + 1\n" * 2000 + "return self.run(self.run(x, 0, 1), 1, len(self.layers))",
+        parameters="flag",
+        methods="def run(self, x, start, end):\n    for i in range(start, end):\n"
+        "        x = self.layers[i](x)\n    return x\n",
+    )
+    assert findings(text, "QAT101") == []
