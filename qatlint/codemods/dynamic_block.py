@@ -16,7 +16,7 @@ from qatlint.trace import Span
 
 _Home = cst.For | cst.While | cst.If
 _Body = cst.IndentedBlock | cst.SimpleStatementSuite
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 
 
 def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.ClassDef]:

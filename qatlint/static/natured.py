@@ -35,6 +35,8 @@ from qatlint.static.natures import (
 from qatlint.static.number_names import number_names
 from qatlint.static.project import Project
 from qatlint.static.values import (
+    FALSE_VALUE,
+    NONE,
     Args,
     At,
     Builtin,
@@ -61,6 +63,10 @@ NOT_QUANTISED = re.compile(
     r"denormalize\w*)(_|$)|"
     r"^(predict|predict_by_feat\w*|simple_test\w*|aug_test\w*|inference|get_bboxes\w*|get_det_bboxes)$|_post$"
 )
+_ANSWERS = re.compile(r"^(labels?|targets?|gt_\w+|ground_truths?\w*)$")
+"""Arguments of forward that only training gives."""
+_ASKING = re.compile(r"^_?is_\w*(tracing|compiling|exporting|scripting)$")
+"""Functions that ask who runs the model."""
 _HIDING = frozenset(("fx_wrap", "wrap", "ignore", "unused"))
 """Decorators of a function whose body the toolchain does not see."""
 _NUMBERS = frozenset("int float bool abs round min max sum divmod pow complex".split())
@@ -263,6 +269,11 @@ class Natured(Interpreter):
         return condition
 
     def _compare_two(self, left: Value, op: ast.cmpop, right: Value, node: ast.Compare) -> Condition:
+        if self.watching and _is_none(right) and isinstance(left, Choice):
+            if not any(_is_none(option) for _, option in left.options):
+                return self.fresh(
+                    node
+                )  # whichever it is, the way it was chosen says nothing about its presence
         condition = super()._compare_two(left, op, right, node)
         if self.asserting and isinstance(op, ast.Eq):
             self._fixed_by_assertion(left, right)
@@ -308,6 +319,9 @@ class Natured(Interpreter):
         method: ast.FunctionDef | ast.AsyncFunctionDef,
         origin: str,
     ) -> Value:
+        if self.watching and origin == "input" and _ANSWERS.search(argument.arg):
+            if isinstance(default, ast.Constant) and default.value is None:
+                return NONE  # a deployed model is not told the answer, and computes no loss of it
         value = super()._parameter(argument, default, cls, method, origin)
         if self.watching and origin == "input":
             self._learn(value, _of_parameter(argument, default, self._has_stub()))
@@ -323,6 +337,14 @@ class Natured(Interpreter):
         if self.watching and self.phase == "forward":
             for name in number_names(callee.node):
                 self._used_as_number(inner.env.get(name))
+            for argument in (*callee.node.args.args, *callee.node.args.kwonlyargs):
+                what = _numbers_said(argument.annotation)
+                value = inner.env.get(argument.arg)
+                if what is not None and isinstance(value, Symbol) and value.key in self.natures:
+                    self.natures[value.key] = self.natures[value.key]._replace(what=what)
+                elif what is not None and isinstance(value, Seq):
+                    for item in value.items:
+                        self._used_as_number(item.value)
 
     def assign(self, target: ast.expr, value: Value, frame: Frame, node: ast.AST) -> None:
         super().assign(target, value, frame, node)
@@ -417,7 +439,7 @@ class Natured(Interpreter):
     def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
         super().set_item(value, index, new, frame, node)
         natures = (self.nature(value), self.nature(new))
-        if self.watching and all(n.is_tensor for n in natures):
+        if self.watching and natures[0].what is What.TENSOR and natures[1].is_tensor:
             result = self._ran(of_function("torch.Tensor.__setitem__"), natures, index, frame, "x[...] =")
             self._learn(value, natures[0]._replace(producers=result.producers))
 
@@ -646,7 +668,7 @@ class Natured(Interpreter):
         if meaning is None:
             return result._replace(what=What.MAYBE)
         if bare in _SPLITTING:
-            return result._replace(what=What.MANY, causes=result.sizes if bare == "unbind" else UNPROVEN)
+            return result._replace(what=What.MANY, causes=UNPROVEN)
         if meaning.result is Result.PLAIN:
             result = result._replace(plain=True)
         several = bare in ("topk", "sort", "max", "min")
@@ -777,6 +799,8 @@ class Natured(Interpreter):
     ) -> Value:
         if self.watching and self.phase == "forward":
             name = getattr(callee.node, "name", "")
+            if _ASKING.search(name):
+                return FALSE_VALUE
             if NOT_QUANTISED.search(name) or _is_hidden(callee.node):
                 return self._unseen(args, frame)
         else:
@@ -808,6 +832,7 @@ class Natured(Interpreter):
         return excludes(guard, literal(TRAINING, False))
 
 
+_SEVERAL = frozenset("List list Tuple tuple Sequence Iterable Dict dict Mapping".split())
 _CONTAINER_METHODS = frozenset("index pop count clear copy sort split".split())
 """Methods that a list, a string or a dict has, too."""
 
@@ -825,12 +850,13 @@ def _of_parameter(argument: ast.arg, default: ast.expr | None, outside: bool) ->
     unproven = frozenset({Cause(Varies.UNPROVEN, argument.arg)})
     written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
     words = set(re.findall(r"\w+", written))
-    if words & {"List", "list", "Tuple", "tuple", "Sequence", "Iterable", "Dict", "dict", "Mapping"}:
+    said = _numbers_said(argument.annotation)
+    if said is not None:
+        return Nature(said, unproven)
+    if words & _SEVERAL:
         return Nature(What.MANY, unproven, outside=outside)
     if "Tensor" in words:
         return Nature(What.TENSOR, outside=outside)
-    if words & {"int", "float"}:
-        return Nature(What.NUMBER, unproven)
     if words & {"bool", "str", "Callable", "device", "dtype"}:
         return OTHER
     if isinstance(default, ast.Constant) and default.value is not None:
@@ -839,6 +865,16 @@ def _of_parameter(argument: ast.arg, default: ast.expr | None, outside: bool) ->
     if isinstance(default, ast.UnaryOp):
         return Nature(What.NUMBER, unproven)
     return Nature(What.MAYBE, unproven, outside=outside)
+
+
+def _numbers_said(annotation: ast.expr | None) -> What | None:
+    """What an annotation says of numbers: `int` is one, `List[int]` and `Tuple[int, int]` are sizes."""
+    if annotation is None:
+        return None
+    words = set(re.findall(r"\w+", ast.unparse(annotation)))
+    if not words & {"int", "float"} or "Tensor" in words:
+        return None
+    return What.SHAPE if words & _SEVERAL else What.NUMBER
 
 
 def _holds(value: Value, kind: Kind | None, depth: int = 0) -> bool:

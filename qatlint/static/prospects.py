@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from qatlint.horizon.ops import meanings
@@ -28,10 +28,6 @@ _BUILTINS = frozenset(
     "abs all any bool dict divmod enumerate float getattr hasattr int isinstance iter len list map max min "
     "next print range repr reversed round set setattr slice sorted str sum super tuple type zip".split()
 )
-_NOT_DEPLOYED = frozenset(
-    "loss losses criterion criterions metrics evaluation transforms pipelines datasets".split()
-)
-"""Packages of code for training and for data, which never runs on the chip."""
 _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
 _CALLED = re.compile(r"(?<![\w.])([a-z_]\w+)\(")
 _OWN = re.compile(r"self\.(\w+)")
@@ -47,8 +43,6 @@ _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
 def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
     """Whether the methods of a class that forward leads to hold a loop or a branch that may be dynamic, with
     something in it that may be an op; or a dynamic block."""
-    if not _NOT_DEPLOYED.isdisjoint(cls.file.name.split(".")[:-1]):
-        return False
     look = _Look(project, cls)
     return any(
         "dynamic_block" in text
@@ -113,8 +107,9 @@ class _Function:
         self._lines = look.cls.file.source.lines
         self._fixed = {"self", *_flags(node)}
         """Local names that the constructor decides, or whoever calls forward."""
-        self._counted: set[str] = set()
-        """Local names of lists that are as long in every forward."""
+        self._values: dict[str, ast.expr] = {}
+        """What local names were last given."""
+        self._asked: dict[tuple[int, str], bool] = {}
 
     def is_prospect(self) -> bool:
         return self._in(self._node.body)
@@ -148,18 +143,26 @@ class _Function:
         return isinstance(node, ast.Match)
 
     def _learn(self, node: ast.Assign) -> None:
-        """`n = len(self.layers)` is as fixed as that."""
-        fixed = self._is_fixed(node.value)
+        """What a name stands for is looked at when somebody asks: most names are never asked for."""
         for target in node.targets:
             if isinstance(target, ast.Name):
-                if fixed:
-                    self._fixed.add(target.id)
-                else:
-                    self._fixed.discard(target.id)
-                if self._is_counted(node.value):
-                    self._counted.add(target.id)
-                else:
-                    self._counted.discard(target.id)
+                self._values[target.id] = node.value
+                self._fixed.discard(target.id)
+            elif isinstance(target, (ast.Tuple, ast.List)):
+                for name in _names(target):
+                    self._values.pop(name, None)
+                    self._fixed.discard(name)
+
+    def _value_is(self, name: str, ask: Callable[[ast.expr], bool]) -> bool:
+        """Whether the value that a name was last given is `_is_fixed`, or `_is_counted`."""
+        value = self._values.get(name)
+        if value is None:
+            return False
+        key = (id(value), ask.__name__)
+        if key not in self._asked:
+            self._asked[key] = False  # until it is known: `x = f(x)` asks for itself
+            self._asked[key] = ask(value)
+        return self._asked[key]
 
     def _filled_in(self, body: list[ast.stmt]) -> None:
         """A loop that may turn any number of times: what it fills is as long as that."""
@@ -167,8 +170,7 @@ class _Function:
             for node in nodes(statement):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                     if node.func.attr in ("append", "extend", "insert"):
-                        self._counted.discard(_name(node.func.value))
-                        self._fixed.discard(_name(node.func.value))
+                        self._values.pop(_name(node.func.value), None)
 
     def _is_counted(self, node: ast.expr) -> bool:
         """Whether something that is looped over has plainly the same length in every forward."""
@@ -176,8 +178,8 @@ class _Function:
             return not any(isinstance(element, ast.Starred) for element in node.elts)
         if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
             return all(self._is_counted(g.iter) and not g.ifs for g in node.generators)
-        if isinstance(node, ast.Name) and node.id in self._counted:
-            return True
+        if isinstance(node, ast.Name):
+            return node.id in self._fixed or self._value_is(node.id, self._is_counted)
         if isinstance(node, ast.Call) and node.args:
             name = _name(node.func)
             if name in ("enumerate", "reversed", "list", "tuple"):
@@ -221,7 +223,7 @@ class _Function:
         if kind is ast.Constant or kind is ast.JoinedStr or kind is ast.Lambda:
             return True
         if isinstance(node, ast.Name):
-            return node.id in self._fixed
+            return node.id in self._fixed or self._value_is(node.id, self._is_fixed)
         if isinstance(node, ast.Attribute):
             return self._is_own(node) or any(
                 (isinstance(part, ast.Attribute) and part.attr in _FACTS)

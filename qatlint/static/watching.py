@@ -278,6 +278,8 @@ class Watching(Natured):
 
     def _leave(self, frame: Frame, all_loops: bool) -> None:
         """`break`, `continue` or `return`: the branches it stands in decide about the loops around."""
+        if self.trains_only(frame.guard):
+            return
         branches: list[RawRegion] = []
         for region in reversed(self._open):
             if region.function != frame.name or region.file is not frame.file:

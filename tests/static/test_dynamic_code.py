@@ -17,6 +17,9 @@ from somewhere import fx_wrap
 def helper(a, b):
     return torch.relu(a + b)
 
+def is_exporting():
+    return len(globals()) > 3
+
 @fx_wrap()
 def hidden(a, b):
     return a + b
@@ -116,6 +119,9 @@ def test_what_is_dynamic(head: str, varies: str) -> None:
         "if Tracer.is_tracing():",
         "if self.training and x.max() > 1:",
         "for s in x.shape:",
+        "for m in self.layers:\n    if self.training:\n        if torch.rand(1) < 0.1:\n            continue",
+        "y = x\nif x.shape[0] > 1:\n    y = x.flip(0)\nif y is not None:",
+        "if not is_exporting():",
         "for i in range(self.conv.weight.shape[0]):",
     ],
 )
@@ -130,6 +136,13 @@ def test_what_is_not(head: str) -> None:
 def test_the_name_of_what_decides() -> None:
     assert regions("for f in xs:\n    x = x + f\nreturn x") == [("for", "unproven", "xs")]
     assert regions("n = flag\nfor i in range(x.size(1)):\n    x = x + 1\nreturn x") == [("for", "shape", "")]
+
+
+def test_the_loss_of_labels_is_not_deployed() -> None:
+    text = model(
+        "", "if labels is not None:\n    for i in range(x.shape[0]):\n        x = x * labels[i]\nreturn x"
+    )
+    assert not trace_of(text.replace("flag=False", "labels=None"), "Model").ops
 
 
 STATE = "if self.memory is None:\n    x = x * x\nself.memory = x\nreturn x"
