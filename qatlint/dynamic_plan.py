@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from qatlint.finding import BlockSite, Fix, Safety, WrapInBlock
+from qatlint.finding import BlockSite, Fix, LoopWithBlock, Safety, WrapInBlock
 from qatlint.fusable import rows
 from qatlint.trace import Op, Region, Span, Standing, Trace, Varies
 
@@ -58,6 +58,10 @@ class Plan(NamedTuple):
 def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     """Which statements to put into a block."""
     region = spot.region
+    if region.assigned and region.receiver:
+        loop = LoopWithBlock(region.span.path, region.owner.partition(":")[2], region.receiver, region.span)
+        why = "the comprehension becomes a loop, and its variables become those of the function"
+        return Plan(Fix("write it as a loop with a dynamic block", Safety.UNSAFE, why, loop))
     if region.statement in _INLINE:
         what = "a comprehension" if region.statement == "comprehension" else "a call of `map`"
         return Plan(None, f"{what} has no statements to put into a block: write it as a loop first")

@@ -142,6 +142,16 @@ class WrapInBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopWithBlock:
+    """Intent: write a list comprehension as a loop whose turns are entries of a dynamic block."""
+
+    path: str
+    owner: str
+    receiver: str
+    comprehension: Span
+
+
+@dataclass(frozen=True, slots=True)
 class MoveBlock:
     """Intent: put a `with` that is around nothing but a loop into the loop."""
 
@@ -161,7 +171,9 @@ class RenameBlock:
     """The whole `with` statement."""
 
 
-Intent = CloneModule | CloneInherited | SeparateInstances | WrapInBlock | MoveBlock | RenameBlock
+Intent = (
+    CloneModule | CloneInherited | SeparateInstances | WrapInBlock | LoopWithBlock | MoveBlock | RenameBlock
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,8 @@ class Region(NamedTuple):
     function: str
     receiver: str
     """How the code there calls the owner: `self`; "" where it has no name for it."""
+    assigned: str = ""
+    """For a list comprehension that is all a local variable is given: the variable."""
 
     @property
     def loops(self) -> bool:

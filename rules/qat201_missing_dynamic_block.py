@@ -56,8 +56,9 @@ class Refine(nn.Module):
 ## The fix
 
 The statements that run the ops are put into `with Tracer.dynamic_block(self, "<class>_<method>_<n>"):`,
-inside the loop. Results in float are the same, so the fix is safe. A comprehension would have to become a
-loop first, and a plain function has no module to give to the block: there the finding says what to do.
+inside the loop. Results in float are the same, so the fix is safe. A list comprehension that is assigned to a
+variable becomes a loop, which is unsafe, since its variables become those of the function. A plain function
+has no module to give to the block: there the finding says what to do.
 
 ## Source
 

@@ -12,7 +12,7 @@ import libcst as cst
 from qatlint.codemods.clone_inherited import plan_inherited
 from qatlint.codemods.clone_module import plan_clone
 from qatlint.codemods.compare import refuse_other_changes, refuse_other_lines
-from qatlint.codemods.dynamic_block import plan_blocks
+from qatlint.codemods.dynamic_block import plan_blocks, plan_loop
 from qatlint.codemods.edits import Edits, Rewriter
 from qatlint.codemods.encoded import decode
 from qatlint.codemods.imports import insert_import
@@ -20,7 +20,15 @@ from qatlint.codemods.misplaced_block import plan_move, plan_rename
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.separate_instances import plan_separation
-from qatlint.finding import CloneInherited, CloneModule, Intent, MoveBlock, RenameBlock, WrapInBlock
+from qatlint.finding import (
+    CloneInherited,
+    CloneModule,
+    Intent,
+    LoopWithBlock,
+    MoveBlock,
+    RenameBlock,
+    WrapInBlock,
+)
 
 __all__ = ["Applied", "Refused", "apply", "apply_all"]
 
@@ -80,6 +88,8 @@ def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
         return plan_inherited(file, intent)
     if isinstance(intent, WrapInBlock):
         return plan_blocks(file, intent)
+    if isinstance(intent, LoopWithBlock):
+        return plan_loop(file, intent)
     if isinstance(intent, MoveBlock):
         return plan_move(file, intent)
     if isinstance(intent, RenameBlock):

@@ -81,6 +81,7 @@ class _Observer:
             owner=_owner(raw.cls, raw.file, raw.function),
             function=raw.function,
             receiver=raw.receiver,
+            assigned=raw.assigned,
         )
 
     def _op(self, number: int, raw: RawOp) -> Op:

@@ -36,7 +36,19 @@ Loop = ast.For | ast.AsyncFor | ast.While
 class RawRegion:
     """A loop, or one side of a branch, while it is watched."""
 
-    __slots__ = ("atoms", "at", "branch", "cls", "exits", "file", "function", "node", "over", "receiver")
+    __slots__ = (
+        "assigned",
+        "at",
+        "atoms",
+        "branch",
+        "cls",
+        "exits",
+        "file",
+        "function",
+        "node",
+        "over",
+        "receiver",
+    )
 
     def __init__(self, node: ast.AST, branch: str, frame: Frame, receiver: str) -> None:
         self.node = node
@@ -52,6 +64,8 @@ class RawRegion:
         """What it runs over."""
         self.exits: list[RawRegion] = []
         """Branches in it by which a turn, or the whole loop, is left early."""
+        self.assigned = ""
+        """See `trace.Region`."""
         self.at: ast.stmt | None = None
         """The statement of its body that is running."""
 
@@ -267,6 +281,10 @@ class Watching(Natured):
             self._leave(frame, isinstance(node, ast.Return))
         elif isinstance(node, ast.AugAssign):
             self._augmented, self._frame = node, frame
+        elif isinstance(node, ast.Assign):
+            name = _list_given(node)
+            if name:
+                self._region(node.value, "", frame).assigned = name
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             self._with_statement = node
         super().run([node], frame)
@@ -396,3 +414,13 @@ def _deployed_atoms(condition: Condition) -> frozenset[int]:
 def _always_asked(guard: Condition) -> frozenset[int]:
     asked = [frozenset(abs(x) for x in term) for term in guard]
     return frozenset.intersection(*asked) if asked else frozenset()
+
+
+def _list_given(node: ast.Assign) -> str:
+    """`ys` for `ys = [f(x) for x in xs]`, which a loop can do as well; "" for anything else."""
+    target, value = node.targets[0], node.value
+    if len(node.targets) != 1 or not isinstance(target, ast.Name) or not isinstance(value, ast.ListComp):
+        return ""
+    mentioned = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+    plain = len(value.generators) == 1 and not value.generators[0].is_async
+    return target.id if plain and target.id not in mentioned else ""

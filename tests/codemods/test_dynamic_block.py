@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from qatlint.codemods.apply import Refused, apply
-from qatlint.finding import BlockSite, WrapInBlock
+from qatlint.finding import BlockSite, Safety, WrapInBlock
 from tests.codemods.cases import model
 from tests.static.sources import clean, findings_in
 
@@ -200,3 +200,54 @@ def test_a_block_with_more_than_a_loop_is_not_moved() -> None:
     )
     (found,) = findings_in({"model.py": text}, "QAT202")
     assert found.fix is None and "more than the loop" in found.no_fix
+
+
+def looped(text: str) -> str:
+    """The text after the comprehension in it became a loop."""
+    (fix,) = [f.fix for f in findings_in({"model.py": text}, "QAT201") if f.fix is not None]
+    assert fix.safety is Safety.UNSAFE and fix.reason
+    return apply(text.encode(), fix.intent).decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "ys = [x * f for f in xs]  # all\nreturn ys",
+            "ys = []  # all\nfor f in xs:\n    with B:\n        ys.append(x * f)\nreturn ys",
+        ),
+        (
+            "ys = [x * f + i for i, f in enumerate(xs) if f is not None]\nreturn ys",
+            "ys = []\nfor i, f in enumerate(xs):\n    if f is not None:\n        with B:\n"
+            "            ys.append(x * f + i)\nreturn ys",
+        ),
+        (
+            "if len(xs):\n    ys = [\n        x  # one\n        * f\n        for f in xs\n    ]\n    x = ys[0]\nreturn x",
+            "if len(xs):\n    ys = []\n    for f in xs:\n        with B:\n            ys.append(x  # one\n"
+            "                * f)\n    x = ys[0]\nreturn x",
+        ),
+    ],
+)
+def test_a_comprehension_becomes_a_loop(before: str, after: str) -> None:
+    text = forward_of(looped(IMPORT + model("", before)))
+    assert text.replace('Tracer.dynamic_block(self, "model_forward_1")', "B") == clean(after) + "\n"
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "return [x * f for f in xs]",
+        "xs = [x * f for f in xs]\nreturn xs",
+        "ys = tuple([x * f for f in xs])\nreturn ys",
+        "ys = [x * g for f in xs for g in f]\nreturn ys",
+        "ys = {i: x * f for i, f in enumerate(xs)}\nreturn ys",
+    ],
+)
+def test_comprehensions_that_stay(forward: str) -> None:
+    found = findings_in({"model.py": model("", forward)}, "QAT201")
+    assert found and all(f.fix is None and "write it as a loop" in f.no_fix for f in found)
+
+
+def test_variables_of_a_comprehension_must_be_free() -> None:
+    with pytest.raises(Refused, match="means something else"):
+        looped(model("", "f = x.flatten(0)\nys = [x * f for f in xs]\nreturn ys, f"))
