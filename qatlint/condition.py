@@ -55,7 +55,7 @@ def forget() -> None:
             memo.cache_clear()
 
 
-_MUCH = 1 << 14
+_MUCH = 1 << 12
 
 
 @_memoised
