@@ -29,9 +29,11 @@ def command(old: str, new: str, keys: str, force: bool) -> int:
     """
     from qatlint.runtime.launch import ChildFailed, Limits, launch
 
-    if os.path.exists(new):
-        if os.path.samefile(old, new):
+    if os.path.lexists(new):
+        if os.path.exists(new) and os.path.samefile(old, new):
             raise click.UsageError("OLD and NEW are the same file: the original is never changed")
+        if os.path.exists(new) and not os.path.isfile(new):
+            raise click.UsageError(f"{new} is no regular file, and is not replaced")
         if not force:
             raise click.UsageError(f"{new} is there already: --force replaces it")
     if old.endswith(".safetensors") != new.endswith(".safetensors"):
@@ -59,4 +61,6 @@ def _copies(path: str) -> dict[str, str]:
     copies = content.get("copies") if isinstance(content, dict) and content.get("version") == 1 else None
     if not isinstance(copies, dict) or not all(isinstance(value, str) for value in copies.values()):
         raise click.UsageError(f"{path} is not a map of keys as this version of `qatlint verify` writes it")
+    if not copies:
+        raise click.UsageError(f"{path} names no keys: there is nothing to convert")
     return copies

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -50,11 +53,33 @@ def _load_torch(path: str) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise Trouble(
-            f"{path} cannot be loaded: {first}",
-            "only files of tensors and plain values are read, since others may execute code",
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+_REFUSED = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
+_NO_FORMAT = (EOFError, pickle.UnpicklingError, zipfile.BadZipFile, KeyError, ValueError)
+
+
+def _unreadable(path: str, error: Exception) -> Trouble:
+    """In our words: torch's own advice is to load the file in the way that executes what is in it."""
+    refused = _REFUSED.search(str(error))
+    if refused is not None:
+        return Trouble(
+            f"{path} holds more than tensors and plain values, such as `{refused[1]}`",
+            "objects may execute code when they are loaded, so they are not: save the weights alone "
+            "(`model.state_dict()`), if you trust the file",
+        )
+    if "TorchScript" in str(error):
+        return Trouble(f"{path} is a TorchScript program, not a checkpoint")
+    if isinstance(error, OSError):
+        return Trouble(f"{path} cannot be read: {error.strerror or error}")
+    if isinstance(error, _NO_FORMAT):
+        return Trouble(f"{path} is no file that torch.save wrote, or it is damaged")
+    return Trouble(f"{path} cannot be loaded: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _load_safetensors(path: str) -> tuple[dict[str, Tensor], Callable[[str], object]]:
@@ -112,6 +137,13 @@ def _write(path: str, save: Callable[[str], object]) -> None:
         os.umask(umask)
         os.chmod(part, 0o666 & ~umask)
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(part)
+        if isinstance(error, Exception):
+            # torch's own words for a full disk are about positions in a zip file.
+            said = error.strerror if isinstance(error, OSError) else None
+            raise Trouble(
+                f"{path} cannot be written: {said or _first_line(error)}",
+                "is there room on the disk? nothing was left there",
+            ) from None
         raise

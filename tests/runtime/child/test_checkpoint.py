@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -112,5 +113,47 @@ def test_what_cannot_be_converted_leaves_nothing_behind(content: Any, tmp_path: 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "old.pth").write_bytes(b"not a checkpoint")
-    with pytest.raises(Trouble, match=r"old\.pth cannot be loaded"):
+    with pytest.raises(Trouble, match=r"old\.pth is no file that torch\.save wrote"):
         convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"a.weight": Evil()}, "getattr"),
+        ({**weights(), "args": Namespace(lr=1)}, r"argparse\.Namespace"),
+        (torch.nn.Linear(1, 1), r"torch\.nn\.modules\.linear\.Linear"),
+    ],
+    ids=["code", "settings", "a whole model"],
+)
+def test_objects_are_named_and_nobody_is_told_to_load_them(content: Any, named: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "old.pth")
+    with pytest.raises(Trouble, match=f"more than tensors and plain values, such as `.*{named}`") as caught:
+        convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
+    assert "weights_only" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 768")]
+)
+def test_a_full_disk_is_no_fault_of_ours_and_leaves_nothing(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(weights(), tmp_path / "old.pth")
+
+    def full(content: Any, path: str) -> None:
+        Path(path).write_bytes(b"the first part")
+        raise error
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(Trouble, match=r"new\.pth cannot be written: (No space left|unexpected pos)"):
+        convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.pth"]
+
+
+def test_tensors_that_share_memory_still_do(tmp_path: Path) -> None:
+    tied = torch.arange(6.0)
+    torch.save({"a.weight": tied, "tied": tied, "part": tied[2:4]}, tmp_path / "old.pth")
+    convert(str(tmp_path / "old.pth"), str(tmp_path / "new.pth"), COPIES)
+    converted = torch.load(tmp_path / "new.pth", weights_only=True)
+    assert len({value.untyped_storage().data_ptr() for value in converted.values()}) == 1
