@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from qatlint.runtime.edges import pattern
-from qatlint.trace import Times, Trace
+from qatlint.trace import Kind, Times, Trace
 from qatlint.usage import usage
 
 
@@ -36,22 +36,37 @@ class Line(NamedTuple):
 
 
 def compare(source: Sequence[Trace], executed: Sequence[Trace]) -> list[Line]:
-    """Every module of every class that ran, in order of execution; without classes that were not read."""
+    """Every module of every class that ran, in order of execution; without classes that were not read, and
+    those whose forward was not found, as where it is that of `nn.Sequential`."""
     by_name = {trace.owner: trace for trace in source}
     by_place = {_place(trace): trace for trace in source}
     lines: list[Line] = []
     for trace in executed:
         read = by_name.get(trace.owner) or by_place.get(_place(trace))
-        if read is not None:
+        if read is not None and read.has_forward:
             lines += _lines(read, trace)
     return lines
 
 
 def _lines(source: Trace, executed: Trace) -> Iterator[Line]:
     left, right = _times(source), _times(executed)
+    containers = {module.path for module in executed.modules if module.kind is Kind.CONTAINER}
     for path in dict.fromkeys((*right, *left)):
         said, ran = left.get(path), right.get(path)
+        if said is None or said.most == 0:
+            said = _by_container(path, containers, left) or said
         yield Line(executed.owner, path, said, ran, _disagreement(said, ran))
+
+
+def _by_container(path: str, containers: set[str], said: dict[str, Times]) -> Times | None:
+    """What source says of the container that runs a module, where it does not know what is in there."""
+    above = path.rpartition(".")[0]
+    while above:
+        times = said.get(above)
+        if above in containers and times is not None and times.most != 0:
+            return times
+        above = above.rpartition(".")[0] if above in containers else ""
+    return None
 
 
 def _disagreement(said: Times | None, ran: Times | None) -> Disagreement | None:

@@ -147,6 +147,30 @@ def test_source_and_execution_side_by_side() -> None:
     ]
 
 
+def test_what_a_container_of_unknown_contents_runs_runs_as_often_as_it() -> None:
+    """As in every ResNet, whose blocks are made in a loop."""
+    source = trace_of(
+        model(
+            "blocks = []\nfor i in range(n):\n    blocks.append(make(i))\n"
+            "self.layer = nn.Sequential(*blocks)\nself.rest = nn.ModuleList(blocks)",
+            "return self.layer(x)",
+        )
+    )
+    modules = [module("", source.owner), module("layer", SEQUENTIAL), module("layer.0"), module("layer.1")]
+    modules += [module("rest", SEQUENTIAL), module("rest.0")]
+    runs = [("layer", 0, 10), ("layer.0", 1, 10), ("layer.1", 1, 10)]
+    lines = compare([source], traces([recording(modules, [*runs, ("rest.0", 0, 11)])]))
+    disagreeing = [(line.path, line.disagreement) for line in lines if line.disagreement]
+    assert [path for path, _ in disagreeing] == ["rest.*"]
+    assert {line.path: line.source for line in lines}["layer.*"] == Times(1, 1)
+
+
+def test_a_class_whose_forward_source_does_not_have_is_not_compared() -> None:
+    source = trace_of(model("self.act = nn.ReLU()", "return self.act(x)"))._replace(has_forward=False)
+    ran = recording([module("", source.owner), module("act")], [("act", 0, 10)])
+    assert compare([source], traces([ran])) == []
+
+
 def test_a_class_is_found_by_its_place_when_its_module_has_another_name() -> None:
     source = trace_of(model("self.act = nn.ReLU()", "return self.act(x)"))
     facts = module("", "loaded_by_path:Model")._replace(source=source.span.path, line=source.span.line)
