@@ -314,8 +314,12 @@ def _where(forwards: Sequence[Forward], everywhere: Sequence[Forward]) -> str:
 
 
 def _matters(count: Count) -> bool:
-    """Whether the toolchain reports it as used several times, and a scale depends on it."""
-    return count.shared and severity(count.kind, (), True) is not Severity.NOTE
+    """Whether the toolchain reports it as used several times, and a scale depends on it.
+
+    What prepare makes of a line in a dynamic block runs at every entry: that is what the block is for.
+    """
+    meant = count.generated and not count.edges
+    return count.shared and not meant and severity(count.kind, (), True) is not Severity.NOTE
 
 
 def _chain(flow: Flow, fusion: Fusion) -> str:

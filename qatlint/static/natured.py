@@ -98,6 +98,7 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.BitOr: ("or", "|"),
     ast.BitXor: ("xor", "^"),
 }
+_COMPUTING = frozenset((ast.BinOp, ast.Compare, ast.UnaryOp))
 _CALLS_LIMIT = 6
 """Plain functions entered inside each other."""
 
@@ -515,7 +516,7 @@ class Natured(Interpreter):
 
     def eval(self, node: ast.expr, frame: Frame) -> Value:
         kind = type(node)
-        if self.watching and self.phase == "forward":
+        if kind in _COMPUTING and self.watching and self.phase == "forward":
             if kind is ast.BinOp:
                 self.steps += 1
                 left, right = self.eval(node.left, frame), self.eval(node.right, frame)  # type: ignore[attr-defined]
