@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from qatlint.horizon.ops import meanings
-from qatlint.static.modulefile import ClassDef, FunctionFound
+from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
 
@@ -29,7 +29,6 @@ _BUILTINS = frozenset(
     "next print range repr reversed round set setattr slice sorted str sum super tuple type zip".split()
 )
 _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
-_CALLED = re.compile(r"(?<![\w.])([a-z_]\w+)\(")
 _OWN = re.compile(r"self\.(\w+)")
 _CHANGED = re.compile(
     r"self\.(\w+)(?:\[[^\]\n]*\])*[ \t]*"
@@ -81,12 +80,9 @@ class _Look:
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """Functions of the file that the methods call, where they have a loop or a branch."""
-        names = {name for text in self.texts.values() for name in _CALLED.findall(text)}
-        for name in sorted(names - _BUILTINS):
-            found = self.cls.file.binding(name)
-            if isinstance(found, FunctionFound) and found.file is self.cls.file:
-                if any(isinstance(s, (ast.For, ast.While, ast.If)) for s in _statements(found.node.body)):
-                    yield found.node
+        for node in _branching(self.cls.file):
+            if any(f"{node.name}(" in text for text in self.texts.values()):
+                yield node
 
     def is_method(self, name: str) -> bool:
         """Whether `self.name` is a method of the class."""
@@ -291,6 +287,14 @@ class _Function:
                 return self._look.is_method(name)
             return name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul")
         return False
+
+
+@lru_cache(maxsize=1)
+def _branching(file: ModuleFile) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions at the top of a file that have a loop or a branch; classes of one file come one by one."""
+    functions = [s for s in file.source.tree.body if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    kinds = (ast.For, ast.While, ast.If)
+    return [f for f in functions if any(isinstance(s, kinds) for s in _statements(f.body))]
 
 
 def _flags(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
