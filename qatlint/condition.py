@@ -83,7 +83,9 @@ def both(a: Condition, b: Condition) -> Condition:
         contrary = {-x for x in s}
         terms += [s | t for t in b if contrary.isdisjoint(t)]
     result = _simplify(terms)
-    return result if len(result) <= MAX_TERMS else both(a, named(b))
+    if len(result) <= MAX_TERMS:
+        return result
+    return both(a, named(b)) if len(b) > 1 else both(named(a), b)
 
 
 @_memoised

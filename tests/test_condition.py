@@ -24,6 +24,7 @@ from qatlint.condition import (
     implies,
     is_name,
     literal,
+    named,
     negate,
 )
 
@@ -175,3 +176,11 @@ def test_what_was_worked_out_is_let_go_of_once_it_is_much() -> None:
     forget()
     assert literal.cache_info().currsize == 1
     assert literal(1) == first
+
+
+def test_a_formula_that_is_too_large_already_gets_a_name() -> None:
+    large = frozenset(frozenset({n, n + 10}) for n in range(2, 2 + 2 * MAX_TERMS))
+    result = both(large, literal(50))
+    assert result == both(named(large), literal(50))
+    assert len(result) == 1
+    assert len(both(large, large - {min(large, key=sorted)})) <= MAX_TERMS
