@@ -149,9 +149,9 @@ def test_a_fix_that_is_proved_is_written(project: Path) -> None:
 
 
 def test_a_fix_that_changes_results_is_not_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """This model counts its own modules, which no reading of the source could know to matter."""
+    """This model counts its own modules, which makes its fix an unsafe one."""
     (project / "m.py").write_text(NOSY)
-    assert main(["m.py", "--fix", "--verify", "m.py:Net", "--inputs", "m:inputs"]) == 1
+    assert main(["m.py", "--fix", "--unsafe-fixes", "--verify", "m.py:Net", "--inputs", "m:inputs"]) == 1
     assert (project / "m.py").read_text() == NOSY
     said = capsys.readouterr()
     assert "nothing was written" in said.err
