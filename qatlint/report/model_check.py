@@ -1,18 +1,15 @@
-"""What the toolchain's report means, for a person: ranked groups of rows, with the next step and lines."""
+"""What the toolchain's report means, for a person: ranked groups of rows, each with the next step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from qatlint.finding import Finding
 from qatlint.horizon.judging.judge import Group, grouped
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.values import Generation, ModelCheck
-from qatlint.report.formats import Lines
 from qatlint.report.style import Style
 from qatlint.report.width import one_line, text_width, wrap
-from qatlint.resolve.located import Located, Place, Role
 
 SHOWN = 8
 """Rows shown of one group where not all are asked for."""
@@ -55,33 +52,18 @@ class Shown(NamedTuple):
     files: tuple[str, ...]
     check: ModelCheck
     judgements: Sequence[Judgement]
-    located: Mapping[Judgement, Located]
-    """Empty where no source was given."""
-    findings: Mapping[Judgement, tuple[Finding, ...]]
-    has_source: bool
-    notes: tuple[str, ...] = ()
-
-    def unexplained(self) -> list[Judgement]:
-        """Rows that no finding of qatlint speaks of."""
-        return [
-            j for j in self.judgements if j.rank is not Rank.KNOW and j.named and not self.findings.get(j)
-        ]
 
 
-def render(shown: Shown, lines: Lines, style: Style, *, all_rows: bool = False) -> str:
-    """The report as text, without a line end. `lines` gives the lines of a source file."""
+def render(shown: Shown, style: Style, *, all_rows: bool = False) -> str:
+    """The report as text, without a line end."""
     rows = list(_head(shown, style))
-    writer = _Writer(shown, lines, style, all_rows)
+    writer = _Writer(style, all_rows)
     rank: Rank | None = None
     for group in grouped(shown.judgements):
         if group.rank is not rank:
             rank = group.rank
             rows += ["", style.paint(rank.label.upper(), _COLOURS[rank])]
         rows += ["", *writer.group(group)]
-    if shown.has_source:
-        rows += writer.unexplained()
-    for note in shown.notes:
-        rows += ["", *wrap(f"note: {note}", style.width)]
     return "\n".join(rows)
 
 
@@ -115,9 +97,7 @@ _RANKS = {Rank.FIRST: "to look at first", Rank.CHECK: "to check", Rank.KNOW: "go
 
 
 class _Writer:
-    def __init__(self, shown: Shown, lines: Lines, style: Style, all_rows: bool) -> None:
-        self._shown = shown
-        self._lines = lines
+    def __init__(self, style: Style, all_rows: bool) -> None:
         self._style = style
         self._most = 10**9 if all_rows else SHOWN
 
@@ -136,32 +116,17 @@ class _Writer:
             yield (self._style.paint(lead, "dim") if number == 0 else " " * len(lead)) + line
 
     def _rows(self, group: Group) -> Iterator[str]:
-        """Rows with the same lines of source stand together."""
-        bundles: dict[tuple[object, ...], list[Judgement]] = {}
-        for judgement in group.judgements:
-            if judgement.named:
-                bundles.setdefault(self._key(judgement), []).append(judgement)
-        left = self._most
-        for judgements in bundles.values():
-            for judgement in judgements[: max(left, 0)]:
-                yield from self._row(judgement)
-            left -= len(judgements)
-            if left < 0:
-                yield f"    and {_number(min(-left, len(judgements)), 'more row')} of this kind"
-            if left > -len(judgements):
-                yield from self._source(judgements[0])
+        named = [judgement for judgement in group.judgements if judgement.named]
+        for judgement in named[: self._most]:
+            yield from self._row(judgement)
+        if len(named) > self._most:
+            yield f"    and {_number(len(named) - self._most, 'more row')} of this kind"
         rest = [j for j in group.judgements if not j.named]
         if rest:
             counted = ", ".join(f"{j.type} {j.times}" for j in rest)
             more = "more " if group.named else ""
             text = f"{more}by the statistics, whose rows are not in this text: {counted}"
             yield from (f"    {line}" for line in wrap(text, max(self._style.width - 4, 20)))
-
-    def _key(self, judgement: Judgement) -> tuple[object, ...]:
-        located = self._shown.located.get(judgement, Located())
-        spans = tuple((p.span, p.role) for p in located.places)
-        # Rows without any line have nothing in common but that.
-        return (spans, located.why, self._shown.findings.get(judgement, ()))
 
     def _row(self, judgement: Judgement) -> Iterator[str]:
         names = [one_line(name) for name in judgement.names]
@@ -177,49 +142,6 @@ class _Writer:
         for line in wrap(told, width):
             yield "      " + self._style.paint(line, "dim")
 
-    def _source(self, judgement: Judgement) -> Iterator[str]:
-        located = self._shown.located.get(judgement)
-        if located is None:
-            return
-        for place in located.places:
-            yield from self._place(place)
-        if located.why:
-            yield from (f"      {line}" for line in wrap(located.why, max(self._style.width - 6, 20)))
-        for finding in self._shown.findings.get(judgement, ()):
-            head = f"{finding.code} at {one_line(finding.span.path)}:{finding.span.line}"
-            text = f"{head}: `{finding.subject}`" if finding.subject else head
-            yield "      " + self._style.paint(text, "bold")
-
-    def _place(self, place: Place) -> Iterator[str]:
-        span = place.span
-        lines = self._lines(span.path)
-        where = f"{one_line(span.path)}:{span.line}"
-        owner = place.owner.rpartition(":")[2]
-        role = "" if place.role in (Role.CALL, Role.OP) else f", {place.role.value}"
-        yield f"      {self._style.paint(where, 'blue')} {owner}{role}"
-        if 0 < span.line <= len(lines):
-            source = one_line(lines[span.line - 1].strip().expandtabs(4))
-            yield "        " + _cut(source, max(self._style.width - 8, 20))
-
-    def unexplained(self) -> Iterator[str]:
-        """The last part: rows that no finding speaks of."""
-        left = self._shown.unexplained()
-        if not left:
-            return
-        style = self._style
-        yield ""
-        text = f"NOT EXPLAINED BY ANY FINDING: {_number(len(left), 'row')}"
-        yield style.paint(text, "dim")
-        by_topic: dict[Topic, list[Judgement]] = {}
-        for judgement in left:
-            by_topic.setdefault(judgement.topic, []).append(judgement)
-        for topic, rows in by_topic.items():
-            names = [" + ".join(j.names) for j in rows]
-            shown = ", ".join(names[: self._most])
-            more = f" and {len(names) - self._most} more" if len(names) > self._most else ""
-            for number, line in enumerate(wrap(f"{topic.value}: {shown}{more}", max(style.width - 4, 20))):
-                yield ("  " if number == 0 else "    ") + line
-
 
 def title(group: Group) -> str:
     """What a group is about, counted."""
@@ -232,10 +154,6 @@ def title(group: Group) -> str:
     if group.times > group.named:
         text += f" ({group.times} by the statistics)" if group.named else " (by the statistics)"
     return text
-
-
-def _cut(text: str, width: int) -> str:
-    return text if text_width(text) <= width else text[: max(width - 3, 1)] + "..."
 
 
 def _number(number: int, noun: str) -> str:

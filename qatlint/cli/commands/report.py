@@ -58,10 +58,10 @@ def command(
         show_unread(check)
         return CLEAN
     judgements = judge(check, Settings(march, expect or ""))
-    shown = Shown(read, check, judgements, {}, {}, False)
+    shown = Shown(read, check, judgements)
     if output_format == "json":
         base.out(model_check_json.render(shown))
     else:
         style = base.style_for(colour, sys.stdout)
-        base.out(model_check.render(shown, lambda path: (), style, all_rows=all_rows), colour=style.colour)
+        base.out(model_check.render(shown, style, all_rows=all_rows), colour=style.colour)
     return ROWS if any(j.rank is not Rank.KNOW for j in judgements) else CLEAN
