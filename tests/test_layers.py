@@ -89,7 +89,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "codemods",
         "horizon",
         "report",
-        "resolve",
         "runtime",
         "static",
         "workers",
