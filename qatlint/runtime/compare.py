@@ -7,6 +7,7 @@ says nothing, since other inputs may reach it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -14,6 +15,9 @@ from typing import NamedTuple
 from qatlint.runtime.edges import pattern
 from qatlint.trace import Kind, Times, Trace
 from qatlint.usage import usage
+
+_MADE = re.compile(r"[^.]\*|\*[^.]")
+"""A star in a name, where another is a list position."""
 
 
 class Disagreement(Enum):
@@ -49,13 +53,30 @@ def compare(source: Sequence[Trace], executed: Sequence[Trace]) -> list[Line]:
 
 
 def _lines(source: Trace, executed: Trace) -> Iterator[Line]:
-    left, right = _times(source), _times(executed)
+    left = _times(source)
+    right = _by_pattern(_times(executed), left)
     containers = {module.path for module in executed.modules if module.kind is Kind.CONTAINER}
     for path in dict.fromkeys((*right, *left)):
         said, ran = left.get(path), right.get(path)
         if said is None or said.most == 0:
             said = _by_container(path, containers, left) or said
         yield Line(executed.owner, path, said, ran, _disagreement(said, ran))
+
+
+def _by_pattern(executed: dict[str, Times], said: dict[str, Times]) -> dict[str, Times]:
+    """What ran, by the paths that source has: names that are made of a number
+    (`setattr(self, f"conv_{i}", ...)`) are one path there, `conv_*`, as list positions are."""
+    made = [path for path in said if path not in executed and _MADE.search(path)]
+    found: dict[str, Times] = {}
+    for path, times in executed.items():
+        place = path if path in said else next((name for name in made if _matches(path, name)), path)
+        found[place] = _widest(found.get(place, times), times)
+    return found
+
+
+def _matches(path: str, made: str) -> bool:
+    parts = (re.escape(part) for part in made.split("*"))
+    return re.fullmatch(r"[^.]+".join(parts), path) is not None
 
 
 def _by_container(path: str, containers: set[str], said: dict[str, Times]) -> Times | None:
@@ -85,10 +106,14 @@ def _times(trace: Trace) -> dict[str, Times]:
     for module in trace.modules:
         times = usage(trace, module).times
         for path in dict.fromkeys(pattern(name.path) for name in module.names) or (pattern(module.path),):
-            known = found.get(path, times)
-            most = None if None in (known.most, times.most) else max(known.most or 0, times.most or 0)
-            found[path] = Times(min(known.least, times.least), most)
+            found[path] = _widest(found.get(path, times), times)
     return found
+
+
+def _widest(one: Times, other: Times) -> Times:
+    """The bounds that hold both."""
+    most = None if None in (one.most, other.most) else max(one.most or 0, other.most or 0)
+    return Times(min(one.least, other.least), most)
 
 
 def _place(trace: Trace) -> tuple[str, str, int]:

@@ -165,6 +165,27 @@ def test_what_a_container_of_unknown_contents_runs_runs_as_often_as_it() -> None
     assert {line.path: line.source for line in lines}["layer.*"] == Times(1, 1)
 
 
+def test_names_that_are_made_of_a_number_are_one_path_on_both_sides() -> None:
+    """As after the fix of a module that a loop runs: `cls` and `cls_1`, `cls_2`."""
+    source = trace_of(
+        model(
+            "self.cls = nn.ReLU()\nself.other = nn.ReLU()\n"
+            'for i in range(1, n):\n    setattr(self, f"cls_{i}", nn.ReLU())',
+            'for i in range(n):\n    x = (self.cls if i == 0 else getattr(self, f"cls_{i}"))(x)\nreturn x',
+        )
+    )
+    modules = [module("", source.owner), *(module(name) for name in ("cls", "cls_1", "cls_2", "cls_2x.y"))]
+    ran = recording(modules, [(name, 0, 10) for name in ("cls", "cls_1", "cls_2", "cls_2x.y")])
+    lines = compare([source], traces([ran]))
+    assert [(line.path, line.executed) for line in lines] == [
+        ("cls", Times(1, 1)),
+        ("cls_*", Times(1, 1)),
+        ("cls_2x.y", Times(1, 1)),
+        ("other", None),
+    ]
+    assert [line.path for line in lines if line.disagreement] == ["cls_2x.y"]
+
+
 def test_a_class_whose_forward_source_does_not_have_is_not_compared() -> None:
     source = trace_of(model("self.act = nn.ReLU()", "return self.act(x)"))._replace(has_forward=False)
     ran = recording([module("", source.owner), module("act")], [("act", 0, 10)])
