@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable, Iterator
 
-from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of, is_name
+from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of, implies, is_name
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.iteration import product
 from qatlint.static.machine import NOWHERE, EnteredBlock, Place, Position, RawCall
@@ -14,6 +14,8 @@ from qatlint.static.naming import Named, Naming
 from qatlint.static.project import Project
 from qatlint.static.values import (
     At,
+    Choice,
+    Const,
     LoopFrame,
     Value,
 )
@@ -86,7 +88,7 @@ class Counting(Naming):
                 function=place.function,
                 times=times,
                 when=self._plain(one),
-                loops=tuple([_loop(loop, not spelt or self._countable(loop)) for loop in shown]),
+                loops=tuple([_loop(loop, not spelt or self._countable(loop, named)) for loop in shown]),
                 method=one.method,
                 via=tuple(
                     [p.file.source.span(p.node) for p in one.chain[:position] if p.node is not NOWHERE]
@@ -109,8 +111,8 @@ class Counting(Naming):
         written = self._written(place.file, callee.lineno)
         return "" if written is None or written.means(callee, named.paths[0]) else callee.id
 
-    def _countable(self, loop: LoopFrame) -> bool:
-        """Whether the constructor can write down how often the loop goes round."""
+    def _countable(self, loop: LoopFrame, named: Named) -> bool:
+        """Whether the constructor can write down how often the loop goes round, where it makes the module."""
         node: ast.AST = loop.node
         if not loop.known or not hasattr(node, "lineno"):
             return True
@@ -119,7 +121,27 @@ class Counting(Naming):
         if not isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
             return True
         written = self._written(loop.file, node.iter.lineno)
-        return written is None or written.countable(node.iter)
+        if written is None:
+            return True
+        if not written.countable(node.iter):
+            return False
+        # Forward may return before the loop where there is nothing to go over; the constructor would not.
+        made = self.root.attrs.get(named.paths[0].partition(".")[0]) if named.paths else None
+        exists = TRUE if made is None else made.when
+        return all(self._is_there(attribute, exists) for attribute in written.attributes(node.iter))
+
+    def _is_there(self, attribute: str, exists: Condition) -> bool:
+        """Whether an attribute of the owner is made wherever `exists` holds, and is never None.
+
+        One that the constructor does not make is taken to be there: a property, or something of a base.
+        """
+        item = self.root.attrs.get(attribute)
+        if item is None:
+            return True
+        options = item.value.options if isinstance(item.value, Choice) else ((TRUE, item.value),)
+        if any(isinstance(value, Const) and value.value is None for _, value in options):
+            return False
+        return implies(exists, item.when)
 
     def _written(self, file: ModuleFile, line: int) -> Written | None:
         method = site_of(file, line).method

@@ -116,6 +116,17 @@ class Written:
             return self._is_available(iterable, depth)
         return False
 
+    def attributes(self, expression: ast.AST, depth: int = 0) -> Iterator[str]:
+        """The attributes of the object that an expression of this method reads, also by way of local names."""
+        for node in nodes(expression):
+            if isinstance(node, ast.Attribute):
+                if isinstance(node.value, ast.Name) and node.value.id == self._receiver:
+                    yield node.attr
+            elif isinstance(node, ast.Name) and depth < _DEPTH:
+                assigned = self._assigned_once(node.id)
+                if assigned is not None:
+                    yield from self.attributes(assigned, depth + 1)
+
     def _is_available(self, expression: ast.AST, depth: int) -> bool:
         """Whether the constructor can evaluate an expression of this method: nothing local is in it."""
         for node in _outside_in(expression, self._receiver):

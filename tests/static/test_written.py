@@ -105,6 +105,27 @@ def test_a_loop_that_cannot_be_counted_is_said() -> None:
     assert "is not known when the model is built" in reason or "cannot be told where `act`" in reason
 
 
+@pytest.mark.parametrize(
+    ("made", "safe"),
+    [
+        ("self.layers = make(n)", True),
+        ("self.layers = make(n) if n > 1 else None", False),
+        ("self.layers = None\nif n > 1:\n    self.layers = make(n)", False),
+        ("if n > 1:\n    self.layers = make(n)", False),
+    ],
+)
+def test_a_loop_over_what_some_configurations_lack_is_not_counted(made: str, safe: bool) -> None:
+    """Forward may return before the loop; in the constructor there would be nothing to count."""
+    text = model(
+        f"self.n = n\n{made}\nself.act = nn.ReLU()",
+        "if self.n <= 1:\n    return x\nfor layer in self.layers:\n    x = self.act(layer(x))\nreturn x",
+        before="def make(n):\n    return nn.ModuleList(nn.Conv2d(1, 1, 1) for _ in range(n))",
+        parameters="n",
+    )
+    reason = offered(text)["act"]
+    assert reason == "" if safe else "cannot be told where `act` is made" in reason
+
+
 def test_a_loop_over_entries_chosen_by_a_counter_is_said() -> None:
     text = model(
         "self.act = nn.ReLU()\n"
