@@ -117,7 +117,7 @@ class Written:
         return False
 
     def attributes(self, expression: ast.AST, depth: int = 0) -> Iterator[str]:
-        """The attributes of the object that an expression of this method reads, also by way of local names."""
+        """The attributes of the object that an expression of this method reads, also through local names."""
         for node in nodes(expression):
             if isinstance(node, ast.Attribute):
                 if isinstance(node.value, ast.Name) and node.value.id == self._receiver:
