@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from qatlint.horizon.report import read
@@ -55,8 +55,8 @@ class Report(NamedTuple):
     copies: Mapping[str, str]
     """New keys of the state dict -> the old key whose tensor they share."""
     notes: tuple[str, ...]
-    """What could not be compared, and what of the newer version could not be recorded: points three to five
-    know nothing of that."""
+    """Which new texts nothing ran of, what could not be compared, and what of the newer version could not be
+    recorded: points three to five know nothing of that."""
 
     @property
     def holds(self) -> bool:
@@ -97,7 +97,8 @@ def verify(question: Question, limits: Limits, lint: Lint) -> Report:
         for before, after, where in recordings
     ]
     unrecorded = (note for _, after, _ in recordings for note in after.notes)
-    notes = (*runs.notes, *first["notes"], *second["notes"], *unrecorded)
+    untouched = _untouched(question, [after for _, after, _ in recordings])
+    notes = (*untouched, *runs.notes, *first["notes"], *second["notes"], *unrecorded)
     return Report(
         second["backend"],
         second["torch"],
@@ -106,6 +107,20 @@ def verify(question: Question, limits: Limits, lint: Lint) -> Report:
         second["loading"]["copies"],
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _untouched(question: Question, recordings: Sequence[Recording]) -> Iterator[str]:
+    """A note of the new texts that the model has no class from and ran no line of: they are not proved."""
+    met: set[str] = set()
+    for recording in recordings:
+        for facts in recording.modules:
+            met.update((facts.source, *facts.mro_sources))
+        met.update(op.place.path for op in recording.ops if op.place is not None)
+    real = {os.path.realpath(path) for path in met if path}
+    left = [path for path in question.after if os.path.realpath(path) not in real]
+    if left:
+        names = ", ".join(os.path.relpath(path, question.subject.folders[0]) for path in sorted(left))
+        yield f"the model ran nothing of {names}: what changes there is not proved"
 
 
 def _recordings(

@@ -143,9 +143,13 @@ def test_wrong_usage_is_said(
     assert says in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_fix_that_is_proved_is_written(project: Path) -> None:
-    assert main(["m.py", "--fix", "--verify", "m.py:Net", "--inputs", "m:inputs"]) == 0
-    assert (project / "m.py").read_text() == SPLIT
+def test_a_fix_that_is_proved_is_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of a file of which the model runs nothing is not proved, which is said."""
+    (project / "other.py").write_text(MODEL)
+    assert main(["m.py", "other.py", "--fix", "--verify", "m.py:Net", "--inputs", "m:inputs"]) == 0
+    assert (project / "m.py").read_text() == (project / "other.py").read_text() == SPLIT
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the model ran nothing of other.py: what changes there is not proved" in said
 
 
 def test_a_fix_that_changes_results_is_not_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
