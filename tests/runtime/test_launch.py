@@ -494,3 +494,16 @@ def test_a_file_named_like_a_module_that_we_need_is_not_taken_for_it(tmp_path: P
     for name in ("json", "types", "queue"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong one')\n")
     assert len(run(tmp_path, "m:Net")["recordings"]) == 1
+
+
+@pytest.mark.parametrize("then", ["pass", "raise ValueError"])
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_fork_that_comes_out_of_the_users_code_ends_there(then: str) -> None:
+    """Both would write the files that the versions of a proof are compared by."""
+    code = (
+        "import os\nfrom qatlint.runtime.child.trouble import stage\n"
+        f"with stage('running'):\n    one = os.fork()\n    if not one:\n        {then}\n"
+        "print('here', os.waitpid(one, 0)[1] if one else 'too', flush=True)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("here 0\n", "")

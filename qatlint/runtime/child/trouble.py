@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,13 +40,20 @@ class Stage(Exception):
 
 @contextmanager
 def stage(doing: str, hint: str = "") -> Iterator[None]:
-    """Say of an error of the user's code what was going on. Leaving counts as an error here."""
+    """Say of an error of the user's code what was going on. Leaving counts as an error here.
+
+    A fork that the code made and that comes out of it ends: it would do our work, and write our files, again.
+    """
+    process = os.getpid()
     try:
         yield
     except (Trouble, Stage):
         raise
     except BaseException as error:
         raise Stage(doing, hint) from error
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
