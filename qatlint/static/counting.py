@@ -125,6 +125,7 @@ class Counting(Naming):
             return True
         if not written.countable(node.iter):
             return False
+        assert self.root is not None
         # Forward may return before the loop where there is nothing to go over; the constructor would not.
         made = self.root.attrs.get(named.paths[0].partition(".")[0]) if named.paths else None
         exists = TRUE if made is None else made.when
@@ -135,6 +136,7 @@ class Counting(Naming):
 
         One that the constructor does not make is taken to be there: a property, or something of a base.
         """
+        assert self.root is not None
         item = self.root.attrs.get(attribute)
         if item is None:
             return True
