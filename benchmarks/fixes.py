@@ -1,4 +1,4 @@
-"""Apply all fixes of shared modules to a copy of torchvision and run its classification models before and after.
+"""Split shared modules in a copy of torchvision, and run its classification models before and after.
 
     python benchmarks/fixes.py --python /venv/with/torchvision/bin/python
     python benchmarks/fixes.py --python ... --all
