@@ -11,7 +11,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from qatlint.horizon.ops import Boundary
+from qatlint.horizon.ops import Boundary, Gemm
 from qatlint.runtime.changes import Changes, changes, pairs
 from qatlint.runtime.flow import BEHIND_STUB, Flow, State
 from qatlint.runtime.recording import TensorFacts
@@ -150,6 +150,34 @@ def _cast(flow: Flow, number: int) -> Iterator[Origin]:
         yield Origin(number, Kind.CAST if measured else Kind.CONSTANT)
 
 
+def outside(flow: Flow) -> tuple[int, ...]:
+    """The GEMM operations that compute in float: no tensor that they are given is quantised."""
+    return tuple(
+        op.number
+        for op, meaning in zip(flow.ops, flow.meanings, strict=True)
+        if meaning is not None
+        and meaning.gemm is not Gemm.NO
+        and State.FLOAT in flow.given(op.number)
+        and BEHIND_STUB.isdisjoint(flow.given(op.number))
+    )
+
+
+def compare_outside(before: Flow, after: Flow) -> Changes[tuple[Flow, int]]:
+    """The GEMM operations outside of the region of two versions side by side. Other operations may well be
+    moved out; these are what the chip is for."""
+    return changes(
+        pairs([(before, n) for n in outside(before)], [(after, n) for n in outside(after)], _op_key),
+        lambda pair: 1,
+    )
+
+
+def _op_key(pair: tuple[Flow, int]) -> Hashable:
+    flow, number = pair
+    op = flow.ops[number]
+    owner = flow.recording.executions[op.execution].class_name.rpartition(":")[2]
+    return owner, op.target, op.method, op.output_facts
+
+
 def redundant_stubs(flow: Flow) -> tuple[int, ...]:
     """QuantStubs that are given what is quantised already."""
     return tuple(
@@ -174,7 +202,5 @@ def compare(
 def _key(pair: tuple[Flow, FloatInput]) -> Hashable:
     """What was asked to compute, by whom, and from what: numbers and names of modules may change."""
     flow, found = pair
-    op = flow.ops[found.op]
-    owner = flow.recording.executions[op.execution].class_name.rpartition(":")[2]
     sources = tuple((flow.ops[o.op].kind, flow.ops[o.op].target) for o in found.origins)
-    return owner, op.target, op.method, op.output_facts, found.position, sources
+    return _op_key((flow, found.op)), found.position, sources

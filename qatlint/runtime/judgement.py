@@ -258,9 +258,15 @@ class Judge:
             new_one = any(feed == other for _, other in worse_out)
             label, feeder = self._after.labels[feed.dequant], self._after.labels[feed.feeder]
             details.append(f"{'new: ' if new_one else ''}{label} is fed by {feeder}: {feed.precision.value}")
-        if worse_in or worse_out:
-            summary += f"; {len(worse_in) + len(worse_out)} worse than before"
-        return Point("dtypes", title, not worse_in and not worse_out, summary, tuple(details))
+        outside = [p.after for p in dtypes.compare_outside(self._before, self._after).worse if p.after]
+        for _, number in outside:
+            details.append(
+                f"new: {self._after.labels[number]} computes in float, outside of the quantised region"
+            )
+        worse = len(worse_in) + len(worse_out) + len(outside)
+        if worse:
+            summary += f"; {worse} worse than before"
+        return Point("dtypes", title, not worse, summary, tuple(details))
 
     def _origin(self, origin: dtypes.Origin) -> str:
         op = self._after.ops[origin.op]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from qatlint.runtime.dtypes import Kind, compare, float_inputs, redundant_stubs, rows, statistics
+from qatlint.runtime.dtypes import (
+    Kind,
+    compare,
+    compare_outside,
+    float_inputs,
+    outside,
+    redundant_stubs,
+    rows,
+    statistics,
+)
 from tests.runtime.forward import BOOLEAN, Forward
 
 
@@ -122,3 +131,24 @@ def test_versions_side_by_side() -> None:
     assert better.before[1].is_input
     changed = compare(good, float_inputs(good), worse, float_inputs(worse))
     assert (len(changed.better), len(changed.worse), len(changed.left)) == (0, 1, 1)
+
+
+def test_a_convolution_that_leaves_the_region_is_worse() -> None:
+    """Other operations may be moved behind the DeQuantStub, and what was outside before is no news."""
+    inside, left, moved = Forward(), Forward(), Forward()
+    for f in (inside, left, moved):
+        f.module("Conv2d", "float_part", f.input("y"))
+        q = f.quant(f.input("x"))
+        if f is left:
+            f.function("sigmoid", f.module("Conv2d", "conv", f.dequant(q)))
+        elif f is moved:
+            f.function("sigmoid", f.dequant(f.module("Conv2d", "conv", q)))
+        else:
+            f.dequant(f.function("sigmoid", f.module("Conv2d", "conv", q)))
+    assert [inside.flow.labels[n] for n in outside(inside.flow)] == ["float_part"]
+    (worse,) = compare_outside(inside.flow, left.flow).worse
+    assert worse.after is not None
+    flow, number = worse.after
+    assert flow.labels[number] == "conv"
+    assert compare_outside(inside.flow, moved.flow).worse == ()
+    assert len(compare_outside(inside.flow, moved.flow).left) == 1
