@@ -102,21 +102,16 @@ def traces(path: str, class_name: str, loader: Loader, source_roots: Sequence[st
 
     Raises `Unreadable` or OSError for the file itself.
     """
-    project = open_project([path], loader, source_roots)
+    return traces_in(open_project([path], loader, source_roots), path, class_name)
+
+
+def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
+    """The same for a file of a project that is open. Raises like `traces`."""
     return [
         trace_class(project, cls, for_people=True)
         for cls in project.file(path).classes
         if class_name in ("", cls.qualname) and project.is_module(cls)
     ]
-
-
-def traces_in(project: Project, path: str) -> list[Trace]:
-    """The traces of the module classes of a file; none when it cannot be read or parsed."""
-    try:
-        file = project.file(path)
-    except (Unreadable, OSError):
-        return []
-    return [trace_class(project, cls, for_people=True) for cls in file.classes if project.is_module(cls)]
 
 
 def module_classes(path: str, loader: Loader) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import AnyStr, NamedTuple
 
 from qatlint.finding import Finding
 from qatlint.trace import Span
@@ -24,8 +24,7 @@ class Good(NamedTuple):
 def moved(good: Good, text: bytes) -> list[Finding]:
     """The findings outside the lines in which `text` differs, at the places they have now, without fixes."""
     old, new = _LINE_END.split(good.text), _LINE_END.split(text)
-    above = _same(old, new)
-    below = _same(old[above:][::-1], new[above:][::-1])
+    above, below = unchanged_ends(old, new)
     shift = len(new) - len(old)
 
     def now(span: Span) -> Span | None:
@@ -45,6 +44,11 @@ def moved(good: Good, text: bytes) -> list[Finding]:
     return result
 
 
-def _same(a: Sequence[bytes], b: Sequence[bytes]) -> int:
-    """How many lines are the same at the beginning."""
+def unchanged_ends(old: Sequence[AnyStr], new: Sequence[AnyStr]) -> tuple[int, int]:
+    """How many lines two texts share at the beginning and, behind these, at the end."""
+    above = _same(old, new)
+    return above, _same(old[above:][::-1], new[above:][::-1])
+
+
+def _same(a: Sequence[AnyStr], b: Sequence[AnyStr]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

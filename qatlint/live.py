@@ -13,6 +13,7 @@ from qatlint.examined import Examined, Topic, importing, merge
 from qatlint.finding import Finding
 from qatlint.linting import Group, Linter
 from qatlint.loader import Loader
+from qatlint.static.source import Unreadable
 from qatlint.static.survey import topics_of
 from qatlint.trace import Trace
 
@@ -147,10 +148,14 @@ class _Part:
         return any(judged.finding.code == "QAT000" for judged in self._examined.judged.get(path, ()))
 
     def traces(self, path: str) -> list[Trace]:
-        """The traces of the classes of a file."""
+        """The traces of the classes of a file; none while it cannot be parsed."""
         known = self._traces.get(path)
         if known is None:
-            known = self._traces[path] = engine.traces_in(self._project, path)
+            try:
+                known = engine.traces_in(self._project, path)
+            except (Unreadable, OSError):
+                known = []
+            self._traces[path] = known
         return known
 
     def _topics_now(self, path: str) -> set[Topic]:

@@ -19,6 +19,13 @@ def times_words(times: Times, calls: Sequence[Call] = ()) -> str:
     return f"up to {times.most} times"
 
 
+def times_sign(times: Times) -> str:
+    """`×2`, `×1..3`, `×2..` (no upper bound), `×n` (no bound at all)."""
+    if times.most is None:
+        return f"×{times.least}.." if times.least else "×n"
+    return f"×{times.most}" if times.least == times.most else f"×{times.least}..{times.most}"
+
+
 def _turn_words(calls: Sequence[Call]) -> str:
     """A turn of the innermost loop whose number of turns is not bounded."""
     for call in calls:

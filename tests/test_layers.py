@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | JUDGING
     | REGISTRY
     | IO
-    | {"", "codemods", "explaining", "live", "parallel", "static", "suppressing"},
+    | {"", "codemods", "explaining", "lastgood", "live", "parallel", "static", "suppressing"},
     "relinting": VALUES | {"engine", "linting", "parallel", "static"},
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
     "runtime.child": VALUES | {"horizon", "runtime"},

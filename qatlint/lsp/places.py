@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from lsprotocol import types
 
+from qatlint.lastgood import unchanged_ends
 from qatlint.trace import Span
 
 _END = re.compile(r"\r\n|\r|\n")
@@ -70,8 +71,7 @@ def edits(old: str, new: str, encoding: Encoding) -> list[types.TextEdit]:
 
     before, after = _LINE.findall(old), _LINE.findall(new)
     # What is the same at both ends is most of it, and need not be matched.
-    above = _same(before, after)
-    below = _same(before[above:][::-1], after[above:][::-1])
+    above, below = unchanged_ends(before, after)
     a, b = before[above : len(before) - below], after[above : len(after) - below]
     lines = lines_of(old)
     places = Places(lines, encoding)
@@ -87,7 +87,3 @@ def edits(old: str, new: str, encoding: Encoding) -> list[types.TextEdit]:
             place = types.Range(line_start(above + start), line_start(above + end))
             result.append(types.TextEdit(place, "".join(b[first:last])))
     return result
-
-
-def _same(a: Sequence[str], b: Sequence[str]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -13,7 +13,7 @@ from qatlint.lsp.places import Places
 from qatlint.registry import UnknownRule
 from qatlint.trace import Call, Module, On, Span, Times, Trace
 from qatlint.usage import usage
-from qatlint.words import class_words
+from qatlint.words import class_words, times_sign
 
 _CODE = re.compile(r"QAT\d{3}")
 _IGNORE = re.compile(r"#\s*qatlint:")
@@ -79,7 +79,7 @@ def hints(traces: Sequence[Trace], path: str, first: int, last: int, places: Pla
                     span,
                     types.InlayHint(
                         places.position(span.end_line, span.end_column),
-                        _times(used.times),
+                        times_sign(used.times),
                         tooltip=f"`{module.path}`: {_executed(trace, used.times, used.on)}",
                         padding_left=False,
                         padding_right=True,
@@ -123,7 +123,7 @@ def _about(trace: Trace, module: Module) -> str:
 
 def _executed(trace: Trace, times: Times, on: On) -> str:
     owner = trace.owner.rpartition(":")[2]
-    return f"{_times(times)} in one forward of `{owner}`{_WHEN[on]}"
+    return f"{times_sign(times)} in one forward of `{owner}`{_WHEN[on]}"
 
 
 def _place(call: Call) -> str:
@@ -131,12 +131,6 @@ def _place(call: Call) -> str:
     over = f", in a loop over `{loop.over}`" if loop is not None and loop.over else ""
     block = f", in block `{call.scope.name}`" if call.scope is not None else ""
     return f"{posixpath.basename(call.span.path)}:{call.span.line} in `{call.function}`{over}{block}"
-
-
-def _times(times: Times) -> str:
-    if times.most is None:
-        return f"×{times.least}+" if times.least else "×n"
-    return f"×{times.most}" if times.least == times.most else f"×{times.least}-{times.most}"
 
 
 def _holds(span: Span, line: int, column: int) -> bool:

@@ -11,9 +11,9 @@ from rich.tree import Tree
 
 from qatlint.condition import TRUE, Atom, Condition
 from qatlint.report.style import Style
-from qatlint.trace import Call, Module, On, Times, Trace
+from qatlint.trace import Call, Module, On, Trace
 from qatlint.usage import usage
-from qatlint.words import class_words
+from qatlint.words import class_words, times_sign
 
 _SHARED = {On.ALWAYS: " shared", On.SOME_PATH: " shared on some path", On.TRAINING: " shared in training"}
 _PLACES = 12
@@ -75,7 +75,7 @@ def _add_module(tree: Tree, trace: Trace, module: Module) -> None:
     used = usage(trace, module)
     line = Text(module.path, style="bold")
     line.append(f"  {class_words(module)}", style="not bold cyan")
-    line.append(f"  {_times(used.times)}", style="not bold red" if used.shared else "not bold green")
+    line.append(f"  {times_sign(used.times)}", style="not bold red" if used.shared else "not bold green")
     if used.shared:
         line.append(
             " shared" if used.by_turns else _SHARED[used.on],
@@ -102,7 +102,7 @@ def _call(call: Call, atoms: Mapping[int, Atom]) -> Text:
     for loop in call.loops:
         over = f" over {loop.over}" if loop.over else ""
         given = f" ({loop.given})" if loop.given else ""
-        line.append(f"  loop{over} {_times(loop.times)}{given}", style="magenta")
+        line.append(f"  loop{over} {times_sign(loop.times)}{given}", style="magenta")
     if call.scope is not None:
         line.append(f"  in block {call.scope.name}".rstrip(), style="blue")
     if call.when != TRUE:
@@ -112,12 +112,6 @@ def _call(call: Call, atoms: Mapping[int, Atom]) -> Text:
     if call.other_element:
         line.append("  another element", style="dim")
     return line
-
-
-def _times(times: Times) -> str:
-    if times.most is None:
-        return f"×{times.least}.." if times.least else "×n"
-    return f"×{times.most}" if times.least == times.most else f"×{times.least}..{times.most}"
 
 
 def _words(condition: Condition, atoms: Mapping[int, Atom]) -> str:

@@ -6,7 +6,6 @@ quantised tensor has is decided by the qconfig and not known here, so it is writ
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -81,14 +80,6 @@ def _cell(state: State, facts: TensorFacts) -> str:
     if state in (State.QUANTIZED, State.UNKNOWN):
         return str(state.value)
     return f"torch.{facts.dtype}"
-
-
-def statistics(found: Sequence[Row]) -> dict[str, Counter[str]]:
-    """Class -> how many of its executions were given each dtype, each dtype once per execution [V]."""
-    table: dict[str, Counter[str]] = {}
-    for row in found:
-        table.setdefault(row.class_name, Counter()).update(set(row.inputs))
-    return table
 
 
 def float_inputs(flow: Flow) -> tuple[FloatInput, ...]:
@@ -176,17 +167,6 @@ def _op_key(pair: tuple[Flow, int]) -> Hashable:
     op = flow.ops[number]
     owner = flow.recording.executions[op.execution].class_name.rpartition(":")[2]
     return owner, op.target, op.method, op.output_facts
-
-
-def redundant_stubs(flow: Flow) -> tuple[int, ...]:
-    """QuantStubs that are given what is quantised already."""
-    return tuple(
-        number
-        for number, meaning in enumerate(flow.meanings)
-        if meaning is not None
-        and meaning.boundary is Boundary.QUANT
-        and State.QUANTIZED in flow.given(number)
-    )
 
 
 def compare(

@@ -8,9 +8,7 @@ from qatlint.runtime.dtypes import (
     compare_outside,
     float_inputs,
     outside,
-    redundant_stubs,
     rows,
-    statistics,
 )
 from tests.runtime.forward import BOOLEAN, Forward
 
@@ -91,25 +89,6 @@ def test_the_table_of_layers() -> None:
         ("own", ("quantized",), ("unknown",)),
         ("dequant", ("unknown",), ("torch.float32",)),
     ]
-    counted = statistics(table)
-    assert counted["torch.ao.quantization.stubs.QuantStub"] == {"torch.float32": 1}
-    assert list(counted.values())[1] == {"quantized": 1, "torch.float32": 1}
-
-
-def test_statistics_count_a_dtype_once_per_execution() -> None:
-    f = Forward()
-    x = f.quant(f.input())
-    for _ in range(3):
-        f.method("add", "ff", x, x)
-    assert list(statistics(rows(f.flow)).values())[-1] == {"quantized": 3}
-
-
-def test_a_stub_of_a_stub_is_redundant() -> None:
-    f = Forward()
-    q = f.quant(f.input())
-    again = f.quant(f.module("Conv2d", "conv", q), "again")
-    f.quant(f.dequant(again), "anew")
-    assert redundant_stubs(f.flow) == (again,)
 
 
 def test_versions_side_by_side() -> None:
