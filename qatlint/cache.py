@@ -13,15 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from qatlint import parallel, stored
+from qatlint.aim import Aim
 from qatlint.cachefile import CacheFile, Entry, Facts, Kept, digest_of
-from qatlint.examined import Examined, importing
+from qatlint.examined import BY_IMPORTS, PLUGIN, Examined, importing
 from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.layout import Layout
 
-_BASE = "base:"
-"""How a topic begins that asks for subclasses: their imports matter, too."""
+_BY_IMPORTS = tuple(f"{kind}:" for kind in sorted(BY_IMPORTS))
+"""How topics begin for which imports matter, too."""
 _CLOCK_STEP = 2.0
 """Seconds by which the time of a file may be off."""
 
@@ -30,26 +31,26 @@ def check(
     paths: Sequence[str],
     loader: Loader,
     rules: Sequence[Rule],
-    source_roots: Sequence[str],
+    aim: Aim,
     file: CacheFile,
 ) -> list[Finding]:
     """What `parallel.check` finds in `paths`. Takes what it can from `file`, and brings that up to date."""
     began = time.time()
     kept = file.load()
     try:
-        now = _Now(paths, Layout(loader, source_roots), loader, kept)
+        now = _Now(paths, Layout(loader, aim.source_roots), loader, kept)
         valid = [path for path in paths if now.is_valid(path)]
         known = {path: [stored.from_lists(one) for one in kept.entries[path].judged] for path in valid}
     except (stored.Garbled, LookupError, TypeError, ValueError, AttributeError):
         # The sum was right: it was written so.
         file.damaged = True
         kept = Kept({}, {})
-        now = _Now(paths, Layout(loader, source_roots), loader, kept)
+        now = _Now(paths, Layout(loader, aim.source_roots), loader, kept)
         known = {}
     pending = [path for path in paths if path not in known]
     examined = Examined(dict(known), {}, {})
     if pending:
-        examined.add(parallel.examine(pending, paths, loader, rules, source_roots))
+        examined.add(parallel.examine(pending, paths, loader, rules, aim))
     if pending or now.changed:
         file.save(now.updated(examined, pending, began))
     return examined.findings(paths)
@@ -83,7 +84,7 @@ class _Now:
             for path in self._affected
             if path in kept.files
             for topic in kept.files[path].topics or ()
-            if topic.startswith(_BASE)
+            if topic.startswith(_BY_IMPORTS)
         }
         self._holders: dict[str, list[str]] = {}
         """By topic: the linted files that have something to say about it."""
@@ -101,7 +102,7 @@ class _Now:
             and all(
                 self._affected.isdisjoint(self._holders.get(topic, ()))
                 for topic in entry.asked
-                if topic.startswith(_BASE)
+                if topic.startswith(_BY_IMPORTS)
             )
         )
 
@@ -202,7 +203,11 @@ class _Now:
         """Digest of what the linted files have to say about a topic."""
         known = self._answers.get(topic)
         if known is None:
-            said = [f"{path} {self._digest(path)}" for path in self._holders.get(topic, ())]
+            holders = self._holders.get(topic, ())
+            if topic == _text(PLUGIN):
+                said = ["yes"] if holders else []
+            else:
+                said = [f"{path} {self._digest(path)}" for path in holders]
             known = self._answers[topic] = digest_of(" ".join(said).encode("utf-8", "surrogateescape"))[:16]
         return known
 

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import qatlint
+from qatlint.aim import Aim
 
 _KINDS_KEPT = 16
 """Older files are removed: each new version of the tool begins one of its own."""
@@ -62,8 +63,8 @@ class Kept(NamedTuple):
 class CacheFile:
     """One kind of run, in the folder `folder`, which is made when something is saved."""
 
-    def __init__(self, folder: str, codes: Sequence[str], source_roots: Sequence[str]) -> None:
-        kind = (_tool(), sys.version_info, tuple(sorted(codes)), tuple(source_roots), os.getcwd())
+    def __init__(self, folder: str, codes: Sequence[str], aim: Aim) -> None:
+        kind = (_tool(), sys.version_info, tuple(sorted(codes)), aim, os.getcwd())
         self.folder = folder
         self._path = os.path.join(folder, blake2b(repr(kind).encode(), digest_size=12).hexdigest() + ".json")
         self.damaged = False

@@ -14,11 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qatlint import catalogue
+from qatlint.aim import MARCHES
 from qatlint.finding import Severity
 from qatlint.registry import UnknownRule
 
 if TYPE_CHECKING:
     import pathspec
+
+_CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+"""`package.module:Class`."""
 
 FILE_NAMES = ("qatlint.toml", "pyproject.toml")
 
@@ -57,6 +61,10 @@ class Settings(NamedTuple):
     """Further folders in which absolute imports are looked for."""
     cache_dir: str = ""
     """The folder of the cache, "" for the usual one."""
+    entry_points: tuple[str, ...] = ()
+    """The models of the project, as `pkg.mod:Class`."""
+    march: str = ""
+    """The chip that they go to, one of `MARCHES`; "" when it is not said."""
 
     def ignored_in(self, path: str) -> frozenset[str]:
         """Codes that `per-file-ignores` switches off in the file `path`."""
@@ -91,6 +99,8 @@ class _Table(NamedTuple):
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
     src: tuple[str, ...] = ()
     cache_dir: str = ""
+    entry_points: tuple[str, ...] = ()
+    march: str = ""
 
 
 class Finder:
@@ -175,6 +185,8 @@ def _combine(table: _Table, root: str, overrides: Overrides) -> Settings:
         per_file_ignores=table.per_file_ignores,
         src=tuple(os.path.join(root, folder) for folder in table.src),
         cache_dir=os.path.join(root, table.cache_dir) if table.cache_dir else "",
+        entry_points=table.entry_points,
+        march=table.march,
     )
 
 
@@ -259,6 +271,8 @@ class _Reader:
             "per-file-ignores": ("per_file_ignores", self._per_file),
             "src": ("src", self._strings),
             "cache-dir": ("cache_dir", self._string),
+            "entry-points": ("entry_points", self._classes),
+            "march": ("march", self._march),
         }
         table = _Table(origin=self._shown)
         for key, value in self._values.items():
@@ -324,6 +338,20 @@ class _Reader:
                 raise self._error(key, f"`{key}`: {error}") from None
         return codes
 
+    def _classes(self, key: str, value: Any) -> tuple[str, ...]:
+        points = self._strings(key, value)
+        for point in points:
+            if not _CLASS.fullmatch(point):
+                hint = f"; did you mean `{_as_class(point)}`?" if _CLASS.fullmatch(_as_class(point)) else ""
+                raise self._error(key, f"`{key}`: `{point}` must have the form `package.module:Class`{hint}")
+        return points
+
+    def _march(self, key: str, value: Any) -> str:
+        march = self._string(key, value)
+        if march not in MARCHES:
+            raise self._error(key, f"`{key}` must be one of {', '.join(MARCHES)}, not `{march}`")
+        return march
+
     def _severity(self, key: str, value: Any) -> Severity:
         labels = {severity.label: severity for severity in Severity}
         if not isinstance(value, str):
@@ -350,6 +378,14 @@ def _kind(value: Any) -> str:
         return "true or false"
     names = {str: "a string", int: "a number", float: "a number", dict: "a table"}
     return names.get(type(value), "a date or time")
+
+
+def _as_class(written: str) -> str:
+    """`package.module:Class` for the path of a file with a class, or for a dotted name."""
+    before, colon, name = written.rpartition(":")
+    if not colon:
+        before, _, name = written.rpartition(".")
+    return f"{before.removesuffix('.py').replace('/', '.')}:{name}"
 
 
 def _did_you_mean(key: str, known: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Examined, Judged
 from qatlint.finding import Finding, Severity
 from qatlint.loader import Loader
@@ -16,22 +17,19 @@ from qatlint.static.tracing import trace_class
 from qatlint.trace import Span, Trace
 
 
-def check(
-    paths: Sequence[str], loader: Loader, rules: Sequence[Rule], source_roots: Sequence[str] = ()
-) -> list[Finding]:
+def check(paths: Sequence[str], loader: Loader, rules: Sequence[Rule], aim: Aim = NOTHING) -> list[Finding]:
     """Findings of `rules` in the files `paths`, sorted by place; suppressions are not applied.
 
     Other files of the project (base classes, helpers) are read through `loader` as needed, but
     findings are reported only for `paths`. A file that cannot be read, decoded or parsed gives one
-    finding `QAT000` and the rest goes on. `source_roots` are folders in which absolute imports are
-    looked for, besides the folders above the files.
+    finding `QAT000` and the rest goes on. `aim` is what the settings say of the project.
     """
-    return examine(paths, open_project(paths, loader, source_roots), rules).findings(paths)
+    return examine(paths, open_project(paths, loader, aim), rules).findings(paths)
 
 
-def open_project(linted: Sequence[str], loader: Loader, source_roots: Sequence[str]) -> Project:
+def open_project(linted: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> Project:
     """The project around the files that are linted."""
-    project = Project(loader, source_roots)
+    project = Project(loader, aim)
     project.linted = tuple(linted)
     return project
 
@@ -97,12 +95,12 @@ def collected_by_hand() -> Iterator[None]:
         gc.enable()
 
 
-def traces(path: str, class_name: str, loader: Loader, source_roots: Sequence[str] = ()) -> list[Trace]:
+def traces(path: str, class_name: str, loader: Loader, aim: Aim = NOTHING) -> list[Trace]:
     """The traces of the module classes of a file, or of the one with this qualified name.
 
     Raises `Unreadable` or OSError for the file itself.
     """
-    return traces_in(open_project([path], loader, source_roots), path, class_name)
+    return traces_in(open_project([path], loader, aim), path, class_name)
 
 
 def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
@@ -116,7 +114,7 @@ def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
 
 def module_classes(path: str, loader: Loader) -> list[str]:
     """Qualified names of the module classes of a file. Raises like `traces`."""
-    project = open_project([path], loader, ())
+    project = open_project([path], loader)
     return [cls.qualname for cls in project.file(path).classes if project.is_module(cls)]
 
 

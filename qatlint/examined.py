@@ -10,7 +10,11 @@ from qatlint.trace import Span
 
 Topic = tuple[str, str]
 """What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute),
-("identity", attribute) or ("listing", "")."""
+("identity", attribute), ("listing", ""), ("plugin", "") or ("prepare", "")."""
+PLUGIN: Topic = ("plugin", "")
+"""Whether any linted file imports the plugin: which one, and what else it says, does not matter."""
+BY_IMPORTS = frozenset(("base", "prepare"))
+"""Kinds of topics that ask for more than texts: what the imports of those that answer mean matters, too."""
 
 
 class Judged(NamedTuple):
@@ -59,6 +63,11 @@ class Examined(NamedTuple):
         """
         reached = importing(changed, self.lookups)
         return {path for path in self.judged if path in reached or not topics.isdisjoint(self.asked[path])}
+
+
+def topics_between(old: Set[Topic], new: Set[Topic]) -> set[Topic]:
+    """What may have another answer now that a text that spoke of `old` is one that speaks of `new`."""
+    return (set(old) | new) - (old & new & {PLUGIN})
 
 
 def importing(changed: Iterable[str], lookups: Mapping[str, Mapping[str, str]]) -> set[str]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from qatlint import catalogue, parallel, registry
-from qatlint.config import Finder, Settings
+from qatlint.aim import Aim, EntryPoint
+from qatlint.config import ConfigError, Finder, Settings
 from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
@@ -43,14 +44,14 @@ class Linter:
         return sorted(findings, key=lambda finding: finding.sort_key)
 
     def _found(self, group: Group, loader: Loader) -> list[Finding]:
-        rules, source_roots = group.rules, group.settings.src
+        rules, aim = group.rules, group.aim(loader)
         if self._folder_of is None:
-            return parallel.check(group.paths, loader, rules, source_roots)
+            return parallel.check(group.paths, loader, rules, aim)
         from qatlint import cache
         from qatlint.cachefile import CacheFile
 
-        file = CacheFile(self._folder_of(group.settings), [rule.code for rule in rules], source_roots)
-        found = cache.check(group.paths, loader, rules, source_roots, file)
+        file = CacheFile(self._folder_of(group.settings), [rule.code for rule in rules], aim)
+        found = cache.check(group.paths, loader, rules, aim, file)
         if file.damaged:
             self.damaged.append(file.folder)
         return found
@@ -84,6 +85,20 @@ class Group(NamedTuple):
     def rules(self) -> list[Rule]:
         """The rules that are selected."""
         return [rule for rule in registry.all_rules() if rule.code in self.settings.codes]
+
+    def aim(self, loader: Loader) -> Aim:
+        """What the settings say of the project. Raises `ConfigError` for an entry point that is no class."""
+        settings = self.settings
+        points: list[EntryPoint] = []
+        for written in settings.entry_points:
+            # Most projects name none, and need not pay for what it takes to find it.
+            from qatlint.static.entry import NoEntryPoint, find
+
+            try:
+                points += find(written, loader, settings.root, settings.src)
+            except NoEntryPoint as error:
+                raise ConfigError(f"{settings.origin}: `entry-points`: {error}") from None
+        return Aim(settings.src, tuple(points), settings.march)
 
     def reported(self, found: Sequence[Finding], loader: Loader) -> list[Finding]:
         """The findings that settings and comments leave, and the comments that did nothing."""

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from qatlint import engine, lastgood
-from qatlint.examined import Examined, Topic, importing, merge
+from qatlint.examined import BY_IMPORTS, Examined, Topic, importing, merge, topics_between
 from qatlint.finding import Finding
 from qatlint.linting import Group, Linter
 from qatlint.loader import Loader
 from qatlint.static.source import Unreadable
 from qatlint.static.survey import topics_of
 from qatlint.trace import Trace
-
-_BASE = "base"
-"""Kind of the topics that ask for subclasses: what their imports mean matters, too."""
 
 
 class Live:
@@ -86,7 +83,7 @@ class _Part:
         """Files to be examined, in this order."""
         self._rules = group.rules
         self._loader = loader
-        self._project = engine.open_project(group.paths, loader, group.settings.src)
+        self._project = engine.open_project(group.paths, loader, group.aim(loader))
         self._examined = Examined({}, {}, {})
         self._topics: dict[str, set[Topic]] = {}
         """What the text that was examined has to say about other files."""
@@ -97,9 +94,9 @@ class _Part:
         linted = [path for path in paths if path in self._topics or path in self.pending]
         topics: set[Topic] = set()
         for path in linted:
-            topics |= self._topics.get(path, set()) | self._topics_now(path)
+            topics |= topics_between(self._topics.get(path, set()), self._topics_now(path))
         reached = importing(paths, self._examined.lookups)
-        topics |= {t for path in reached for t in self._topics.get(path, ()) if t[0] == _BASE}
+        topics |= {t for path in reached for t in self._topics.get(path, ()) if t[0] in BY_IMPORTS}
         asked = self._examined.asked
         # Before a text was examined once, nobody knows what it answered to those who asked.
         unknown = any(path not in self._topics for path in linted)

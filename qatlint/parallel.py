@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from qatlint import engine, progress, registry
+from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Examined
 from qatlint.finding import Finding
 from qatlint.loader import Loader
@@ -21,11 +22,9 @@ _MOST_WORKERS = 8
 _CHUNKS_PER_WORKER = 40
 
 
-def check(
-    paths: Sequence[str], loader: Loader, rules: Sequence[Rule], source_roots: Sequence[str] = ()
-) -> list[Finding]:
+def check(paths: Sequence[str], loader: Loader, rules: Sequence[Rule], aim: Aim = NOTHING) -> list[Finding]:
     """What `engine.check` finds, on as many processes as the run is worth."""
-    return examine(paths, paths, loader, rules, source_roots).findings(paths)
+    return examine(paths, paths, loader, rules, aim).findings(paths)
 
 
 def examine(
@@ -33,7 +32,7 @@ def examine(
     linted: Sequence[str],
     loader: Loader,
     rules: Sequence[Rule],
-    source_roots: Sequence[str] = (),
+    aim: Aim = NOTHING,
 ) -> Examined:
     """What `engine.examine` gives for `paths`, which are some of the files `linted`, or all."""
     if len(paths) > FEW_FILES:
@@ -44,14 +43,14 @@ def examine(
             chunks = _chunks(paths, number * _CHUNKS_PER_WORKER)
             codes = tuple(rule.code for rule in rules)
             lines = engine.LINES_HELD // number
-            prepared = workers.Prepared(_worker, (chunks, linted, loader, codes, source_roots, lines))
+            prepared = workers.Prepared(_worker, (chunks, linted, loader, codes, aim, lines))
             examined = Examined({}, {}, {})
             with closing(workers.answers(number, len(chunks), prepared)) as answers:
                 for found in answers:
                     examined.add(found)
                     progress.tell(len(examined.judged), len(paths))
             return examined
-    return engine.examine(paths, engine.open_project(linted, loader, source_roots), rules)
+    return engine.examine(paths, engine.open_project(linted, loader, aim), rules)
 
 
 def _chunks(paths: Sequence[str], count: int) -> list[list[str]]:
@@ -65,13 +64,13 @@ def _worker(
     linted: Sequence[str],
     loader: Loader,
     codes: tuple[str, ...],
-    source_roots: Sequence[str],
+    aim: Aim,
     lines_held: int,
 ) -> Callable[[int], Examined]:
     """Once per worker: a project of its own, which remembers the files it has read."""
     # For good: trees stay from task to task.
     gc.disable()
     gc.freeze()
-    project = engine.open_project(linted, loader, source_roots)
+    project = engine.open_project(linted, loader, aim)
     rules = [rule for rule in registry.all_rules() if rule.code in codes]
     return lambda task: engine.examine(chunks[task], project, rules, lines_held)

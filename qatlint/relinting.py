@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from qatlint import parallel
-from qatlint.examined import Examined
+from qatlint.examined import Examined, Topic, topics_between
 from qatlint.finding import Finding
 from qatlint.linting import Group, Linter
 from qatlint.loader import Loader
@@ -57,8 +57,9 @@ class Relinter:
     def _again(self, before: _State, texts: Mapping[str, bytes | None], loader: Loader) -> list[Examined]:
         """What the groups give now, given what they gave before."""
         changed = before.changed(texts)
-        versions = (text for path in changed for text in (before.texts[path], texts[path]))
-        topics = {topic for text in versions if text is not None for topic in topics_of(text)}
+        topics: set[Topic] = set()
+        for path in changed:
+            topics |= topics_between(_topics(before.texts[path]), _topics(texts[path]))
         result = []
         for group, known in zip(self._groups, before.examined, strict=True):
             affected = known.affected_by(changed, topics)
@@ -70,7 +71,11 @@ class Relinter:
 
 
 def _examine(group: Group, paths: Sequence[str], loader: Loader) -> Examined:
-    return parallel.examine(paths, group.paths, loader, group.rules, group.settings.src)
+    return parallel.examine(paths, group.paths, loader, group.rules, group.aim(loader))
+
+
+def _topics(text: bytes | None) -> set[Topic]:
+    return topics_of(text) if text is not None else set()
 
 
 def _read(path: str, loader: Loader) -> bytes | None:

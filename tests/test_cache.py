@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from qatlint import cachefile, parallel
+from qatlint.aim import NOTHING, Aim
 from qatlint.cachefile import CacheFile, Entry, Facts, Kept, digest_of, remove
 from qatlint.config import Finder, Overrides, cache_folder
 from qatlint.examined import Examined, Judged
@@ -279,16 +280,16 @@ def test_runs_side_by_side(project: Path) -> None:
 
 
 def test_another_folder_other_rules_and_other_roots_are_another_kind_of_run(project: Path) -> None:
-    kinds = [CacheFile("cache", ["QAT101"], ()), CacheFile("cache", ["QAT102"], ())]
-    kinds.append(CacheFile("cache", ["QAT101"], ("lib",)))
+    kinds = [CacheFile("cache", ["QAT101"], NOTHING), CacheFile("cache", ["QAT102"], NOTHING)]
+    kinds.append(CacheFile("cache", ["QAT101"], Aim(("lib",))))
     os.chdir("src")
-    kinds.append(CacheFile("cache", ["QAT101"], ()))
+    kinds.append(CacheFile("cache", ["QAT101"], NOTHING))
     assert len({kind._path for kind in kinds}) == 4
 
 
 def test_old_kinds_of_runs_are_removed(project: Path) -> None:
     for number in range(30):
-        CacheFile("cache", [str(number)], ()).save(Kept({}, {}))
+        CacheFile("cache", [str(number)], NOTHING).save(Kept({}, {}))
     assert len(list(Path("cache").glob("*.json"))) == 16
 
 
@@ -319,7 +320,7 @@ def test_the_folder_says_what_it_is(project: Path) -> None:
 def test_a_cache_comes_back_as_it_was(project: Path) -> None:
     facts = Facts("aa", ("pkg.a", "src", False), {"torch": "", "pkg.b": "src/pkg/b\udcff.py"}, ["base:A"])
     kept = Kept({"a\udcff.py": facts}, {"a\udcff.py": Entry({"base:A": "dd"}, [to_lists(judged())])})
-    file = CacheFile("cache", [], ())
+    file = CacheFile("cache", [], NOTHING)
     file.save(kept)
     assert file.load() == kept
     assert not file.damaged

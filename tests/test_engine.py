@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qatlint import engine, parallel, workers
+from qatlint.aim import NOTHING
 from qatlint.examined import Judged, merge
 from qatlint.files import DiskLoader
 from qatlint.finding import Finding, Severity
@@ -136,7 +137,7 @@ def _rule_about_owners(trace: Trace) -> Iterator[Finding]:
 def test_each_class_is_judged_by_each_rule() -> None:
     rules = [Rule(code, code.lower(), Severity.NOTE, False, "0", "", "", _rule_about_owners) for code in "AB"]
     loader = Memory({"m.py": MODEL.format("A") + MODEL.format("B")})
-    project = engine.open_project(["m.py"], loader, ())
+    project = engine.open_project(["m.py"], loader)
     judged = engine.examine(["m.py"], project, rules).judged["m.py"]
     assert [j.finding.owner for j in judged] == ["m:ModelA", "m:ModelA", "m:ModelB", "m:ModelB"]
     assert all(j.own for j in judged)
@@ -176,7 +177,7 @@ def test_several_processes_use_the_rules_asked_for(tmp_path: Path, monkeypatch: 
 def test_what_a_worker_does(tmp_path: Path) -> None:
     paths = _many(tmp_path, 6)
     try:
-        do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), (), 100)
+        do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), NOTHING, 100)
         judged = [j for found in do(0).judged.values() for j in found]
     finally:
         gc.unfreeze()
@@ -216,7 +217,7 @@ def test_findings_are_the_same_however_little_is_held(
     forgotten: list[int] = []
 
     def found(lines_held: int) -> list[Finding]:
-        project = engine.open_project(paths, DiskLoader(), ())
+        project = engine.open_project(paths, DiskLoader())
         forget = project.forget
 
         def watched() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-VALUES = {"trace", "condition", "finding", "loader", "examined"}
+VALUES = {"aim", "trace", "condition", "finding", "loader", "examined"}
 REGISTRY = {"rule", "registry", "catalogue"}
 IO = {
     "baseline",
@@ -31,6 +31,7 @@ JUDGING = {"usage", "words", "clone_plan", "dynamic_plan", "fusable"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
+    "aim": set(),
     "condition": set(),
     "loader": set(),
     "trace": {"condition"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "catalogue": VALUES | {"rule", "registry"},
     "engine": VALUES | REGISTRY | {"static", "horizon"},
     "stored": VALUES,
-    "cachefile": {"", "rules"},
+    "cachefile": {"", "aim", "rules"},
     "cache": VALUES | {"cachefile", "parallel", "rule", "static", "stored"},
     "parallel": VALUES | REGISTRY | {"engine", "progress", "workers"},
     "workers": set(),
@@ -65,7 +66,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": VALUES | REGISTRY,
     "evidence": VALUES,
     "files": {"config", "engine", "loader"},
-    "linting": VALUES | REGISTRY | {"cache", "cachefile", "config", "parallel", "engine", "suppress"},
+    "linting": VALUES
+    | REGISTRY
+    | {"cache", "cachefile", "config", "parallel", "engine", "static", "suppress"},
     "lastgood": VALUES,
     "live": VALUES | {"engine", "lastgood", "linting", "static"},
     "lsp": VALUES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from qatlint import engine, registry
+from qatlint.aim import Aim
 from qatlint.config import Finder, Overrides
 from qatlint.files import DiskLoader
 from qatlint.linting import Linter
@@ -20,7 +21,7 @@ def linter(texts: Mapping[str, bytes], roots: Sequence[str]) -> Callable[[Sequen
     loader = OverlayLoader(texts, DiskLoader())
 
     def lint(paths: Sequence[str]) -> list[Known]:
-        found = engine.check(paths, loader, registry.all_rules(), roots)
+        found = engine.check(paths, loader, registry.all_rules(), Aim(tuple(roots)))
         shown = {f.sort_key for f in Linter(Finder(Overrides())).check(paths, loader)}
         return [Known(finding, finding.sort_key not in shown) for finding in found]
 

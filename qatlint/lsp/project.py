@@ -93,7 +93,7 @@ class Still(NamedTuple):
         group = next(group for group in self.linter.groups(self.paths) if path in group.paths)
 
         def check(loader: Loader) -> list[Finding]:
-            examined = parallel.examine([path], group.paths, loader, group.rules, group.settings.src)
+            examined = parallel.examine([path], group.paths, loader, group.rules, group.aim(loader))
             found = group._replace(paths=[path]).reported(examined.findings([path]), loader)
             return [
                 finding

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Topic
 from qatlint.loader import Loader
 from qatlint.static.carried import Carried, Moved, moves
@@ -45,9 +46,10 @@ _TRAINING_HOME = re.compile(
 class Project:
     """All files that can be reached, by path and by module name."""
 
-    def __init__(self, loader: Loader, source_roots: Sequence[str] = ()) -> None:
+    def __init__(self, loader: Loader, aim: Aim = NOTHING) -> None:
         self.loader = loader
-        self._layout = Layout(loader, source_roots)
+        self.aim = aim
+        self._layout = Layout(loader, aim.source_roots)
         self._opened = Opened(loader, self._layout)
         self._survey: Survey | None = None
         self._resolving: set[tuple[str, str]] = set()
@@ -57,6 +59,8 @@ class Project:
         """For the interpreter: values of module-level names that mean the same to every class."""
         self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, Carried]]] = {}
         """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
+        self.prepared: Mapping[tuple[str, str], Place] | None = None
+        """For `roots`: (path, qualified name) of the classes that are given to `prepare`, and where."""
         self.lookups: dict[str, dict[str, str]] = {}
         """File -> module names that were looked up in it -> the path of each, "" outside the project."""
         self.asked: set[Topic] = set()
@@ -86,6 +90,7 @@ class Project:
         """
         self._forget_values()
         self._opened.drop({*changed, *importers})
+        self.prepared = None
         if self._survey is not None:
             self._survey.renew(changed)
 
@@ -292,6 +297,16 @@ class Project:
         kin = {c.name for c in (*self.mro(cls), *subclasses) if isinstance(c, ClassDef)}
         names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in subclasses)}
         return self._surveyed().listing_near(names, kin, kind)
+
+    def uses_plugin(self, path: str) -> bool:
+        """Whether a linted file imports the plugin; cheapest to answer where the file `path` does."""
+        self.asked.add(("plugin", ""))
+        return self._surveyed().uses_plugin(path)
+
+    def prepare_calls(self) -> Sequence[Place]:
+        """Places of the linted files that may call the plugin's `prepare` (see `static.roots`)."""
+        self.asked.add(("prepare", ""))
+        return self._surveyed().prepares()
 
     def _surveyed(self) -> Survey:
         if self._survey is None:

@@ -34,6 +34,9 @@ _FORWARD = re.compile(rb"_?forward|__call__")
 _CHOSEN = re.compile(rb"[^\n]*(?:\n[^\n]*)?\bisinstance\(([^\n]*)")
 _CHANGED = re.compile(rb"\.(?:register_\w*hook|eval|train)\(")
 _ATTRIBUTE_CHAIN = re.compile(rb"[A-Za-z_][\w.]*$")
+_PLUGIN = b"horizon_plugin_pytorch"
+_PLUGIN_IMPORT = re.compile(rb"(?:import|from)[ \t]+horizon_plugin_pytorch\b")
+_PREPARE = re.compile(rb"\bprepare\w*[ \t]*\((?<!def prepare\()")
 
 
 _Kind = Callable[[bytes], Iterator[tuple[str, int]]]
@@ -55,6 +58,7 @@ class Survey:
         """The same by key."""
         self._words: dict[str, frozenset[bytes]] = {}
         """All words of the files that list children."""
+        self._uses_plugin: bool | None = None
 
     def with_base(self, name: str) -> Sequence[Place]:
         """Classes in whose base list a name stands."""
@@ -95,12 +99,33 @@ class Survey:
                     return path, line
         return None
 
+    def uses_plugin(self, path: str) -> bool:
+        """Whether one of the files imports the plugin, first of all the file `path`.
+
+        Every project is asked, and most have nothing to do with it: their texts are not surveyed for this.
+        """
+        if self._uses_plugin is None:
+            others = [other for other in self._paths if other != path]
+            self._uses_plugin = any(map(self._has_plugin, (path, *others)))
+        return self._uses_plugin
+
+    def _has_plugin(self, path: str) -> bool:
+        try:
+            return any(_plugin_in(self._loader.read(path)))
+        except OSError:
+            return False
+
+    def prepares(self) -> Sequence[Place]:
+        """Places that may call the plugin's `prepare`, in files that import the plugin."""
+        return self._at(_prepares_in, "")
+
     def renew(self, paths: Collection[str]) -> None:
         """The texts of these files are other ones now."""
         for path in paths:
             self._said.pop(path, None)
             self._words.pop(path, None)
         self._places.clear()
+        self._uses_plugin = None
 
     def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
         return self._all(kind).get(key, ())
@@ -132,7 +157,10 @@ def topics_of(data: bytes) -> set[Topic]:
     bases: set[Topic] = {("base", name) for name, _ in _bases_in(data)}
     writes: set[Topic] = {("write", attribute) for attribute, _ in _writes_in(data)}
     listings: set[Topic] = {("listing", "") for _ in _listings_in(data)}
-    return bases | writes | listings | {("identity", attribute) for attribute, _ in _identities_in(data)}
+    prepares: set[Topic] = {("prepare", "") for _ in _prepares_in(data)}
+    plugin: set[Topic] = {("plugin", "") for _ in _plugin_in(data)}
+    identities: set[Topic] = {("identity", attribute) for attribute, _ in _identities_in(data)}
+    return bases | writes | listings | prepares | plugin | identities
 
 
 def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -212,7 +240,23 @@ def _identities_in(data: bytes) -> Iterator[tuple[str, int]]:
             yield match[1].decode(), match.start()
 
 
-_KINDS: tuple[_Kind, ...] = (_bases_in, _writes_in, _identities_in, _listings_in)
+def _plugin_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """The first import of the plugin."""
+    if _PLUGIN in data:
+        for match in _PLUGIN_IMPORT.finditer(data):
+            if not _line_before(data, match.start()).strip(b" \t"):
+                yield "", match.start()
+                return
+
+
+def _prepares_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Calls of functions that may be the plugin's `prepare`."""
+    if any(_plugin_in(data)):
+        for match in _PREPARE.finditer(data):
+            yield "", match.start()
+
+
+_KINDS: tuple[_Kind, ...] = (_bases_in, _writes_in, _identities_in, _listings_in, _prepares_in)
 
 
 def _with_lines(found: Iterable[tuple[str, int]], data: bytes) -> Iterator[tuple[str, int]]:

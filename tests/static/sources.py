@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from qatlint import engine
+from qatlint.aim import Aim
 from qatlint.engine import check
 from qatlint.finding import Finding
 from qatlint.registry import all_rules
@@ -41,7 +42,7 @@ def clean(text: str) -> str:
 
 def project_of(texts: Mapping[str, str | bytes], roots: Sequence[str] = ()) -> Project:
     """A project over texts, all of them linted."""
-    return engine.open_project(sorted(texts), Memory(texts), roots)
+    return engine.open_project(sorted(texts), Memory(texts), Aim(tuple(roots)))
 
 
 def trace_in(texts: Mapping[str, str | bytes], path: str, name: str = "", roots: Sequence[str] = ()) -> Trace:

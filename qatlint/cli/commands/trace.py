@@ -8,6 +8,7 @@ import sys
 import click
 
 from qatlint import engine
+from qatlint.aim import Aim
 from qatlint.cli import base, running
 from qatlint.files import DiskLoader
 from qatlint.runtime.launch import ChildFailed, Limits, launch
@@ -43,7 +44,7 @@ def command(
         raise click.UsageError("--compare and --inputs go with --run")
     path, class_name = _split(target)
     try:
-        traces = engine.traces(path, class_name, DiskLoader(), how.src)
+        traces = engine.traces(path, class_name, DiskLoader(), Aim(how.src))
     except Unreadable as error:
         base.warn(f"{path}:{error.line}:{error.column}: {error.message}")
         return 2
@@ -95,7 +96,7 @@ def _read(paths: set[str], src: tuple[str, ...]) -> list[Trace]:
     found: list[Trace] = []
     for path in sorted(paths):
         try:
-            found += engine.traces(path, "", DiskLoader(), src)
+            found += engine.traces(path, "", DiskLoader(), Aim(src))
         except (Unreadable, OSError) as error:
             base.warn(f"{path}: {error}")
     return found

@@ -1,0 +1,30 @@
+"""What the settings say of a project as a whole: where its modules lie, its models, the chip they go to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MARCHES = ("nash-e", "nash-m", "nash-p", "nash-b", "nash-h", "bayes")
+"""The families of chips, by the names that the plugin's `set_march` takes."""
+
+
+class EntryPoint(NamedTuple):
+    """A class that the settings call a model."""
+
+    path: str
+    """Absolute path of the file that defines the class."""
+    qualname: str
+
+
+class Aim(NamedTuple):
+    """What all files of a run have in common besides their texts. Findings depend on all of it."""
+
+    source_roots: tuple[str, ...] = ()
+    """Folders in which absolute imports are looked for, besides the folders above the files."""
+    entry_points: tuple[EntryPoint, ...] = ()
+    march: str = ""
+    """The family of chips (one of `MARCHES`), "" when nothing is known of it."""
+
+
+NOTHING = Aim()
+"""Without any settings."""
