@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound, ModuleFile
@@ -41,6 +41,8 @@ _THROUGH = frozenset("enumerate reversed zip iter list tuple sorted".split())
 _REGISTERS = frozenset("register_buffer register_parameter register_module add_module __setattr__".split())
 _HOOKS = ("register_forward_hook", "register_forward_pre_hook")
 _REGISTERED = "<hook>"
+_SPELT_OUT = frozenset("dir str repr format".split())
+"""Functions that name all attributes or modules of what they are given."""
 _EMPTY = frozenset("list dict set deque defaultdict OrderedDict Counter Queue".split())
 _BUILTINS = frozenset(dir(builtins))
 _MOST = 60
@@ -147,6 +149,10 @@ class Reader:
         """The scopes of an expression in a method, and of the functions that it calls."""
         me = receiver(method)
         return self._follow(Code(node, cls.file, me, frozenset(names_bound(method) - set(me))))
+
+    def run(self, code: Code) -> Iterator[Scope]:
+        """The scopes of a function that is no method, and of the functions that it calls."""
+        return self._follow(code)
 
     def _follow(self, code: Code) -> Iterator[Scope]:
         """The scope of some code, and of the functions of the project that it calls."""
@@ -316,6 +322,38 @@ class Scope:
             for root in self._changed_by(node):
                 if root is not None and root.name:
                     yield root
+
+    def uses(self, names: Container[str]) -> Iterator[Root]:
+        """What the code reads one of these attributes of."""
+        for node in self._nodes:
+            if isinstance(node, ast.Attribute) and node.attr in names:
+                root = self.root(node.value)
+                if root is not None:
+                    yield root
+
+    def meets_names(self, attribute: str) -> str:
+        """In words, how the code reads all names of the instance, or asks whether there is one that is put
+        together and may be that of a module made beside `attribute`; "" if it does not."""
+        for node in self._nodes:
+            if isinstance(node, ast.Call) and node.args:
+                name, first = _last(node.func), node.args[0]
+                if name in _SPELT_OUT and self._is_instance(first):
+                    return f"calls `{name}` on the whole object"
+                optional = name == "hasattr" or (name == "getattr" and len(node.args) > 2)
+                if (
+                    optional
+                    and len(node.args) > 1
+                    and self._is_instance(first)
+                    and _may_spell(node.args[1], attribute)
+                ):
+                    return "asks for attributes by names that it puts together"
+            elif (isinstance(node, ast.FormattedValue) and self._is_instance(node.value)) or (
+                isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and self._is_instance(node.right)
+            ):
+                return "spells out the whole object"
+            elif isinstance(node, ast.Constant) and node.value == "_modules":
+                return "reads the `_modules` of the object"
+        return ""
 
     def tells_instances_apart(self) -> bool:
         """Whether the instance itself is a key, or is numbered."""
@@ -622,6 +660,17 @@ def _matching(name: ast.expr, methods: Iterable[str]) -> list[str]:
         return []
     pattern = "".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".*" for p in name.values)
     return [method for method in methods if re.fullmatch(pattern, method)]
+
+
+def _may_spell(name: ast.expr, attribute: str) -> bool:
+    """Whether a name that is put together may be `attribute` with something more at its end."""
+    if isinstance(name, ast.Constant):
+        return False
+    if isinstance(name, ast.JoinedStr):
+        return bool(_matching(name, (f"{attribute}_1", f"{attribute}1", f"{attribute}s")))
+    texts = [n.value for n in nodes(name) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    starts = [re.split(r"[%{]", text)[0] for text in texts if text]
+    return any(f"{attribute}{end}".startswith(start) for start in starts for end in ("_1", "1", "s"))
 
 
 def _last(callee: ast.AST) -> str:

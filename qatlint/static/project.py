@@ -70,6 +70,10 @@ class Project:
         """The file with all its classes. Raises `Unreadable` or OSError."""
         return self._opened.whole(path)
 
+    def part(self, path: str) -> ModuleFile | None:
+        """The file, of which only what is asked for is parsed; None where it cannot be read."""
+        return self._opened.part(path)
+
     def expect(self, paths: Iterable[str]) -> None:
         """`file` will be asked for these next: there is no sense in looking at parts of them before."""
         self._opened.expected = frozenset(paths)
@@ -285,6 +289,16 @@ class Project:
         """Places of the linted files that ask which object an attribute is (see `Survey.identities`)."""
         self.asked.add(("identity", attribute))
         return self._surveyed().identities(attribute)
+
+    def picked_by_name(self, attribute: str) -> Sequence[Place]:
+        """Places of the linted files that pick modules by a name like an attribute (see `Survey.picks`)."""
+        self.asked.add(("pick", ""))
+        return self._surveyed().picks(attribute)
+
+    def as_argument(self, attribute: str) -> Sequence[Place]:
+        """Places of the linted files that hand on an attribute of another object (`Survey.arguments`)."""
+        self.asked.add(("argument", attribute))
+        return self._surveyed().arguments(attribute)
 
     def listing_of(self, cls: ClassDef, kind: str) -> Place | None:
         """A place of the linted files that lists what a module holds, in a file that speaks of the class, of

@@ -41,6 +41,8 @@ _SETUP = frozenset(
 """Methods that run once for every instance, or change nothing that forward computes with."""
 _LISTS = frozenset("modules named_modules children named_children _modules apply".split())
 """What gives the modules in a module."""
+_NAMES = ("dir(", "str(", "repr(", "{self", "format(", "% self", "hasattr(", "getattr(", "__dict__")
+"""What stands in the text of a method that reads the names of attributes."""
 _DEPTH = 3
 _MOST = 40
 
@@ -153,10 +155,17 @@ def _is_constructor(callee: ast.expr) -> bool:
     )
 
 
-def listed_in_forward(project: Project, classes: Sequence[ClassDef]) -> str:
-    """The method, of those that forward leads to, that lists the modules of the object; "" when none does."""
+def listed_in_forward(project: Project, classes: Sequence[ClassDef], attribute: str) -> str:
+    """How a method that forward leads to meets all modules of the object, or all of its names, or asks for a
+    name like `attribute` that it puts together; in words, "" when none does."""
     starts = ["forward", "__call__", "__iter__", "__len__", "__getitem__"]
     texts = [cls.text_of(method) for cls in classes for method in cls.methods.values()]
+    if any(word in text for word in _NAMES for text in texts):
+        reader = Reader(project, classes, frozenset(), frozenset())
+        for method, scope in reader.read([*starts, *reader.hooks()]):
+            how = scope.meets_names(attribute)
+            if how:
+                return f"`{method}` {how}"
     if not any(word in text for word in _LISTS for text in texts):
         return ""
     reached = set(starts)
@@ -174,7 +183,7 @@ def listed_in_forward(project: Project, classes: Sequence[ClassDef]) -> str:
     reader = Reader(project, classes, frozenset(), frozenset())
     for method, scope in reader.read([*starts, *reader.hooks()]):
         if _LISTS.intersection(scope.mentioned(())):
-            return method
+            return f"`{method}` lists the modules in it"
     return ""
 
 

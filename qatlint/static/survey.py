@@ -11,6 +11,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, 
 
 from qatlint.examined import Topic
 from qatlint.loader import Loader
+from qatlint.static.spoken_of import (
+    drawing_functions,
+    draws_for_each,
+    handed_on,
+    meant_by,
+    names_in_strings,
+    runs_what_it_is_handed,
+)
 
 # In front of a class line and of an assignment only spaces may stand (`_line_before`).
 _CLASS_LINE = re.compile(rb"class\s+\w+\s*\(([^)]*)\)")
@@ -29,6 +37,10 @@ _LISTED = re.compile(rb"(?:\b(?:list|tuple|enumerate|dict|OrderedDict|len|zip|is
 _CHILDREN = re.compile(rb"\.(?:(?:named_)?(?:children|modules)\(|_modules\b(?!\[))")
 _DEF = re.compile(rb"\bdef (\w+)")
 _CLASS = re.compile(rb"class (\w+)")
+_COUNTED = re.compile(rb"\b(?:len|sum|enumerate)\(.*\bself(?:\.\w+)?$")
+_ANY = "*"
+"""Instead of a class: modules of any class may be meant."""
+_LOOP = re.compile(rb"\s*for ")
 _OWN = re.compile(rb"\bself$")
 _FORWARD = re.compile(rb"_?forward|__call__")
 _CHOSEN = re.compile(rb"[^\n]*(?:\n[^\n]*)?\bisinstance\(([^\n]*)")
@@ -74,6 +86,23 @@ class Survey:
         the same of modules. What is compared with None is not meant."""
         return self._at(_identities_in, attribute)
 
+    def picks(self, attribute: str) -> Sequence[Place]:
+        """Places that pick modules by the name of an attribute, or by how it begins or ends."""
+        found: list[Place] = []
+        for name, places in self._all(names_in_strings).items():
+            stem = name.strip("*")
+            if (
+                attribute == stem
+                or (name[0] == "*" and attribute.endswith(stem))
+                or (name[-1] == "*" and attribute.startswith(stem))
+            ):
+                found += places
+        return found
+
+    def arguments(self, attribute: str) -> Sequence[Place]:
+        """Places where `<something but self>.<attribute>` is an argument of a call."""
+        return self._at(handed_on, attribute)
+
     @property
     def has_listings(self) -> bool:
         """Whether any place lists the children of another object."""
@@ -90,7 +119,7 @@ class Survey:
                 continue
             for path, line in places:
                 if holder:
-                    if holder in kin:
+                    if holder in kin or holder == _ANY:
                         return path, line
                     continue
                 if path not in self._words:
@@ -160,18 +189,28 @@ def topics_of(data: bytes) -> set[Topic]:
     prepares: set[Topic] = {("prepare", "") for _ in _prepares_in(data)}
     plugin: set[Topic] = {("plugin", "") for _ in _plugin_in(data)}
     identities: set[Topic] = {("identity", attribute) for attribute, _ in _identities_in(data)}
-    return bases | writes | listings | prepares | plugin | identities
+    picks: set[Topic] = {("pick", "") for _ in names_in_strings(data)}
+    arguments: set[Topic] = {("argument", attribute) for attribute, _ in handed_on(data)}
+    return bases | writes | listings | prepares | plugin | identities | picks | arguments
 
 
 def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
-    """Where children are put in a list, counted or picked by position, or met in a forward. The key is the
-    class whose own children they are ("" for another object's, and for all modules below), a colon, and the
-    words that say which classes are meant ("" for all)."""
+    """Where children are put in a list, counted or picked by position, met in a forward, or numbers are drawn
+    for each. The key is the class whose own children they are ("" for another object's, and for all modules
+    below, `*` where these may be of any class), a colon, and the words that say which classes are meant (""
+    for all)."""
+    for meant, start in drawing_functions(data):
+        yield f":{meant.decode()}", start
     if b"children(" not in data and b"modules(" not in data and b"._modules" not in data:
         return
     for match in _CHILDREN.finditer(data):
         start = match.start()
-        if not _LISTED.search(_line_before(data, start)):
+        before = _line_before(data, start)
+        if not _LISTED.search(before):
+            draws, meant = draws_for_each(data, start) if _LOOP.match(before) else (False, b"")
+            if draws:
+                yield f":{meant.decode()}", start
+                continue
             function = _DEF.match(data, max(0, data.rfind(b"def ", 0, start)))
             if function is None or not _FORWARD.fullmatch(function[1]):
                 continue
@@ -179,9 +218,11 @@ def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
         if b"modules(" not in match[0] and _OWN.search(data, max(0, start - 5), start):
             around = _CLASS.match(data, max(0, data.rfind(b"class ", 0, start)))
             holder = around[1].decode() if around is not None else ""
+        elif _COUNTED.search(before) and runs_what_it_is_handed(data, start):
+            holder = _ANY
         chosen = _CHOSEN.match(data, start)
-        meant = b" ".join(_WORD.findall(chosen[1])).decode() if chosen is not None else ""
-        yield f"{holder}:{meant}", start
+        meant = b" ".join(_WORD.findall(chosen[1])) if chosen is not None else b""
+        yield f"{holder}:{meant.decode()}", start
 
 
 def _bases_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -198,10 +239,11 @@ def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
         before = _line_before(data, match.start())
         if _HOLDER.fullmatch(before):
             yield match[1].decode(), match.start(1)
-            for attribute in _parts(before):
+            for attribute in _parts(before) or meant_by(before.strip(), data, match.start()):
                 yield attribute, match.start(1)
     for match in _CHANGED.finditer(data):
-        for attribute in _parts(_line_before(data, match.start())):
+        before = _line_before(data, match.start())
+        for attribute in _parts(before) or meant_by(before.strip(), data, match.start()):
             yield attribute, match.start()
     if b"setattr(" in data:
         for match in _SETATTR.finditer(data):
@@ -212,14 +254,14 @@ def _writes_in(data: bytes) -> Iterator[tuple[str, int]]:
                 yield match[1].decode(), match.start(1)
 
 
-def _parts(holder: bytes) -> Iterator[str]:
+def _parts(holder: bytes) -> list[str]:
     """The attributes at the end of `net.block.act`: something in each of them changes. Of `self.act` none:
     that is seen in the class."""
     words = _ATTRIBUTE_CHAIN.search(holder)
-    if words is not None:
-        first, *attributes = words[0].split(b".")
-        for attribute in attributes[1:] if first == b"self" else attributes:
-            yield attribute.decode()
+    if words is None:
+        return []
+    first, *attributes = words[0].split(b".")
+    return [attribute.decode() for attribute in (attributes[1:] if first == b"self" else attributes)]
 
 
 def _identities_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -256,7 +298,15 @@ def _prepares_in(data: bytes) -> Iterator[tuple[str, int]]:
             yield "", match.start()
 
 
-_KINDS: tuple[_Kind, ...] = (_bases_in, _writes_in, _identities_in, _listings_in, _prepares_in)
+_KINDS: tuple[_Kind, ...] = (
+    _bases_in,
+    _writes_in,
+    _identities_in,
+    _listings_in,
+    _prepares_in,
+    names_in_strings,
+    handed_on,
+)
 
 
 def _with_lines(found: Iterable[tuple[str, int]], data: bytes) -> Iterator[tuple[str, int]]:

@@ -10,6 +10,7 @@ from qatlint.condition import TRAINING, TRUE, atoms_of, forget, literal
 from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.counting import Counting
+from qatlint.static.handed import changed_by_function
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
 from qatlint.static.modulefile import ClassDef, Unknown
@@ -189,7 +190,7 @@ class _Tracer(Counting):
             read_by=read_by,
             modified=self._modified(known, path) if matters else "",
             compared=self._compared(named.paths) if matters else "",
-            listed=self._listed(class_name) if matters else "",
+            listed=self._listed(class_name, path) if matters else "",
             scattered=self._scattered(known, named.names) if len(named.names) > 1 else "",
             keeps_state=state.kept,
             made_anew=state.anew,
@@ -232,7 +233,10 @@ class _Tracer(Counting):
                     "",
                     f"`{posixpath.basename(path)}` line {line} assigns or changes an attribute `{attribute}`",
                 )
-        return "", ""
+        for path, line in self.project.picked_by_name(attribute):
+            return "", f"`{posixpath.basename(path)}` line {line} picks modules by the name `{attribute}`"
+        classes = [self.run.cls, *(entry for entry in others), *self.project.subclasses(self.run.cls)]
+        return "", changed_by_function(self.project, classes, attribute)
 
     def _compared(self, paths: list[str]) -> str:
         """Where the code asks which object one of the names means."""
@@ -241,7 +245,7 @@ class _Tracer(Counting):
                 return f"`{posixpath.basename(file)}` line {line} asks which object `{attribute}` is"
         return ""
 
-    def _listed(self, class_name: str) -> str:
+    def _listed(self, class_name: str, attribute: str) -> str:
         """Where the modules of the class are counted, for which another one would be one more."""
         found = self.project.listing_of(self.run.cls, class_name.rpartition(".")[2].rpartition(":")[2])
         if found is not None:
@@ -250,8 +254,7 @@ class _Tracer(Counting):
         watched = next((entry for entry in bases if "__setattr__" in entry.methods), None)
         if watched is not None:
             return f"`{watched.name}.__setattr__` sees the modules that are made"
-        method = listed_in_forward(self.project, bases)
-        return f"`{method}` lists the modules in it" if method else ""
+        return listed_in_forward(self.project, bases, attribute)
 
     def _scattered(self, target: Target, names: list[Name]) -> str:
         """Whether another method names a module than makes it: one place cannot give each its own."""
