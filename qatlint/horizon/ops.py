@@ -9,7 +9,7 @@ when it is first asked for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -92,11 +92,43 @@ class Meaning(NamedTuple):
     layout: bool = False
     """It moves numbers and changes none."""
     boundary: Boundary = Boundary.NONE
+    group: str = ""
+    """The group of the table it stands in; `creation` makes tensors of nothing."""
 
     @property
     def replaced(self) -> bool:
         """Whether prepare makes a module of a call of the function."""
         return bool(self.becomes) and self.becomes != "a leaf"
+
+
+class Remark(NamedTuple):
+    """What else is known of an operation."""
+
+    text: str
+    chips: frozenset[str]
+    """The families of chips it is true of; empty for all."""
+    source: str
+    confidence: Confidence
+    result: Result | None = None
+    """What the operation gives there, where that differs."""
+
+    def holds_on(self, march: str) -> bool:
+        """Whether it is true of a chip; of an unknown one ("") only what is true of all."""
+        return not self.chips or march in self.chips
+
+
+class Chip(NamedTuple):
+    """A family of chips."""
+
+    march: str
+    """As `set_march` takes it."""
+    boards: str
+    types: str
+    """Of activations."""
+    output: str
+    """What a GEMM operation directly before a DeQuantStub leaves as; any other leaves as int8 or int16."""
+    source: str
+    confidence: Confidence
 
 
 _FUNCTION_HOMES = frozenset(
@@ -155,6 +187,22 @@ def meanings() -> tuple[Meaning, ...]:
     return _table().meanings
 
 
+def remarks_of(meaning: Meaning) -> tuple[Remark, ...]:
+    """What else is known of an operation, for all chips."""
+    return _table().remarks.get(meaning.name, ())
+
+
+def result_on(meaning: Meaning, march: str) -> Result:
+    """What an operation gives on a chip, "" for any."""
+    found = [r.result for r in remarks_of(meaning) if r.result is not None and march in r.chips]
+    return found[0] if found else meaning.result
+
+
+def chips() -> Mapping[str, Chip]:
+    """All families of chips, by name."""
+    return _table().chips
+
+
 def becomes_of(name: str) -> str:
     """What prepare puts in the place of the operation of this name; "" when nothing."""
     return next((m.becomes for m in meanings() if m.name == name), "")
@@ -171,6 +219,8 @@ class _Table(NamedTuple):
     methods: Mapping[str, Meaning]
     classes: Mapping[str, Meaning]
     sources: Mapping[str, str]
+    remarks: Mapping[str, tuple[Remark, ...]]
+    chips: Mapping[str, Chip]
 
 
 @cache
@@ -188,14 +238,44 @@ def _table() -> _Table:
         _index((name, m) for m in all_of_them for name in m.methods),
         _index((name, m) for m in all_of_them for name in m.classes),
         raw["sources"],
+        _remarks(raw["remarks"], {m.name for m in all_of_them}, raw["chips"]),
+        {name: _chip(name, facts) for name, facts in raw["chips"].items()},
     )
 
 
 def _meanings(groups: Mapping[str, dict[str, Any]]) -> Iterator[Meaning]:
-    for group in groups.values():
-        shared = {key: value for key, value in group.items() if key != "ops"}
-        for name, own in group["ops"].items():
+    lists = ("ops", "each", "each_class", "prefix")
+    for title, group in groups.items():
+        shared = {key: value for key, value in group.items() if key not in lists}
+        shared["group"] = title
+        for name, own in group.get("ops", {}).items():
             yield _meaning(name, {"functions": name, **shared, **own})
+        for names in group.get("each", "").split():
+            name = group.get("prefix", "") + names.partition("/")[0]
+            yield _meaning(name, {**shared, "functions": names.replace("/", " ")})
+        for name in group.get("each_class", "").split():
+            yield _meaning(name, {**shared, "functions": "", "classes": name})
+
+
+def _remarks(
+    written: Sequence[Mapping[str, str]], names: Collection[str], marches: Collection[str]
+) -> Mapping[str, tuple[Remark, ...]]:
+    found: dict[str, tuple[Remark, ...]] = {}
+    for entry in written:
+        on = frozenset(entry.get("chips", "").split())
+        unknown = [*(on - frozenset(marches)), *(n for n in entry["ops"].split() if n not in names)]
+        if unknown:
+            raise ValueError(f"ops.toml: a remark on `{unknown[0]}`, which is not in the table")
+        result = Result(entry["result"]) if "result" in entry else None
+        remark = Remark(entry["text"], on, entry["source"], Confidence(entry["confidence"]), result)
+        for name in entry["ops"].split():
+            found[name] = (*found.get(name, ()), remark)
+    return found
+
+
+def _chip(name: str, facts: Mapping[str, str]) -> Chip:
+    confidence = Confidence(facts["confidence"])
+    return Chip(name, facts["boards"], facts["types"], facts["output"], facts["source"], confidence)
 
 
 def _meaning(name: str, facts: dict[str, Any]) -> Meaning:

@@ -659,7 +659,7 @@ class Natured(Interpreter):
             return Nature(What.NUMBER, result._replace(what=What.TENSOR).content)
         if bare in ("numel", "nelement", "__len__"):
             return Nature(What.NUMBER, result.sizes)
-        if meaning is not None and meaning.name == "creation":
+        if meaning is not None and meaning.group == "creation":
             return Nature(What.TENSOR, constant=True, random=bare in _CHANCE)
         if bare in _BY_VALUES or (bare == "where" and len(operands) == 1):
             plain = result.plain or bare != "masked_select"

@@ -1,0 +1,112 @@
+"""`qatlint ops`: one entry, several, all; for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from qatlint.cli.run import run
+from qatlint.horizon import ops
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(["ops", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def flat(text: str) -> str:
+    """The text without line breaks and labels."""
+    return re.sub(r"\s+", " ", text)
+
+
+def test_one_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    text = flat(shown(capsys, "torch.div", "--march", "nash-e"))
+    assert text.startswith("div written as torch.div, Tensor.div, Tensor.div_, torch.divide, ")
+    assert "x / y, x /= y" in text and "FloatFunctional.div" in text and "horizon nn.Div" in text
+    assert "prepare replaces a call of the function by horizon nn.Div" in text
+    assert "source the plugin's registry of functions that prepare turns into modules" in text
+    assert "confidence read in the source" in text
+    assert "nash-e (J6E, RDK S100): activations int8, int16;" in text
+
+
+def test_the_chip_of_the_settings_holds_unless_the_option_says_another(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "No chip is configured" in shown(capsys, "conv2d")
+    Path("qatlint.toml").write_text('march = "nash-p"\n')
+    text = flat(shown(capsys, "conv2d"))
+    assert "on nash-p Directly before a DeQuantStub its result leaves as float." in text
+    assert "else on nash-e, nash-m: Directly before a DeQuantStub it keeps the int32" in text
+    assert "on nash-m Directly before a DeQuantStub it keeps the int32" in flat(
+        shown(capsys, "conv2d", "--march", "nash-m")
+    )
+
+
+def test_a_function_and_its_module_may_mean_different_things(capsys: pytest.CaptureFixture[str]) -> None:
+    text = flat(shown(capsys, "linear"))
+    assert "GEMM; first of a fusable sequence" in text
+    assert "functional.linear written as F.linear means a quantised tensor refuses it" in text
+
+
+def test_the_table_has_all(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys).splitlines()
+    assert {meaning.name for meaning in ops.meanings()} <= {line.split(" ")[0] for line in lines if line}
+    assert "  " in lines[0]
+
+
+@pytest.mark.parametrize("columns", ["24", "40", "80", "200"])
+@pytest.mark.parametrize("arguments", [(), ("add", "matmul", "sigmoid", "linear")])
+def test_colour_changes_nothing_and_lines_fit(
+    columns: str,
+    arguments: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    plain = shown(capsys, *arguments, "--color", "never")
+    coloured = shown(capsys, *arguments, "--color", "always")
+    assert ESCAPE.sub("", coloured) == plain != coloured
+    if int(columns) >= 80:
+        assert max(map(len, plain.splitlines())) <= int(columns)
+
+
+def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(shown(capsys, "select", "--march", "bayes", "--output-format", "json"))
+    assert document["chip"]["output"] == "int32"
+    (entry,) = document["ops"]
+    assert entry["result"] == "refused"
+    assert entry["spellings"] == ["torch.select", "Tensor.select"]
+    assert entry["remarks"][0]["chips"] == ["bayes"] and entry["remarks"][0]["holds"] is True
+    everything = json.loads(shown(capsys, "--output-format", "json"))
+    assert everything["chip"] is None
+    assert len(everything["ops"]) == len(ops.meanings())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sofmax",), "no operation `sofmax` is known; did you mean `softmax`?"),
+        (("add", "torch.sigmod"), "no operation `torch.sigmod` is known; did you mean `sigmoid`?"),
+        (("§",), "no operation `§` is known (`qatlint ops` lists them)"),
+        (("",), "no operation `` is known (`qatlint ops` lists them)"),
+        (("add", "--march", "nash"), "'nash' is not one of"),
+    ],
+)
+def test_an_unknown_name_is_wrong_usage(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ops", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in flat(captured.err)
