@@ -24,6 +24,8 @@ class Aim(NamedTuple):
     entry_points: tuple[EntryPoint, ...] = ()
     march: str = ""
     """The family of chips (one of `MARCHES`), "" when nothing is known of it."""
+    tracer: str = ""
+    """Where the plugin's `Tracer` is imported from, as a dotted name; "" when it is not said."""
 
 
 NOTHING = Aim()

@@ -7,6 +7,7 @@ over. Nothing is merged from files further up. Globs are gitignore patterns, rel
 
 from __future__ import annotations
 
+import keyword
 import os
 import re
 import sys
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 """`package.module:Class`."""
+_IMPORTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+"""`package.module.Name`."""
 
 FILE_NAMES = ("qatlint.toml", "pyproject.toml")
 
@@ -65,6 +68,8 @@ class Settings(NamedTuple):
     """The models of the project, as `pkg.mod:Class`."""
     march: str = ""
     """The chip that they go to, one of `MARCHES`; "" when it is not said."""
+    tracer_import: str = ""
+    """Where fixes import `Tracer` from, as `package.module.Tracer`; "" for the plugin's own place."""
 
     def ignored_in(self, path: str) -> frozenset[str]:
         """Codes that `per-file-ignores` switches off in the file `path`."""
@@ -101,6 +106,7 @@ class _Table(NamedTuple):
     cache_dir: str = ""
     entry_points: tuple[str, ...] = ()
     march: str = ""
+    tracer_import: str = ""
 
 
 class Finder:
@@ -187,6 +193,7 @@ def _combine(table: _Table, root: str, overrides: Overrides) -> Settings:
         cache_dir=os.path.join(root, table.cache_dir) if table.cache_dir else "",
         entry_points=table.entry_points,
         march=table.march,
+        tracer_import=table.tracer_import,
     )
 
 
@@ -273,6 +280,7 @@ class _Reader:
             "cache-dir": ("cache_dir", self._string),
             "entry-points": ("entry_points", self._classes),
             "march": ("march", self._march),
+            "tracer-import": ("tracer_import", self._imported),
         }
         table = _Table(origin=self._shown)
         for key, value in self._values.items():
@@ -351,6 +359,19 @@ class _Reader:
         if march not in MARCHES:
             raise self._error(key, f"`{key}` must be one of {', '.join(MARCHES)}, not `{march}`")
         return march
+
+    def _imported(self, key: str, value: Any) -> str:
+        name = self._string(key, value)
+        parts = name.split(".")
+        if (
+            not _IMPORTED.fullmatch(name)
+            or any(map(keyword.iskeyword, parts))
+            or parts[-1] == "dynamic_block"
+        ):
+            raise self._error(
+                key, f"`{key}`: `{name}` must say where the class is, as `package.module.Tracer`"
+            )
+        return name
 
     def _severity(self, key: str, value: Any) -> Severity:
         labels = {severity.label: severity for severity in Severity}

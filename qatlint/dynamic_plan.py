@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from qatlint.finding import BlockSite, Fix, LoopWithBlock, Safety, WrapInBlock
+from qatlint.finding import (
+    TRACER,
+    BlockSite,
+    Fix,
+    ImportTracer,
+    Intent,
+    LoopWithBlock,
+    Safety,
+    WrapInBlock,
+)
 from qatlint.fusable import rows
-from qatlint.trace import Op, Region, Span, Standing, Trace, Varies
+from qatlint.trace import Block, Op, Region, Span, Standing, Trace, Varies
 
 _ORDER = {varies: n for n, varies in enumerate(Varies)}
 _INLINE = ("comprehension", "call")
@@ -59,7 +68,8 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     """Which statements to put into a block."""
     region = spot.region
     if region.assigned and region.receiver:
-        loop = LoopWithBlock(region.span.path, region.owner.partition(":")[2], region.receiver, region.span)
+        owner = region.owner.partition(":")[2]
+        loop = LoopWithBlock(region.span.path, owner, region.receiver, region.span, _tracer(trace))
         why = "the comprehension becomes a loop, and its variables become those of the function"
         return Plan(Fix("write it as a loop with a dynamic block", Safety.UNSAFE, why, loop))
     if region.statement in _INLINE:
@@ -91,8 +101,30 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     plural = "blocks" if len(sites) > 1 else "block"
     title = f"put them into a dynamic {plural} in `{region.written}`"
     owner = region.owner.partition(":")[2]
-    intent = WrapInBlock(region.span.path, owner, region.receiver, tuple(sites))
-    return Plan(Fix(title, Safety.SAFE, "", intent))
+    intent = WrapInBlock(region.span.path, owner, region.receiver, tuple(sites), _tracer(trace))
+    return Plan(_importing(trace, title, intent))
+
+
+def import_fix(trace: Trace, block: Block) -> Fix:
+    """The fix for a block whose `Tracer` nothing imports."""
+    owner = block.owner.partition(":")[2]
+    intent = ImportTracer(block.scope.span.path, owner, block.statement, _tracer(trace))
+    return _importing(trace, "import it", intent)
+
+
+def _tracer(trace: Trace) -> str:
+    return trace.tracer or TRACER
+
+
+def _importing(trace: Trace, title: str, intent: Intent) -> Fix:
+    """A fix that may bring an import into a file: safe where the project has what is imported."""
+    if trace.tracer or trace.has_plugin:
+        return Fix(title, Safety.SAFE, "", intent)
+    why = (
+        "no file here imports the plugin, and with the fix this one does: where the plugin is missing, it "
+        "cannot be imported any more (`tracer-import` in the settings says where `Tracer` comes from)"
+    )
+    return Fix(title, Safety.UNSAFE, why, intent)
 
 
 def _home(trace: Trace, op: Op, spot: Spot) -> Standing | None:

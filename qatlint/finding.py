@@ -10,6 +10,9 @@ from enum import Enum, IntEnum
 
 from qatlint.trace import On, Span, Times
 
+TRACER = "horizon_plugin_pytorch.fx.jit_scheme.Tracer"
+"""Where the plugin has its `Tracer`."""
+
 
 class Severity(IntEnum):
     """How much a finding matters on the chip. Ordered, so thresholds compare."""
@@ -139,6 +142,8 @@ class WrapInBlock:
     receiver: str
     """How the method calls its instance."""
     sites: tuple[BlockSite, ...]
+    tracer: str = TRACER
+    """What to import where the file has no name for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,18 @@ class LoopWithBlock:
     owner: str
     receiver: str
     comprehension: Span
+    tracer: str = TRACER
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTracer:
+    """Intent: import `Tracer` (or the function `dynamic_block`), which a class uses without an import."""
+
+    path: str
+    owner: str
+    statement: Span
+    """A `with` statement that enters such a block."""
+    tracer: str = TRACER
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +189,14 @@ class RenameBlock:
 
 
 Intent = (
-    CloneModule | CloneInherited | SeparateInstances | WrapInBlock | LoopWithBlock | MoveBlock | RenameBlock
+    CloneModule
+    | CloneInherited
+    | SeparateInstances
+    | WrapInBlock
+    | LoopWithBlock
+    | ImportTracer
+    | MoveBlock
+    | RenameBlock
 )
 
 

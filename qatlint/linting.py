@@ -98,7 +98,7 @@ class Group(NamedTuple):
                 points += find(written, loader, settings.root, settings.src)
             except NoEntryPoint as error:
                 raise ConfigError(f"{settings.origin}: `entry-points`: {error}") from None
-        return Aim(settings.src, tuple(points), settings.march)
+        return Aim(settings.src, tuple(points), settings.march, settings.tracer_import)
 
     def reported(self, found: Sequence[Finding], loader: Loader) -> list[Finding]:
         """The findings that settings and comments leave, and the comments that did nothing."""

@@ -368,6 +368,10 @@ class Trace(NamedTuple):
     regions: tuple[Region, ...] = ()
     """Those with something in them, by number: `regions[n].number == n`."""
     blocks: tuple[Block, ...] = ()
+    tracer: str = ""
+    """Where the settings say that `Tracer` is imported from; "" where they do not."""
+    has_plugin: bool = False
+    """Whether a file of the project imports the plugin; told only where there is dynamic code."""
 
     def calls_of(self, module: Module) -> tuple[Call, ...]:
         key = module.key

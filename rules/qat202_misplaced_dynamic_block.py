@@ -66,6 +66,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from qatlint.dynamic_plan import import_fix
 from qatlint.finding import Finding, Fix, MoveBlock, Related, RenameBlock, Safety, Severity
 from qatlint.rule import rule
 from qatlint.trace import Block, Region, Span, Trace, Varies
@@ -112,7 +113,7 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
             "not imported",
             Severity.ERROR,
             "nothing gives `Tracer` a meaning in this file: forward fails here",
-            no_fix="import it: `from horizon_plugin_pytorch.fx.jit_scheme import Tracer`",
+            import_fix(trace, block),
         )
     if not block.module:
         yield _Trouble(

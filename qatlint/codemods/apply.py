@@ -16,13 +16,14 @@ from qatlint.codemods.dynamic_block import plan_blocks, plan_loop
 from qatlint.codemods.edits import Edits, Rewriter
 from qatlint.codemods.encoded import decode
 from qatlint.codemods.imports import insert_import
-from qatlint.codemods.misplaced_block import plan_move, plan_rename
+from qatlint.codemods.misplaced_block import plan_import, plan_move, plan_rename
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.separate_instances import plan_separation
 from qatlint.finding import (
     CloneInherited,
     CloneModule,
+    ImportTracer,
     Intent,
     LoopWithBlock,
     MoveBlock,
@@ -90,6 +91,8 @@ def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
         return plan_blocks(file, intent)
     if isinstance(intent, LoopWithBlock):
         return plan_loop(file, intent)
+    if isinstance(intent, ImportTracer):
+        return plan_import(file, intent)
     if isinstance(intent, MoveBlock):
         return plan_move(file, intent)
     if isinstance(intent, RenameBlock):

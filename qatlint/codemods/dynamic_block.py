@@ -30,7 +30,7 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
             raise Refused("the code does not stand in a method")
         body = _body(home, site.branch)
         runs = _runs(tree, body, site)
-        spelled = file.imports.dynamic_block(method, edits)
+        spelled = file.imports.dynamic_block(method, intent.tracer, edits)
         heads = []
         for _ in runs:
             arguments = f"{intent.receiver}, {block_name(file, cls, method)}"
@@ -61,7 +61,7 @@ def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.Class
     targets = {n.value for n in walk(each.target) if isinstance(n, cst.Name)}
     if any(isinstance(n, cst.Name) and n.value in targets and id(n) not in inside for n in walk(method)):
         raise Refused("a variable of the comprehension means something else in the function")
-    spelled = file.imports.dynamic_block(method, edits)
+    spelled = file.imports.dynamic_block(method, intent.tracer, edits)
     head = _head(spelled, f"{intent.receiver}, {block_name(file, cls, method)}")
     added = cst.Call(cst.Attribute(assign.targets[0].target, cst.Name("append")), [cst.Arg(node.elt)])
     body = cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(added)])])

@@ -9,11 +9,12 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from qatlint.codemods.edits import Edits
-from qatlint.codemods.locate import Tree
+from qatlint.codemods.locate import Tree, walk
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.scope import bound_in, bound_in_module
 
-_JIT = "horizon_plugin_pytorch.fx.jit_scheme"
+JIT = "horizon_plugin_pytorch.fx.jit_scheme"
+"""The module of the plugin that has `Tracer` and `dynamic_block`."""
 _Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
@@ -25,6 +26,7 @@ class Imports:
         self._bound = bound_in_module(tree.module)
         self._tried: dict[str, str] = {}
         """The same of imports that `try` runs: what they import may be missing."""
+        self._module = tree.module
         for line in tree.module.body:
             if isinstance(line, cst.SimpleStatementLine):
                 for small in line.body:
@@ -77,33 +79,60 @@ class Imports:
         edits.imports.add("from torch import nn")
         return f"nn.{what}"
 
-    def dynamic_block(self, function: cst.FunctionDef, edits: Edits) -> str:
-        """How to write the plugin's `dynamic_block` inside `function`; notes the import when it is missing.
+    def dynamic_block(self, function: cst.FunctionDef, tracer: str, edits: Edits) -> str:
+        """How to write the plugin's `dynamic_block` inside `function`; notes a missing import of `tracer`.
 
         Ends in `.dynamic_block` where it takes a module and a name.
         """
         local = bound_in(function)
-        for dotted in (f"{_JIT}.Tracer.dynamic_block", f"{_JIT}.dynamic_block"):
-            for spelled in self._spellings(dotted, {**self._tried, **self._known}):
+        for dotted in (f"{tracer}.dynamic_block", f"{JIT}.Tracer.dynamic_block", f"{JIT}.dynamic_block"):
+            # `import horizon_plugin_pytorch` alone does not say that its parts are there, too.
+            module = dotted.removesuffix(".dynamic_block").removesuffix(".Tracer").count(".")
+            for spelled in self._spellings(dotted, {**self._tried, **self._known}, module + 1):
                 if not local[spelled.partition(".")[0]]:
                     return spelled
-        if self._bound["Tracer"] or local["Tracer"]:
-            raise Refused("the name `Tracer` means something other than the plugin's in this file")
-        edits.imports.add(f"from {_JIT} import Tracer")
-        return "Tracer.dynamic_block"
+        for name in _entered(self._module):
+            # From wherever it comes: the file enters blocks with it.
+            if self._bound[name] and not local[name]:
+                return f"{name}.dynamic_block"
+        name = tracer.rpartition(".")[2]
+        if local[name]:
+            raise Refused(f"the name `{name}` means something other than the plugin's in this function")
+        self.add_tracer(tracer, name, edits)
+        return f"{name}.dynamic_block"
 
-    def _spellings(self, dotted: str, known: dict[str, str] | None = None) -> list[str]:
-        """Ways to write `dotted` with what is imported; the whole name first, then its modules.
+    def add_tracer(self, tracer: str, name: str, edits: Edits) -> None:
+        """Note an import that gives `name` the meaning `tracer`. Raises `Refused`."""
+        if self._bound[name]:
+            raise Refused(f"the name `{name}` means something other than the plugin's in this file")
+        module, _, last = tracer.rpartition(".")
+        edits.imports.add(f"from {module} import {last}" + (f" as {name}" if name != last else ""))
+
+    def _spellings(self, dotted: str, known: dict[str, str] | None = None, least: int = 1) -> list[str]:
+        """Ways to write `dotted` with what is imported; the whole name first, then its modules
+        that have at least `least` parts.
 
         A name that is bound more than once may mean something else by then and is not used.
         """
         found = []
         parts = dotted.split(".")
-        for length in range(len(parts), 0, -1):
+        for length in range(len(parts), least - 1, -1):
             local = (self._known if known is None else known).get(".".join(parts[:length]))
             if local is not None and self._bound[local.partition(".")[0]] >= 1:
                 found.append(".".join([local, *parts[length:]]))
         return found
+
+
+def _entered(module: cst.Module) -> list[str]:
+    """Names in `with Name.dynamic_block(`."""
+    found: dict[str, None] = {}
+    for node in walk(module):
+        for item in node.items if isinstance(node, cst.With) else ():
+            called = item.item.func if isinstance(item.item, cst.Call) else None
+            if isinstance(called, cst.Attribute) and called.attr.value == "dynamic_block":
+                if isinstance(called.value, cst.Name):
+                    found[called.value.value] = None
+    return list(found)
 
 
 def insert_import(module: cst.Module, line: str) -> cst.Module:

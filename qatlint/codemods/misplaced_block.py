@@ -1,15 +1,17 @@
-"""Dynamic blocks that are moved into their loop, or renamed."""
+"""Dynamic blocks that are moved into their loop, renamed, or given their import."""
 
 from __future__ import annotations
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 from qatlint.codemods.dynamic_block import block_name
 from qatlint.codemods.edits import Edits, always
+from qatlint.codemods.imports import JIT
 from qatlint.codemods.locate import Tree, method_of, own_class, walk
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
-from qatlint.finding import MoveBlock, RenameBlock
+from qatlint.finding import ImportTracer, MoveBlock, RenameBlock
 from qatlint.trace import Span
 
 _Loop = cst.For | cst.While
@@ -41,6 +43,21 @@ def plan_rename(file: OpenedFile, intent: RenameBlock) -> tuple[Edits, cst.Class
         raise Refused("the name of the block is not a literal")
     edits.replace[named[-1].value] = always(file.expression(block_name(file, cls, method)))
     return edits, cls
+
+
+def plan_import(file: OpenedFile, intent: ImportTracer) -> tuple[Edits, cst.ClassDef]:
+    """The edits that import what a block is spelled with, and the class it is in. Raises `Refused`."""
+    edits = Edits()
+    node = _with(file.tree, intent.statement)
+    called = [i.item.func for i in node.items if isinstance(i.item, cst.Call)]
+    names = {get_full_name_for_node(callee) for callee in called}
+    if "Tracer.dynamic_block" in names:
+        file.imports.add_tracer(intent.tracer, "Tracer", edits)
+    elif "dynamic_block" in names:
+        file.imports.add_tracer(f"{JIT}.dynamic_block", "dynamic_block", edits)
+    else:
+        raise Refused("the block is spelled in another way")
+    return edits, own_class(file.tree, node)
 
 
 def _with(tree: Tree, span: Span) -> cst.With:

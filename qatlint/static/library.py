@@ -83,8 +83,8 @@ class Library(Calls):
         model = _MODELS.get(dotted)
         if model is not None:
             return model(self, args, node, frame)
-        if last == "dynamic_block" and dotted.startswith("horizon_plugin_pytorch."):
-            return Block(self._block_name(args))
+        if last == "dynamic_block":
+            return Block(self.block_name(args))
         if dotted in _NEVER_TRUE:
             return FALSE_VALUE
         if last in _SAME and args.positional and not dotted.startswith("builtins."):
@@ -113,7 +113,7 @@ class Library(Calls):
             self.escape(value, last)
         return self.made(dotted, node, frame)
 
-    def _block_name(self, args: Args) -> str:
+    def block_name(self, args: Args) -> str:
         """The name given to a dynamic block; `*` for what is not known of it."""
         named = len(args.positional) > 1
         name = args.positional[1].value if named else args.keywords.get("name")
@@ -122,6 +122,16 @@ class Library(Calls):
         if isinstance(name, Pattern):
             return f"{name.head}*{name.tail}"
         return str(name.value) if isinstance(name, Const) else "*"
+
+    def context(self, node: ast.expr, frame: Frame) -> Value:
+        """What `with node:` enters. A `dynamic_block` is one, wherever it comes from: projects that must run
+        without the plugin have a `Tracer` of their own."""
+        value = super().context(node, frame)
+        if isinstance(node, ast.Call) and not any(isinstance(v, Block) for _, v in self.options(value, TRUE)):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "dynamic_block":
+                return Block(self.block_name(self.arguments(node, frame)))
+        return value
 
     # -- methods -----------------------------------------------------------------------------
 

@@ -335,13 +335,17 @@ class Statements(Iteration):
     def _with(self, node: ast.With | ast.AsyncWith, frame: Frame) -> None:
         around = len(self.blocks)
         for item in node.items:
-            value = self.eval(item.context_expr, frame)
+            value = self.context(item.context_expr, frame)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, value, frame, item.context_expr)
             if frame.owner is self.root:
                 self._enter_block(value, item.context_expr, frame)
         self.run(node.body, frame)
         del self.blocks[around:]
+
+    def context(self, node: ast.expr, frame: Frame) -> Value:
+        """What `with node:` enters."""
+        return self.eval(node, frame)
 
     def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:
         """Note that `with node:` enters a dynamic block, if it does (on some path at least)."""

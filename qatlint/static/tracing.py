@@ -57,7 +57,14 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
     trace = _Tracer(project, interpreter).trace(for_people)
     if isinstance(interpreter, Watching):
         seen = observe(interpreter)
-        trace = trace._replace(ops=seen.ops, regions=seen.regions, blocks=seen.blocks)
+        if seen.regions or seen.blocks:
+            trace = trace._replace(
+                ops=seen.ops,
+                regions=seen.regions,
+                blocks=seen.blocks,
+                tracer=project.aim.tracer,
+                has_plugin=project.uses_plugin(cls.file.path),
+            )
     interpreter.close()
     forget()
     return trace

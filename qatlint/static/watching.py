@@ -361,7 +361,7 @@ class Watching(Natured):
     def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         if self.watching and dotted in ("builtins.Tracer.dynamic_block", "builtins.dynamic_block"):
             self._unimported.add(id(node))
-            return Block(self._block_name(args))
+            return Block(self.block_name(args))
         return super().call_library(dotted, args, node, frame)
 
     def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:

@@ -251,3 +251,75 @@ def test_comprehensions_that_stay(forward: str) -> None:
 def test_variables_of_a_comprehension_must_be_free() -> None:
     with pytest.raises(Refused, match="means something else"):
         looped(model("", "f = x.flatten(0)\nys = [x * f for f in xs]\nreturn ys, f"))
+
+
+def test_a_tracer_from_elsewhere_is_followed() -> None:
+    mine = "from net.compat import Tracer as Mine\n"
+    forward = 'with Mine.dynamic_block(self, "a"):\n    x = x + 1\n' + LOOP
+    after = fixed(mine + model("", forward))
+    assert 'with Mine.dynamic_block(self, "model_forward_1")' in after and after.count("import") == 2
+
+
+def test_the_package_of_the_plugin_does_not_spell_its_parts() -> None:
+    after = fixed("import horizon_plugin_pytorch as horizon\n" + model("", LOOP))
+    assert "with Tracer.dynamic_block(" in after and IMPORT in after
+
+
+@pytest.mark.parametrize(
+    ("tracer", "line", "spelled"),
+    [
+        ("net.compat.Tracer", "from net.compat import Tracer\n", "Tracer."),
+        ("net.compat.GraphTracer", "from net.compat import GraphTracer\n", "GraphTracer."),
+    ],
+)
+def test_the_settings_say_where_tracer_comes_from(tracer: str, line: str, spelled: str) -> None:
+    text = model("", LOOP)
+    (found,) = findings_in({"model.py": text}, "QAT201", tracer=tracer)
+    assert found.fix is not None and found.fix.safety is Safety.SAFE
+    after = apply(text.encode(), found.fix.intent).decode()
+    assert line in after and f"with {spelled}dynamic_block(self" in after
+    assert not findings_in({"model.py": after}, "QAT201", tracer=tracer)
+
+
+def test_what_is_imported_goes_before_what_the_settings_say() -> None:
+    text = IMPORT + model("", LOOP)
+    (found,) = findings_in({"model.py": text}, "QAT201", tracer="net.compat.T")
+    assert found.fix is not None and "net.compat" not in apply(text.encode(), found.fix.intent).decode()
+
+
+def test_a_project_without_the_plugin_gets_the_fix_as_unsafe() -> None:
+    text = model("", LOOP)
+    other = {"other.py": "import horizon_plugin_pytorch\n"}
+    (alone,) = findings_in({"model.py": text}, "QAT201")
+    (beside,) = findings_in({"model.py": text, **other}, "QAT201")
+    assert alone.fix is not None and beside.fix is not None and alone.severity is beside.severity
+    assert alone.fix.safety is Safety.UNSAFE and "no file here imports the plugin" in alone.fix.reason
+    assert beside.fix.safety is Safety.SAFE and not beside.fix.reason
+
+
+NOT_IMPORTED = "for f in xs:\n    with {}:\n        x = x + f\nreturn x"
+
+
+@pytest.mark.parametrize(
+    ("block", "tracer", "line"),
+    [
+        ('Tracer.dynamic_block(self, "a")', "", IMPORT),
+        ("dynamic_block()", "", IMPORT.replace("Tracer", "dynamic_block")),
+        ('Tracer.dynamic_block(self, "a")', "net.compat.Mine", "from net.compat import Mine as Tracer\n"),
+    ],
+)
+def test_a_missing_import_is_added(block: str, tracer: str, line: str) -> None:
+    text = model("", NOT_IMPORTED.format(block))
+    (found,) = findings_in({"model.py": text}, "QAT202", tracer=tracer)
+    assert found.fix is not None and found.fix.safety is (Safety.SAFE if tracer else Safety.UNSAFE)
+    after = apply(text.encode(), found.fix.intent).decode()
+    assert after.replace(line, "", 1) == text.replace(line, "") and line in after
+    assert not findings_in({"model.py": after}, "QAT202", tracer=tracer)
+
+
+def test_a_missing_import_under_another_name_is_nobodys_guess() -> None:
+    text = "Tracer = None\ndel Tracer\n" + model("", NOT_IMPORTED.format('Tracer.dynamic_block(self, "a")'))
+    for found in findings_in({"model.py": text}, "QAT202"):
+        assert found.fix is not None
+        with pytest.raises(Refused, match="the name `Tracer` means"):
+            apply(text.encode(), found.fix.intent)
