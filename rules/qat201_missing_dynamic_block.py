@@ -56,9 +56,12 @@ class Refine(nn.Module):
 ## The fix
 
 The statements that run the ops are put into `with Tracer.dynamic_block(self, "<class>_<method>_<n>"):`,
-inside the loop. Results in float are the same, so the fix is safe. A list comprehension that is assigned to a
-variable becomes a loop, which is unsafe, since its variables become those of the function. A plain function
-has no module to give to the block: there the finding says what to do.
+inside the loop. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has no
+name for it: from the plugin, or from where `tracer-import` in the settings says. In a project that nowhere
+imports the plugin and has no such setting, the finding is the same, since the code is as wrong for the chip,
+but the fix is unsafe: the file could no longer be imported where the plugin is missing. A list comprehension
+that is assigned to a variable becomes a loop, which is unsafe, since its variables become those of the
+function. A plain function has no module to give to the block: there the finding says what to do.
 
 ## Source
 

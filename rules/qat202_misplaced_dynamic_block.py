@@ -54,7 +54,8 @@ class Refine(nn.Module):
 ## The fix
 
 A block around nothing but a loop is moved into it, and the second of two blocks with one name gets another:
-float results stay as they are, so both are safe. For the rest there is no one rewrite that is right.
+float results stay as they are, so both are safe. A missing import of `Tracer` is added, from where QAT201 has
+it, and as safe as there. For the rest there is no one rewrite that is right.
 
 ## Source
 
