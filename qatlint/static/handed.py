@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
 from qatlint.static.mutation import Code, Reader, Root, receiver
@@ -33,19 +33,20 @@ def changed_by_function(project: Project, classes: Iterable[ClassDef], attribute
     return ""
 
 
-def _own_calls(cls: ClassDef, attribute: str) -> Iterator[ast.Call]:
+def _own_calls(cls: ClassDef, attribute: str) -> Sequence[ast.Call]:
     """Calls in the methods of a class with `self.<attribute>` as an argument."""
-    wanted = f".{attribute}"
-    for method in cls.methods.values():
-        if wanted not in cls.text_of(method):
-            continue
-        me = receiver(method)
-        for node in nodes(method):
-            if isinstance(node, ast.Call):
-                for value in _arguments(node):
-                    held = value.value if isinstance(value, ast.Attribute) else None
-                    if isinstance(held, ast.Name) and held.id in me and _is(value, attribute):
-                        yield node
+    known: dict[str, list[ast.Call]] | None = cls.states.get("handed")
+    if known is None:
+        known = cls.states["handed"] = {}
+        for method in cls.methods.values():
+            me = receiver(method)
+            for node in nodes(method):
+                if isinstance(node, ast.Call):
+                    for value in _arguments(node):
+                        if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
+                            if value.value.id in me:
+                                known.setdefault(value.attr, []).append(node)
+    return known.get(attribute, ())
 
 
 def _calls_at(project: Project, path: str, line: int) -> Iterator[tuple[ast.Call, ModuleFile]]:

@@ -11,6 +11,7 @@ import ast
 import builtins
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound, ModuleFile
@@ -47,6 +48,8 @@ _EMPTY = frozenset("list dict set deque defaultdict OrderedDict Counter Queue".s
 _BUILTINS = frozenset(dir(builtins))
 _MOST = 60
 """Functions that are read for one class."""
+_RECENT = 64
+"""Functions of which it is remembered what is in them: the modules of one class ask for the same ones."""
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -91,32 +94,25 @@ class Reader:
         """`modules` and `plain` as in `Attributes`."""
         self._project = project
         self.methods: dict[str, list[tuple[ClassDef, ast.FunctionDef | ast.AsyncFunctionDef]]] = {}
+        empty: frozenset[str] = frozenset()
         for cls in classes:
+            empty |= _empty_in(cls)
             for name, method in cls.methods.items():
                 self.methods.setdefault(name, []).append((cls, method))
-        self._attributes = Attributes(modules, plain, frozenset(self._empty()), frozenset(self.methods))
+        self._attributes = Attributes(modules, plain, empty, frozenset(self.methods))
         self._stored: dict[str, list[Code]] | None = None
         self._registered: list[Code] = []
         self._done: set[tuple[int, frozenset[tuple[str, Root]]]] = set()
         self.calls: set[str] = set()
         """Names of what the code read so far calls as methods of something."""
 
-    def _empty(self) -> Iterator[str]:
-        """Attributes that begin as empty containers."""
-        for definitions in self.methods.values():
-            for _, method in definitions:
-                me = receiver(method)
-                for node in nodes(method):
-                    if isinstance(node, ast.Assign) and _is_empty(node.value):
-                        for target in node.targets:
-                            if isinstance(target, ast.Attribute) and _is_name(target.value, me):
-                                yield target.attr
-
     def hooks(self) -> list[str]:
         """What is registered to run with forward: methods, and one name for all functions."""
         found: list[str] = []
         for definitions in self.methods.values():
             for cls, method in definitions:
+                if not any(word in cls.text_of(method) for word in _HOOKS):
+                    continue
                 for node in nodes(method):
                     if isinstance(node, ast.Call) and _last(node.func) in _HOOKS and node.args:
                         hook = node.args[0]
@@ -217,17 +213,19 @@ class Reader:
 
     def _store(self, cls: ClassDef, method: ast.AST, stored: dict[str, list[Code]]) -> None:
         me = receiver(method)
-        around: dict[str, Root] | None = None
+        around: dict[str, Root] = {}
+        written: dict[str, ast.FunctionDef] | None = None
         for node in nodes(method):
             if not isinstance(node, ast.Assign) or not _may_be_function(node.value):
                 continue
             targets = [t.attr for t in node.targets if isinstance(t, ast.Attribute) and _is_name(t.value, me)]
             if not targets:
                 continue
-            if around is None:
+            if written is None:
                 # What the constructor made lives as long as the callable that it is in.
                 around = {**{name: Root(name) for name in names_bound(method)}, **me}
-            inner = [f for part in nodes(node.value) if (f := _inner_function(method, part)) is not None]
+                written = _inner_functions(method)
+            inner = [f for part in nodes(node.value) if (f := _meant(part, written)) is not None]
             for function in (node.value, *inner):
                 own = names_bound(function) if function in inner else ()
                 kept = {n: r for n, r in around.items() if n not in own}
@@ -242,10 +240,11 @@ class Scope:
         self._project = project
         self._code = code
         self._attributes = attributes
-        self._nodes = [n for part in _body(code.node) for n in nodes(part)]
+        self._nodes = _nodes_run(code.node)
         self._globals = {n for node in self._nodes if isinstance(node, ast.Global) for n in node.names}
         self._kept = dict(code.kept)
         self._local = (names_bound(code.node) | code.local) - self._globals - set(self._kept)
+        self._inner: dict[str, ast.FunctionDef] | None = None
         for _ in range(2):  # an alias of an alias
             for node in self._nodes:
                 self._learn(node)
@@ -331,29 +330,23 @@ class Scope:
                 if root is not None:
                     yield root
 
-    def meets_names(self, attribute: str) -> str:
+    def meets_names(self) -> Iterator[tuple[str, ast.expr | None]]:
         """In words, how the code reads all names of the instance, or asks whether there is one that is put
-        together and may be that of a module made beside `attribute`; "" if it does not."""
+        together: then with the expression of it (see `may_spell`)."""
         for node in self._nodes:
             if isinstance(node, ast.Call) and node.args:
                 name, first = _last(node.func), node.args[0]
                 if name in _SPELT_OUT and self._is_instance(first):
-                    return f"calls `{name}` on the whole object"
+                    yield f"calls `{name}` on the whole object", None
                 optional = name == "hasattr" or (name == "getattr" and len(node.args) > 2)
-                if (
-                    optional
-                    and len(node.args) > 1
-                    and self._is_instance(first)
-                    and _may_spell(node.args[1], attribute)
-                ):
-                    return "asks for attributes by names that it puts together"
+                if optional and len(node.args) > 1 and self._is_instance(first):
+                    yield "asks for attributes by names that it puts together", node.args[1]
             elif (isinstance(node, ast.FormattedValue) and self._is_instance(node.value)) or (
                 isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and self._is_instance(node.right)
             ):
-                return "spells out the whole object"
+                yield "spells out the whole object", None
             elif isinstance(node, ast.Constant) and node.value == "_modules":
-                return "reads the `_modules` of the object"
-        return ""
+                yield "reads the `_modules` of the object", None
 
     def tells_instances_apart(self) -> bool:
         """Whether the instance itself is a key, or is numbered."""
@@ -406,7 +399,9 @@ class Scope:
     def function(self, callee: ast.expr) -> Code | None:
         """The function of the project that an expression means, with what it sees of this scope."""
         if isinstance(callee, (ast.Name, ast.Lambda)):
-            inner = _inner_function(self._code.node, callee)
+            if self._inner is None:
+                self._inner = _inner_functions(self._code.node)
+            inner = _meant(callee, self._inner)
             if inner is not None:
                 own = names_bound(inner)
                 around = {n: r for n, r in self._kept.items() if n not in own}
@@ -574,7 +569,8 @@ def _called_on_others(cls: ClassDef) -> Iterator[str]:
                 yield node.attr
 
 
-def names_bound(function: ast.AST) -> set[str]:
+@lru_cache(maxsize=_RECENT)
+def names_bound(function: ast.AST) -> frozenset[str]:
     """All names that a function or something in it binds: an approximation of its local names."""
     found = set(_parameters(function))
     for node in nodes(function):
@@ -588,14 +584,15 @@ def names_bound(function: ast.AST) -> set[str]:
             found.add(node.asname or node.name.partition(".")[0])
         elif isinstance(node, ast.ExceptHandler) and node.name:
             found.add(node.name)
-    return found
+    return frozenset(found)
 
 
-def _body(node: ast.AST) -> list[ast.AST]:
-    """What runs when the function is called: neither defaults nor decorators."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return list(node.body)
-    return [node.body] if isinstance(node, ast.Lambda) else [node]
+@lru_cache(maxsize=_RECENT)
+def _nodes_run(code: ast.AST) -> tuple[ast.AST, ...]:
+    """What runs when a function is called, neither defaults nor decorators, or an expression evaluated."""
+    if isinstance(code, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return tuple(n for part in code.body for n in nodes(part))
+    return tuple(nodes(code.body if isinstance(code, ast.Lambda) else code))
 
 
 def _parameters(node: ast.AST) -> list[str]:
@@ -632,15 +629,36 @@ def _held_around(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, 
     return {name: Root(name, True) for name in own}
 
 
-def _inner_function(function: ast.AST, callee: ast.AST) -> ast.FunctionDef | ast.Lambda | None:
-    """A function that is written inside `function`, which `callee` names or is."""
+def _empty_in(cls: ClassDef) -> frozenset[str]:
+    """Attributes that begin as empty containers in the methods of a class."""
+    known: frozenset[str] | None = cls.states.get("empty")
+    if known is None:
+        found = set()
+        for method in cls.methods.values():
+            me = receiver(method)
+            for node in nodes(method):
+                if isinstance(node, ast.Assign) and _is_empty(node.value):
+                    found |= {
+                        t.attr for t in node.targets if isinstance(t, ast.Attribute) and _is_name(t.value, me)
+                    }
+        known = cls.states["empty"] = frozenset(found)
+    return known
+
+
+def _inner_functions(function: ast.AST) -> dict[str, ast.FunctionDef]:
+    """The functions that are written inside `function`, by name."""
+    found: dict[str, ast.FunctionDef] = {}
+    for node in nodes(function):
+        if isinstance(node, ast.FunctionDef) and node is not function:
+            found.setdefault(node.name, node)
+    return found
+
+
+def _meant(callee: ast.AST, inner: Mapping[str, ast.FunctionDef]) -> ast.FunctionDef | ast.Lambda | None:
+    """The one of some functions that `callee` names, or the lambda that it is."""
     if isinstance(callee, ast.Lambda):
         return callee
-    if isinstance(callee, ast.Name):
-        for node in nodes(function):
-            if isinstance(node, ast.FunctionDef) and node is not function and node.name == callee.id:
-                return node
-    return None
+    return inner.get(callee.id) if isinstance(callee, ast.Name) else None
 
 
 def _may_be_function(value: ast.expr) -> bool:
@@ -662,8 +680,9 @@ def _matching(name: ast.expr, methods: Iterable[str]) -> list[str]:
     return [method for method in methods if re.fullmatch(pattern, method)]
 
 
-def _may_spell(name: ast.expr, attribute: str) -> bool:
-    """Whether a name that is put together may be `attribute` with something more at its end."""
+def may_spell(name: ast.expr, attribute: str) -> bool:
+    """Whether a name that is put together may be that of a module made beside `attribute`: the same with
+    something more at its end."""
     if isinstance(name, ast.Constant):
         return False
     if isinstance(name, ast.JoinedStr):

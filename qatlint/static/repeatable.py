@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.mutation import Reader, Scope, receiver
+from qatlint.static.mutation import Reader, Scope, may_spell, receiver
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
 from qatlint.static.values import Choice, Const, Instance, Mapping, Pick, Seq, Symbol, Value
@@ -158,16 +158,28 @@ def _is_constructor(callee: ast.expr) -> bool:
 def listed_in_forward(project: Project, classes: Sequence[ClassDef], attribute: str) -> str:
     """How a method that forward leads to meets all modules of the object, or all of its names, or asks for a
     name like `attribute` that it puts together; in words, "" when none does."""
+    states = classes[0].states
+    known: list[_Met] | None = states.get("met")
+    if known is None:
+        # For all attributes at once: large classes are asked about each of theirs.
+        known = states["met"] = list(_met_in_forward(project, classes))
+    return next((how for how, name in known if name is None or may_spell(name, attribute)), "")
+
+
+_Met = tuple[str, ast.expr | None]
+"""How all modules or names are met, and the name that is put together where only some are."""
+
+
+def _met_in_forward(project: Project, classes: Sequence[ClassDef]) -> Iterator[_Met]:
     starts = ["forward", "__call__", "__iter__", "__len__", "__getitem__"]
     texts = [cls.text_of(method) for cls in classes for method in cls.methods.values()]
     if any(word in text for word in _NAMES for text in texts):
         reader = Reader(project, classes, frozenset(), frozenset())
         for method, scope in reader.read([*starts, *reader.hooks()]):
-            how = scope.meets_names(attribute)
-            if how:
-                return f"`{method}` {how}"
+            for how, asked in scope.meets_names():
+                yield f"`{method}` {how}", asked
     if not any(word in text for word in _LISTS for text in texts):
-        return ""
+        return
     reached = set(starts)
     waiting = list(reached)
     while waiting:
@@ -179,12 +191,12 @@ def listed_in_forward(project: Project, classes: Sequence[ClassDef], attribute: 
         waiting += {n for names in read for n in names if n not in reached}
         reached.update(waiting)
     else:
-        return ""
+        return
     reader = Reader(project, classes, frozenset(), frozenset())
     for method, scope in reader.read([*starts, *reader.hooks()]):
         if _LISTS.intersection(scope.mentioned(())):
-            return f"`{method}` lists the modules in it"
-    return ""
+            yield f"`{method}` lists the modules in it", None
+            return
 
 
 def _held_by(target: Instance) -> Iterator[Instance]:
