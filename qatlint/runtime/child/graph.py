@@ -16,8 +16,9 @@ def build(steps: Sequence[Step]) -> Graph:
     place, `dtype` and `shape` of what it gives.
 
     Inputs are placeholders, constants `get_attr`, leaf modules `call_module`. A method of a module is a
-    `call_method` on a `get_attr` of the module, as the toolchain writes it. An op that gives several
-    tensors is followed by a `getitem` for each one that is used. These helping nodes have no `number`.
+    `call_method` on a `get_attr` of the module, as the toolchain writes it; so is a method of Tensor that
+    torch has written in Python. An op that gives several tensors is followed by a `getitem` for each one
+    that is used. These helping nodes have no `number`.
     """
     return _Builder(steps).graph
 
@@ -49,6 +50,9 @@ class _Builder:
         if op.kind == "method":
             module = self.graph.create_node("get_attr", op.module)
             return self.graph.create_node("call_method", step.callee, (module, *args), kwargs)
+        if getattr(step.callee, "__module__", None) == "torch._tensor":
+            # Written in Python: code that is made of the graph could not name it as a function of torch.
+            return self.graph.create_node("call_method", step.callee.__name__, args, kwargs)
         return self.graph.create_node("call_function", step.callee, args, kwargs)
 
     def _arguments(self, value: Any) -> Any:

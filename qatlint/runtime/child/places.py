@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import linecache
 import os
 import sys
@@ -11,12 +12,15 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import torch
+import torch.utils.checkpoint
 
+from qatlint.runtime.child.qualnames import qualified_name
 from qatlint.runtime.project import is_standard
 from qatlint.runtime.recording import Place
 
 _OWN = str(Path(__file__).resolve().parents[2])
 _TORCH = str(Path(torch.__file__).resolve().parent)
+_CHECKPOINTING = inspect.getsourcefile(torch.utils.checkpoint)
 
 
 class Places:
@@ -62,6 +66,12 @@ class Places:
         return place
 
 
+def is_bookkeeping(frame: FrameType) -> bool:
+    """Whether this is code of `torch.utils.checkpoint`, which some versions let make tensors of their own
+    (seen in 2.3)."""
+    return frame.f_code.co_filename == _CHECKPOINTING
+
+
 def is_users(filename: str) -> bool:
     """Whether a code object of this file was written by the user, or in a library of models."""
     if filename.startswith("<"):
@@ -82,7 +92,6 @@ def _is_plugin(path: str) -> bool:
 
 def _place(code: CodeType, lasti: int, line: int | None) -> Place:
     path = os.path.abspath(code.co_filename)
-    function: str = getattr(code, "co_qualname", code.co_name)
     start, end, column, end_column = line or 0, line or 0, 0, 0
     positions = getattr(code, "co_positions", None)
     if positions is not None:
@@ -92,7 +101,7 @@ def _place(code: CodeType, lasti: int, line: int | None) -> Place:
                 start, end = first, last
                 column = _characters(code.co_filename, first, left)
                 end_column = _characters(code.co_filename, last, right)
-    return Place(path, start, column, end, end_column, function, lasti)
+    return Place(path, start, column, end, end_column, qualified_name(code), lasti)
 
 
 def _characters(filename: str, line: int, utf8_column: int) -> int:

@@ -8,6 +8,7 @@ so it works for any Python. What a leaf does inside itself is not recorded.
 from __future__ import annotations
 
 import inspect
+import sys
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -20,8 +21,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from qatlint.horizon.ops import op_name
-from qatlint.runtime.child import blocks, functions, graph, leaves, tensors
-from qatlint.runtime.child.places import Places
+from qatlint.runtime.child import blocks, functions, graph, indexing, leaves, tensors
+from qatlint.runtime.child.places import Places, is_bookkeeping
 from qatlint.runtime.child.steps import Ref, Step
 from qatlint.runtime.recording import Execution, ModuleFacts, Op, Place, Recording
 
@@ -176,7 +177,9 @@ class Recorder:
             for known in self._known.values():
                 stack.callback(self._watch(known))
             stack.enter_context(blocks.listening(self._block))
-            stack.enter_context(_Functions(self))
+            mode = _Functions(self)
+            stack.enter_context(mode)
+            stack.enter_context(indexing.told(mode))
             self._exit = stack.pop_all()
         return self
 
@@ -372,6 +375,8 @@ class Recorder:
             if not (
                 tensors.holds_tensor(out) or functions.reads_data(function) or given.written(in_place, None)
             ):
+                return out
+            if not given.tensors and is_bookkeeping(sys._getframe(2)):
                 return out
             target = functions.dotted_name(function)
             top = self._running[-1]

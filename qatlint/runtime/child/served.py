@@ -15,6 +15,7 @@ import importlib.util
 import io
 import linecache
 import os
+import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -111,6 +112,10 @@ def _serve_files(texts: Texts) -> None:
         return plain(file, mode, *args, **kwargs)
 
     builtins.open = io.open = opened
+    # Python 3.10 keeps `open` for paths in a place of its own.
+    accessor = getattr(pathlib, "_NormalAccessor", None)
+    if accessor is not None:
+        accessor.open = staticmethod(opened)
 
 
 class _Past:

@@ -440,8 +440,11 @@ def test_places_count_characters_and_stand_in_the_users_code() -> None:
     places = [op.place for op in ops(recording)]
     assert all(p is not None and p.path == __file__ for p in places)
     lines = Path(__file__).read_text(encoding="utf-8").splitlines()
-    texts = [lines[p.line - 1][p.column - 1 : p.end_column - 1] for p in places if p]
-    assert texts == ["m.seq(x)", "F.relu(x)", "helper(é) + é"]
+    numbers = [p.line for p in places if p]
+    assert ["m.seq" in lines[n - 1] for n in numbers] == [True, False, True]
+    if sys.version_info >= (3, 11):  # before, code objects know no columns
+        texts = [lines[p.line - 1][p.column - 1 : p.end_column - 1] for p in places if p]
+        assert texts == ["m.seq(x)", "F.relu(x)", "helper(é) + é"]
     assert [p.function.rpartition(".")[2] for p in places if p] == ["forward", "helper", "forward"]
 
 
@@ -530,7 +533,7 @@ def test_the_graph_carries_the_same_facts() -> None:
     recording = recorder.recording((x,), {}, out)
     nodes = list(recorder.graph.nodes)
     assert [n.op for n in nodes] == [
-        *("placeholder", "call_module", "get_attr", "call_function", "call_function"),
+        *("placeholder", "call_module", "get_attr", "call_function", "call_method"),
         *("call_function", "call_function", "get_attr", "call_method", "output"),
     ]
     told = [n.meta for n in nodes if "number" in n.meta]
