@@ -36,6 +36,8 @@ _WEIGH_EVERY = 0.5
 _SAID_LINES = 12
 _SAID_WIDTH = 200
 _SAID_BYTES = 16 << 20
+_SAID_END = 20_000
+"""Bytes that hold the last lines."""
 _ENDED: dict[int, str] = {
     signal.SIGKILL: "the system may have run out of memory: try smaller inputs, or --memory to see",
     signal.SIGSEGV: "native code crashed: python -X faulthandler on the same code says where",
@@ -119,7 +121,7 @@ def launch(
         asked.write_text(json.dumps(whole), encoding="utf-8")
         said = Path(own, "said")
         # Appended to, so that it can be cut while the code goes on printing.
-        with said.open("ab") as output:
+        with said.open("a+b") as output:
             ended = _run(str(asked), output.fileno(), whole["folder"], limits)
         return _answer(Path(whole["answer"]), ended, limits, _last_lines(said))
 
@@ -169,10 +171,17 @@ def _watch(child: subprocess.Popen[bytes], limits: Limits, output: int) -> int |
             continue
         weigh = now + _WEIGH_EVERY
         if os.fstat(output).st_size > _SAID_BYTES:
-            os.ftruncate(output, 0)
+            _cut(output)
         if limits.megabytes is not None:
             if sum(p.memory for p in _family(child.pid)) > limits.megabytes << 20:
                 return "memory"
+
+
+def _cut(output: int) -> None:
+    """Keep the end of what was printed: it may be what the code says before it dies."""
+    end = os.pread(output, _SAID_END, os.fstat(output).st_size - _SAID_END)
+    os.ftruncate(output, 0)
+    os.write(output, end)
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
@@ -236,7 +245,7 @@ def _family(child: int) -> list[_Process]:
 def _last_lines(said: Path) -> str:
     try:
         with said.open("rb") as file:
-            file.seek(max(0, said.stat().st_size - 20_000))
+            file.seek(max(0, said.stat().st_size - _SAID_END))
             text = file.read().decode("utf-8", "replace")
     except OSError:  # the code has removed it
         return ""
