@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qatlint.cli.commands.trace import command
+from qatlint.horizon.report import read
 
 MODEL = """\
 import torch
@@ -71,6 +72,23 @@ def test_what_ran_is_shown_as_a_tree_and_beside_its_source() -> None:
     assert table.return_value == 0
     assert "  act          ×1-3        ×3" in table.output.splitlines()
     assert table.output.endswith("\n2 modules in 1 class: source and execution agree\n")
+
+
+@needs_torch
+@pytest.mark.usefixtures("net")
+def test_what_ran_is_written_as_the_toolchain_reports_it() -> None:
+    result = call("net.py:Net", "--run", "--inputs", "net.py:inputs", "--output-format", "model-check")
+    assert result.return_value == 0
+    check = read(result.stdout)
+    assert {count.name: count.times for count in check.counts} == {
+        "act": 3,
+        "steps.0": 1,
+        "steps.1": 1,
+        "steps.2": 1,
+    }
+    assert check.layers and check.graph and not check.unread
+    for words in (["net.py:Net"], ["net.py:Net", "--run", "--compare"]):
+        assert "model-check" in str(call(*words, "--output-format", "model-check").exception)
 
 
 @needs_torch

@@ -1,0 +1,181 @@
+"""What the toolchain's `model_check_result.txt` would say of a recording, by the rules that are documented.
+
+Integer types are the qconfig's business, so every quantised tensor is written as qint8, observers are left
+out, and no output is taken for one of high precision. Weights have no table of their own for the same reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from qatlint.horizon.ops import Boundary, op_name
+from qatlint.horizon.report.values import (
+    CallCount,
+    Generation,
+    GraphNode,
+    Layer,
+    Member,
+    ModelCheck,
+    Section,
+    Statistic,
+    Suspicious,
+)
+from qatlint.runtime.counts import counts
+from qatlint.runtime.flow import Flow, State
+from qatlint.runtime.fuse import Fusion, fusions
+from qatlint.runtime.recording import Op, TensorFacts
+
+_QUANTISED = "qint8"
+_PER_TENSOR = "-1"
+_NO_QCONFIG = "qconfig = None"
+_TOTAL = "total"
+_OPCODES = {
+    "input": "placeholder",
+    "constant": "get_attr",
+    "module": "call_module",
+    "method": "call_method",
+    "function": "call_function",
+    "output": "output",
+}
+
+
+def model_check(flow: Flow) -> ModelCheck:
+    """The report on one forward, in its newer generation, with the graph."""
+    layers = [(op, _layer(flow, op)) for op in flow.ops if flow.units[op.number] is not None]
+    rows = [layer for _, layer in layers]
+    sequences = tuple(_sequences(flow))
+    times = tuple(CallCount(count.path, count.times) for count in counts(flow))
+    once = all(count.times == 1 for count in times)
+    suspicious = tuple(_suspicious(flow, layers))
+    return ModelCheck(
+        all_fused=not sequences,
+        sequences=sequences,
+        all_once=once,
+        counts=() if once else times,
+        inputs=_statistics((row.type, row.inputs) for row in rows),
+        outputs=_statistics((row.type, row.outputs) for row in rows),
+        layers=tuple(rows),
+        suspicious=suspicious,
+        graph=tuple(_graph(flow)),
+        sections=_sections(bool(rows), bool(suspicious)),
+        generation=Generation.UNKNOWN if once else Generation.NEWER,  # only the counts tell them apart
+    )
+
+
+def _sections(rows: bool, suspicious: bool) -> tuple[Section, ...]:
+    tables = (Section.INPUTS, Section.OUTPUTS) if rows else ()
+    asked = (Section.SUSPICIOUS,) if suspicious else ()
+    return (Section.FUSION, Section.COUNTS, *tables, Section.LAYERS, *asked, Section.GRAPH)
+
+
+def _sequences(flow: Flow) -> Iterator[tuple[Member, ...]]:
+    """Sequences that are not fused as a whole, each once however often it runs."""
+    seen: set[tuple[Member, ...]] = set()
+    for fusion in fusions(flow):
+        members = tuple(_members(flow, fusion))
+        if not fusion.whole and members not in seen:
+            seen.add(members)
+            yield members
+
+
+def _members(flow: Flow, fusion: Fusion) -> Iterator[Member]:
+    for position, number in enumerate(fusion.members):
+        unit = flow.units[number]
+        if unit is not None:
+            yield Member(unit.path, _type(flow, number), not position and _has_several_users(flow, unit.path))
+
+
+def _has_several_users(flow: Flow, path: str) -> bool:
+    """Whether the results of a module, over all its calls, go to more than one: `(shared)` in the table."""
+    users = {
+        getattr(flow.units[user], "path", flow.labels[user])
+        for op in flow.ops
+        if getattr(flow.units[op.number], "path", None) == path
+        for user in flow.users[op.number]
+    }
+    return len(users) > 1
+
+
+def _type(flow: Flow, number: int) -> str:
+    """The dotted class of the module that computes an op."""
+    unit, meaning = flow.units[number], flow.meanings[number]
+    if unit is None or not unit.generated or meaning is None:
+        return flow.ops[number].target
+    # "FloatFunctional.add", "nn.Div", "torch.nn.ReLU": what prepare makes of the function.
+    made = meaning.becomes.removesuffix(f".{op_name(flow.ops[number].target)}")
+    return made if made.startswith("torch.") else f"horizon_plugin_pytorch.{made}"
+
+
+def _layer(flow: Flow, op: Op) -> Layer:
+    unit = flow.units[op.number]
+    assert unit is not None
+    label = flow.labels[op.number]
+    call = label.rpartition("(")[2].removesuffix(")") if label.endswith(")") else ""
+    return Layer(
+        unit.path,
+        _type(flow, op.number),
+        _dtypes(flow.given(op.number), op.input_facts),
+        _dtypes([flow.states[op.number]] * len(op.output_facts), op.output_facts),
+        _PER_TENSOR if flow.states[op.number] is State.QUANTIZED else _NO_QCONFIG,
+        "",
+        op_name(op.target) if unit.generated else op.method,
+        int(call or 0),
+    )
+
+
+def _dtypes(states: Iterable[State], facts: Sequence[TensorFacts]) -> tuple[str, ...]:
+    return tuple(
+        _QUANTISED if state in (State.QUANTIZED, State.UNKNOWN) else f"torch.{tensor.dtype}"
+        for state, tensor in zip(states, facts, strict=True)
+    )
+
+
+def _statistics(rows: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Statistic, ...]:
+    """Each call adds one per dtype among its tensors; dtypes and classes come in the order of the calls."""
+    table: dict[str, Counter[str]] = {}
+    columns: dict[str, None] = {}
+    for kind, dtypes in rows:
+        columns.update(dict.fromkeys(dtypes))
+        table.setdefault(kind, Counter()).update(set(dtypes))
+    if not columns:
+        return ()
+    total: Counter[str] = sum(table.values(), Counter())
+    return tuple(
+        Statistic(kind, tuple((dtype, count[dtype]) for dtype in columns))
+        for kind, count in [*table.items(), (_TOTAL, total)]
+    )
+
+
+def _suspicious(flow: Flow, layers: Iterable[tuple[Op, Layer]]) -> Iterator[Suspicious]:
+    """Modules between the stubs whose dtypes are neither all quantised nor all floating."""
+    for op, layer in layers:
+        meaning = flow.meanings[op.number]
+        if meaning is not None and meaning.boundary is not Boundary.NONE:
+            continue
+        seen = {*layer.inputs, *layer.outputs}
+        if len({dtype == _QUANTISED for dtype in seen}) > 1:
+            dtypes = [f"[{', '.join(map(_quoted, part))}]" for part in (layer.inputs, layer.outputs)]
+            message = f"Mixed input dtype {dtypes[0]} and output dtype {dtypes[1]}"
+            yield Suspicious(layer.label, layer.type, message)
+
+
+def _quoted(dtype: str) -> str:
+    return f"'{dtype}'" if dtype == _QUANTISED else dtype
+
+
+def _graph(flow: Flow) -> Iterator[GraphNode]:
+    names: list[str] = []
+    used: Counter[str] = Counter()
+    for op in flow.ops:
+        target = _target(flow, op)
+        plain = "".join(c if c.isalnum() else "_" for c in target).strip("_") or op.kind
+        names.append(f"{plain}_{used[plain]}" if used[plain] else plain)
+        used[plain] += 1
+        args = ", ".join(names[producer] for producer in op.inputs)
+        yield GraphNode(_OPCODES[op.kind], names[-1], target, f"({args})")
+
+
+def _target(flow: Flow, op: Op) -> str:
+    unit = flow.units[op.number]
+    return unit.path if unit is not None else op.target or op.kind
