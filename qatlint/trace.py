@@ -330,6 +330,144 @@ class Module(NamedTuple):
     """Kinds of the modules inside, for a module of the project."""
 
 
+class Quant(Enum):
+    """What a tensor is to the toolchain."""
+
+    QUANTIZED = "quantized"
+    FLOAT = "float"
+    PLAIN = "plain"
+    """Booleans, integers, indices, shapes: not quantised, and they need not be."""
+    UNKNOWN = "unknown"
+    """Nobody can tell, or it is one thing on one path and another on the next."""
+
+
+class Comes(Enum):
+    """Where a float tensor begins."""
+
+    INPUT = "input"
+    """A parameter of the forward of a root, or an element of one."""
+    CONSTANT = "constant"
+    """A parameter, a buffer, an embedding, a literal, a tensor that forward makes."""
+    DEQUANTIZED = "dequantized"
+    """Behind a DeQuantStub."""
+    CAST = "cast"
+    """A mask or an index made a number."""
+
+
+class Origin(NamedTuple):
+    """The beginning of a float tensor."""
+
+    comes: Comes
+    name: str
+    """The parameter (`x`, `batch["img"]`), the attribute (`self.anchors`), the function as written."""
+    span: Span
+    """The parameter, or the expression that makes it."""
+    owner: str
+    """`package.module:Class` whose body holds the span; "" for a plain function."""
+    runner: str = ""
+    """Class of the module that runs it, or holds it: the class itself, where `owner` is a base of it."""
+
+
+class QuantState(NamedTuple):
+    """What is known of one tensor."""
+
+    quant: Quant
+    origins: tuple[Origin, ...] = ()
+    """Of a float tensor: all beginnings of it."""
+    made_by: tuple[int, ...] = ()
+    """Numbers of the ops that may have made it."""
+
+
+class Stub(NamedTuple):
+    """What a QuantStub or DeQuantStub was made with."""
+
+    quantizes: bool
+    class_name: str
+    """Dotted name of the class."""
+    definition: Span
+    """The call of its constructor."""
+    scale: bool
+    """Whether it is given a fixed scale, by name or as its first argument."""
+    number_first: bool
+    """Whether its first positional argument is not None: a qconfig for torch's, a scale for the plugin's."""
+
+
+class QuantOp(NamedTuple):
+    """An operation on tensors as it runs on one path of owners: a function, an operator or a leaf module.
+
+    One place in source that several modules run gives one of these for each of them; turns of a loop are one.
+    """
+
+    number: int
+    """Its position in `Flow.ops`: in order of execution."""
+    name: str
+    """As `qatlint.horizon.ops` names it; "" for what the table does not have (a function or a module that
+    could not be followed): it takes its operands, and nobody knows what it gives."""
+    written: str
+    """`+`, `torch.cat`, `.softmax()`, `self.proj[...]`."""
+    span: Span
+    """The whole expression."""
+    owner: str
+    """`package.module:Class` whose body holds the span, `package.module:function` for a plain function."""
+    function: str
+    runner: str
+    """`package.module:Class` of the module whose forward runs it: `owner`, or a class that inherits from it."""
+    path: str
+    """That module as the root reaches it: `backbone.layers.*`, "" for the root itself."""
+    module: str = ""
+    """Where the op is a module: its path from the root; "" where it is not held by any attribute."""
+    class_name: str = ""
+    """Where the op is a module: its class."""
+    operands: tuple[QuantState, ...] = ()
+    """The tensors it takes, in order, without numbers and shapes."""
+    positions: tuple[Span | None, ...] = ()
+    """Where each operand is written; None where it is not an expression of its own (an element of a list)."""
+    result: QuantState = QuantState(Quant.UNKNOWN)
+    users: tuple[int, ...] = ()
+    """The ops that take its result."""
+    returned: bool = False
+    """Whether the root gives its result back."""
+    kept: bool = False
+    """Whether its result is stored in an attribute, or handed to code that was not followed: it may have
+    more users."""
+    when: Condition = TRUE
+    """The condition under which it runs (atoms are those of the Flow)."""
+    loops: tuple[Span, ...] = ()
+    """Heads of the loops around it in the function that holds it, outermost first."""
+    via: tuple[Span, ...] = ()
+    """The calls that lead to it from the root's forward, outermost first."""
+    via_owners: tuple[str, ...] = ()
+    """The classes whose bodies hold these calls, in the same order."""
+    stub: Stub | None = None
+    """For a QuantStub or DeQuantStub."""
+
+
+class Returned(NamedTuple):
+    """A tensor that a return statement of the root's forward gives back."""
+
+    state: QuantState
+    when: Condition
+    span: Span
+    """The return statement."""
+
+
+class Flow(NamedTuple):
+    """What one forward of one model does with quantised and with float tensors, followed through its children.
+
+    A class that is no root and that no root reaches is followed alone, with inputs taken for quantised.
+    """
+
+    root: str
+    """`package.module:Class` of the class that was followed."""
+    assumed: bool
+    """Whether the inputs are only taken for quantised (see above): what is said of inputs is not known."""
+    ops: tuple[QuantOp, ...]
+    returns: tuple[Returned, ...] = ()
+    complete: bool = True
+    """False where a work limit cut it short: users may be missing."""
+    atoms: Mapping[int, Atom] = MappingProxyType({})
+
+
 class Usage(NamedTuple):
     """How often one module runs in one forward."""
 
@@ -372,6 +510,10 @@ class Trace(NamedTuple):
     """Where the settings say that `Tracer` is imported from; "" where they do not."""
     has_plugin: bool = False
     """Whether a file of the project imports the plugin; told only where there is dynamic code."""
+    flows: tuple[Flow, ...] = ()
+    """The models this class runs in, and what each op of them does with quantised tensors: one for each root
+    that reaches it, or itself. Its own ops are those whose `runner` is `owner`. Empty in a project that has
+    nothing to do with the plugin."""
 
     def calls_of(self, module: Module) -> tuple[Call, ...]:
         key = module.key
