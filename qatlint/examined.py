@@ -10,11 +10,11 @@ from qatlint.trace import Span
 
 Topic = tuple[str, str]
 """What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute),
-("identity", attribute), ("argument", attribute), ("pick", ""), ("listing", ""), ("plugin", "") or
-("prepare", "")."""
+("identity", attribute), ("argument", attribute), ("pick", ""), ("listing", ""), ("plugin", ""),
+("prepare", "") or ("make", name of a class)."""
 PLUGIN: Topic = ("plugin", "")
 """Whether any linted file imports the plugin: which one, and what else it says, does not matter."""
-BY_IMPORTS = frozenset(("base", "prepare", "argument"))
+BY_IMPORTS = frozenset(("base", "prepare", "argument", "make"))
 """Kinds of topics that ask for more than texts: what the imports of those that answer mean matters, too."""
 
 

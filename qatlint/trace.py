@@ -411,7 +411,7 @@ class QuantOp(NamedTuple):
     """`package.module:Class` whose body holds the span, `package.module:function` for a plain function."""
     function: str
     runner: str
-    """`package.module:Class` of the module whose forward runs it: `owner`, or a class that inherits from it."""
+    """`package.module:Class` of the module whose forward runs it: `owner`, or one that inherits from it."""
     path: str
     """That module as the root reaches it: `backbone.layers.*`, "" for the root itself."""
     module: str = ""
@@ -452,7 +452,7 @@ class Returned(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """What one forward of one model does with quantised and with float tensors, followed through its children.
+    """What one forward of a model does with quantised and with float tensors, followed through its children.
 
     A class that is no root and that no root reaches is followed alone, with inputs taken for quantised.
     """
@@ -462,6 +462,8 @@ class Flow(NamedTuple):
     assumed: bool
     """Whether the inputs are only taken for quantised (see above): what is said of inputs is not known."""
     ops: tuple[QuantOp, ...]
+    ran: frozenset[str] = frozenset()
+    """The classes whose forward was followed."""
     returns: tuple[Returned, ...] = ()
     complete: bool = True
     """False where a work limit cut it short: users may be missing."""

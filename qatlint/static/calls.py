@@ -12,7 +12,7 @@ from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES
 from qatlint.static.execution import Execution
 from qatlint.static.iteration import loops_of
-from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, SOFT_LIMIT, Frame, Place
+from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, Frame, Place
 from qatlint.static.values import (
     NO_LOOPS,
     NONE,
@@ -342,7 +342,7 @@ class Calls(Execution):
         if self.active.count(key) >= depth or len(self.active) >= DEPTH_LIMIT:
             self._not_entered(receiver, args)
             return self.result(args, frame)
-        if self.steps > SOFT_LIMIT and len(self.active) > 3:
+        if self.steps > self.soft_limit and len(self.active) > 3:
             self._not_entered(receiver, args)
             if self.phase == "init":
                 return self.made(name, node, frame)

@@ -37,6 +37,19 @@ class Interpreter(Library):
 
     def interpret(self) -> None:
         """Build an instance with unknown arguments and run its forward."""
+        root = self.make_root()
+        try:
+            self.build(root)
+            self.phase = "forward"
+            self.run_forward(root)
+        except (OutOfSteps, RecursionError):
+            self.incomplete = True
+            self.notes.add("too large: only the first part was followed")
+        if root.open:
+            self.incomplete = True
+
+    def make_root(self) -> Instance:
+        """The instance whose forward is to run, which is not built yet."""
         root = Instance(
             next(self.numbers),
             cls=self.cls,
@@ -56,15 +69,7 @@ class Interpreter(Library):
             root.args = self._parameters(found[0], found[1], "config")
         else:
             root.args = Args([], {}, True)
-        try:
-            self.build(root)
-            self.phase = "forward"
-            self.run_forward(root)
-        except (OutOfSteps, RecursionError):
-            self.incomplete = True
-            self.notes.add("too large: only the first part was followed")
-        if root.open:
-            self.incomplete = True
+        return root
 
     def opened_by(self) -> frozenset[int]:
         """Children that are executed and of which a part is executed from outside as well.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from qatlint.condition import TRUE, Condition, both, excludes, implies
 from qatlint.static.expressions import Expressions
-from qatlint.static.machine import SOFT_LIMIT, UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
+from qatlint.static.machine import UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
 from qatlint.static.values import (
     SOMEWHERE,
     At,
@@ -71,7 +71,7 @@ class Iteration(Expressions):
         return (
             turns <= UNROLL_LIMIT
             and self.unrolled * max(turns, 1) <= 4 * UNROLL_LIMIT
-            and self.steps < SOFT_LIMIT
+            and self.steps < self.soft_limit
         )
 
     def loop_at_once(self, node: ast.AST, turns: Turns, frame: Frame) -> LoopFrame:

@@ -202,6 +202,9 @@ class RawAtom:
 class Machine:
     """Shared state. `root` is the object whose forward is interpreted."""
 
+    step_limit = STEP_LIMIT
+    soft_limit = SOFT_LIMIT
+
     def __init__(self, project: Project) -> None:
         self.project = project
         self.steps = 0
@@ -345,7 +348,7 @@ class Machine:
 
     def step(self) -> None:
         self.steps += 1
-        if self.steps > STEP_LIMIT:
+        if self.steps > self.step_limit:
             raise OutOfSteps
 
     def atom(

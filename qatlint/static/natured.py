@@ -85,7 +85,7 @@ _SPLITTING = frozenset("split chunk unbind tensor_split split_with_sizes".split(
 _READS = frozenset("item tolist numpy __bool__ __float__ __int__ __index__".split())
 _CHANCE = frozenset("rand randn randint randperm rand_like randn_like normal bernoulli multinomial".split())
 _PARAMETERS = frozenset("weight bias running_mean running_var in_proj_weight in_proj_bias".split())
-_OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
+OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
     ast.Sub: ("sub", "-"),
     ast.Mult: ("mul", "*"),
@@ -99,12 +99,13 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.BitXor: ("xor", "^"),
 }
 _COMPUTING = frozenset((ast.BinOp, ast.Compare, ast.UnaryOp))
-_CALLS_LIMIT = 6
-"""Plain functions entered inside each other."""
 
 
 class Natured(Interpreter):
     """`nature`, kept true by everything that makes a value."""
+
+    calls_limit = 6
+    """Functions entered inside each other, before a plain one is not."""
 
     def __init__(self, project: Project, cls: ClassDef, opened: frozenset[int] = frozenset()) -> None:
         super().__init__(project, cls, opened)
@@ -157,6 +158,10 @@ class Natured(Interpreter):
     def loop_causes(self, loop: int) -> Causes:
         """What the number of turns of a loop depends on."""
         raise NotImplementedError
+
+    def is_followed(self, frame: Frame) -> bool:
+        """Whether a function is one of those whose ops matter: by default, what the root runs itself."""
+        return frame.owner is self.root
 
     # -- what is known of values -----------------------------------------------------------------
 
@@ -546,6 +551,11 @@ class Natured(Interpreter):
             condition = both(condition, self._compare_two(left, op, right, node))
         return self.boolean(condition)
 
+    def augmented(self, node: ast.AugAssign, left: Value, right: Value, frame: Frame) -> Value:
+        if not self.watching or self.phase != "forward" or not self.is_followed(frame):
+            return super().augmented(node, left, right, frame)
+        return self.operation(node.op, left, right, node, frame)
+
     def operation(self, op: ast.operator, left: Value, right: Value, node: ast.AST, frame: Frame) -> Value:
         """`left op right`, written at `node`."""
         result = super().binary(op, left, right)
@@ -554,7 +564,7 @@ class Natured(Interpreter):
         natures = (self.nature(left), self.nature(right))
         kinds = {n.what for n in natures}
         if kinds & {What.TENSOR, What.MAYBE} and not kinds & {What.MANY, What.SHAPE}:
-            name, sign = _OPERATORS.get(type(op), ("", ""))
+            name, sign = OPERATORS.get(type(op), ("", ""))
             meaning = of_function(f"operator.{name}") if name else None
             self._learn(result, self._ran(meaning, natures, node, frame, sign))
         else:
@@ -778,13 +788,13 @@ class Natured(Interpreter):
             self.watching
             and self.phase == "forward"
             and isinstance(callee, Function)
-            and frame.owner is self.root
+            and self.is_followed(frame)
         ):
             if getattr(callee.node, "name", "") == "multi_apply" and args.positional:
                 # The project's own: what it maps is what matters, and where it is called.
                 self._many(args.positional[0].value, args, node, frame)
                 return self._unseen(args, frame)
-            if callee.closure is None and len(self._functions) > _CALLS_LIMIT:
+            if callee.closure is None and len(self._functions) > self.calls_limit:
                 return self._unseen(args, frame)
             return self.enter(callee, args, node, frame, None)
         return super().call(callee, args, node, frame)

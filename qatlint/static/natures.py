@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from qatlint.static.held import NOT_KNOWN, Held, joined_held
 from qatlint.trace import Varies
 
 
@@ -63,6 +64,8 @@ class Nature(NamedTuple):
     """Made by a module that is not followed: its shape may be fixed, whatever that of the input is."""
     plain: bool = False
     """A tensor of truths, indices or counts: nothing that is quantised."""
+    held: Held = NOT_KNOWN
+    """Its quant state, which `Quantised` alone follows."""
 
     @property
     def is_tensor(self) -> bool:
@@ -124,4 +127,5 @@ def joined(one: Nature, other: Nature) -> Nature:
         one.random or other.random,
         one.derived and other.derived,
         one.plain and other.plain,
+        one.held if one.held is other.held else joined_held(one.held, other.held),
     )

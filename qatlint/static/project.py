@@ -26,6 +26,7 @@ from qatlint.static.modulefile import (
 from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
 from qatlint.static.survey import Place, Survey
+from qatlint.trace import Flow
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
@@ -61,6 +62,9 @@ class Project:
         """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
         self.prepared: Mapping[tuple[str, str], Place] | None = None
         """For `roots`: (path, qualified name) of the classes that are given to `prepare`, and where."""
+        self.flows: dict[tuple[str, str, bool], tuple[Flow, frozenset[Topic]]] = {}
+        """For `reached`: (path, qualified name, whether inputs are taken for quantised) -> what was followed,
+        and what that asked about the linted files."""
         self.lookups: dict[str, dict[str, str]] = {}
         """File -> module names that were looked up in it -> the path of each, "" outside the project."""
         self.asked: set[Topic] = set()
@@ -95,6 +99,7 @@ class Project:
         self._forget_values()
         self._opened.drop({*changed, *importers})
         self.prepared = None
+        self.flows.clear()
         if self._survey is not None:
             self._survey.renew(changed)
 
@@ -259,6 +264,23 @@ class Project:
             if isinstance(entry, ClassDef)
             for moved in moves(entry, attribute)
         ]
+
+    def makers(self, cls: ClassDef) -> list[ClassDef]:
+        """Module classes of the linted files whose bodies make an instance of `cls`."""
+        self.asked.add(("make", cls.name))
+        found: list[ClassDef] = []
+        for path, line in self._surveyed().makers(cls.name):
+            file = self._opened.part(path)
+            if file is None:
+                continue
+            file.class_at(line)  # parses what stands there
+            maker = file.class_around(line)
+            if maker is None or maker is cls or maker in found or not self.is_module(maker):
+                continue
+            meant = self.resolve(file, cls.name)
+            if isinstance(meant, ClassDef) and meant.full_name == cls.full_name:
+                found.append(maker)
+        return found
 
     def subclasses(self, cls: ClassDef) -> list[ClassDef]:
         """Classes of the linted files that inherit from `cls`, directly or not."""

@@ -74,7 +74,11 @@ class Statements(Iteration):
             else:
                 self.extend(entries, added, frame)
             return
-        self.assign(node.target, self.binary(node.op, left, right), frame, node.value)
+        self.assign(node.target, self.augmented(node, left, right, frame), frame, node.value)
+
+    def augmented(self, node: ast.AugAssign, left: Value, right: Value, frame: Frame) -> Value:
+        """What `left op= right` leaves in the variable."""
+        return self.binary(node.op, left, right)
 
     def assign(self, target: ast.expr, value: Value, frame: Frame, node: ast.AST) -> None:
         """Bind `target` to `value`; `node` is the expression the value came from."""

@@ -48,6 +48,7 @@ _CHANGED = re.compile(rb"\.(?:register_\w*hook|eval|train)\(")
 _ATTRIBUTE_CHAIN = re.compile(rb"[A-Za-z_][\w.]*$")
 _PLUGIN = b"horizon_plugin_pytorch"
 _PLUGIN_IMPORT = re.compile(rb"(?:import|from)[ \t]+horizon_plugin_pytorch\b")
+_MADE = re.compile(rb"(?<!class )\b([A-Z]\w*)\(")
 _PREPARE = re.compile(rb"\bprepare\w*[ \t]*\((?<!def prepare\()")
 
 
@@ -71,6 +72,8 @@ class Survey:
         self._words: dict[str, frozenset[bytes]] = {}
         """All words of the files that list children."""
         self._uses_plugin: bool | None = None
+        self._makers: dict[str, list[Place]] | None = None
+        """Names of classes -> where something of that name is called."""
 
     def with_base(self, name: str) -> Sequence[Place]:
         """Classes in whose base list a name stands."""
@@ -148,13 +151,27 @@ class Survey:
         """Places that may call the plugin's `prepare`, in files that import the plugin."""
         return self._at(_prepares_in, "")
 
+    def makers(self, name: str) -> Sequence[Place]:
+        """Places that call something of this name, which is that of a class. Most projects are never asked,
+        so texts are not surveyed for this with the rest."""
+        if self._makers is None:
+            self._makers = {}
+            for path in self._paths:
+                try:
+                    data = self._loader.read(path)
+                except OSError:
+                    continue
+                for found, line in _with_lines(_made_in(data), data):
+                    self._makers.setdefault(found, []).append((path, line))
+        return self._makers.get(name, ())
+
     def renew(self, paths: Collection[str]) -> None:
         """The texts of these files are other ones now."""
         for path in paths:
             self._said.pop(path, None)
             self._words.pop(path, None)
         self._places.clear()
-        self._uses_plugin = None
+        self._uses_plugin = self._makers = None
 
     def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
         return self._all(kind).get(key, ())
@@ -191,7 +208,8 @@ def topics_of(data: bytes) -> set[Topic]:
     identities: set[Topic] = {("identity", attribute) for attribute, _ in _identities_in(data)}
     picks: set[Topic] = {("pick", "") for _ in names_in_strings(data)}
     arguments: set[Topic] = {("argument", attribute) for attribute, _ in handed_on(data)}
-    return bases | writes | listings | prepares | plugin | identities | picks | arguments
+    makers: set[Topic] = {("make", name) for name, _ in _made_in(data)}
+    return bases | writes | listings | prepares | plugin | identities | picks | arguments | makers
 
 
 def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -289,6 +307,12 @@ def _plugin_in(data: bytes) -> Iterator[tuple[str, int]]:
             if not _line_before(data, match.start()).strip(b" \t"):
                 yield "", match.start()
                 return
+
+
+def _made_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Calls of names that are spelt like those of classes."""
+    for match in _MADE.finditer(data):
+        yield match[1].decode(), match.start()
 
 
 def _prepares_in(data: bytes) -> Iterator[tuple[str, int]]:

@@ -19,6 +19,7 @@ from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.prospects import may_be_dynamic
+from qatlint.static.reached import flows_of
 from qatlint.static.repeatable import (
     State,
     changed_below,
@@ -66,6 +67,8 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
                 has_plugin=project.uses_plugin(cls.file.path),
             )
     interpreter.close()
+    if trace.has_forward:
+        trace = trace._replace(flows=flows_of(project, cls))
     forget()
     return trace
 

@@ -158,7 +158,6 @@ class Watching(Natured):
         """By id of what a loop is about to run over."""
         self._turned_by: dict[int, RawRegion] = {}
         """Loop number -> region."""
-        self._augmented: ast.AugAssign | None = None
         self._with_statement: ast.With | ast.AsyncWith | None = None
         self._unimported: set[int] = set()
 
@@ -202,15 +201,6 @@ class Watching(Natured):
         for one in tensors:
             op.inputs |= one.producers
         return number
-
-    def binary(self, op: ast.operator, left: Value, right: Value) -> Value:
-        node, self._augmented = self._augmented, None
-        if node is None or node.op is not op or self._frame is None:
-            return super().binary(op, left, right)
-        return self.operation(op, left, right, node, self._frame)
-
-    _frame: Frame | None = None
-    """Of the augmented assignment that is running."""
 
     # -- regions ---------------------------------------------------------------------------------
 
@@ -264,8 +254,8 @@ class Watching(Natured):
 
     def _watch(self, node: ast.stmt, frame: Frame) -> None:
         """Run one statement, knowing what it opens."""
-        before = self._augmented, self._frame, self._with_statement, self.asserting
-        self._augmented, self.asserting = None, isinstance(node, ast.Assert)
+        before = self._with_statement, self.asserting
+        self.asserting = isinstance(node, ast.Assert)
         if isinstance(node, ast.If):
             then, other = self._region(node, "if", frame), self._region(node, "else", frame)
             self._bodies[id(node.body)], self._bodies[id(node.orelse)] = then, other
@@ -279,8 +269,6 @@ class Watching(Natured):
                 self._bounds[id(node.iter)] = region
         elif isinstance(node, (ast.Break, ast.Continue, ast.Return)):
             self._leave(frame, isinstance(node, ast.Return))
-        elif isinstance(node, ast.AugAssign):
-            self._augmented, self._frame = node, frame
         elif isinstance(node, ast.Assign):
             name = _list_given(node)
             if name:
@@ -292,7 +280,7 @@ class Watching(Natured):
             for loop, known in list(self._turned_by.items()):
                 if known.node is node:
                     self.carry(loop)
-        self._augmented, self._frame, self._with_statement, self.asserting = before
+        self._with_statement, self.asserting = before
 
     def _leave(self, frame: Frame, all_loops: bool) -> None:
         """`break`, `continue` or `return`: the branches it stands in decide about the loops around."""

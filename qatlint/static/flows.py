@@ -1,0 +1,186 @@
+"""From a model that was followed to the Flow of its Trace."""
+
+from __future__ import annotations
+
+import ast
+
+from qatlint.condition import TRAINING, Atom, atoms_of, is_name
+from qatlint.horizon.ops import Boundary
+from qatlint.static.held import Begin, Held
+from qatlint.static.machine import NOWHERE, Place
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.quantised import Quantised, RawQuant
+from qatlint.static.values import Const, Instance, LoopFrame, Value
+from qatlint.trace import Flow, Origin, QuantOp, QuantState, Returned, Span, Stub
+
+_LENGTH = 60
+_DEPTH = 8
+"""How deep the names of modules are looked for."""
+
+
+def flow_of(run: Quantised) -> Flow:
+    """What was seen, as plain values."""
+    return _Writer(run).flow()
+
+
+class _Writer:
+    def __init__(self, run: Quantised) -> None:
+        self._run = run
+        self._spans: dict[int, Span] = {}
+        self._paths: dict[int, str] = {}
+
+    def flow(self) -> Flow:
+        run = self._run
+        assert run.root is not None
+        self._name(run.root, "", 0)
+        ops = tuple(self._op(raw) for raw in run.met)
+        returns = tuple(
+            Returned(self._state(held), when, self._span(run.cls.file, node))
+            for when, node, held in run.returned_values
+        )
+        return Flow(
+            root=run.cls.full_name,
+            assumed=run.assumed,
+            ops=ops,
+            ran=frozenset(run.ran),
+            returns=returns,
+            complete=not run.incomplete and not run.notes,
+            atoms={n: self._atom(n) for n in sorted(atoms_of([op.when for op in ops]))},
+        )
+
+    def _atom(self, number: int) -> Atom:
+        if is_name(number):
+            return Atom(number, "")
+        raw = self._run.atoms[number]
+        if number == TRAINING:
+            return Atom(number, "self.training")
+        text = ast.unparse(raw.node) if isinstance(raw.node, ast.expr) else ""
+        return Atom(number, text, raw.group, raw.config)
+
+    def _name(self, value: Value, path: str, depth: int) -> None:
+        """Give every module below a value its first path."""
+        if depth > _DEPTH or not isinstance(value, Instance) or value.number in self._paths:
+            return
+        self._paths[value.number] = path
+        for name, item in value.attrs.items():
+            for one in _options(item.value):
+                self._name(one, _join(path, name), depth + 1)
+        if value.items is not None:
+            for position, item in enumerate(value.items.items):
+                label = "*" if item.times is not None else str(position)
+                for one in _options(item.value):
+                    self._name(one, _join(path, label), depth + 1)
+        if value.children is not None:
+            for key, item in value.children.entries.items():
+                for one in _options(item.value):
+                    self._name(one, _join(path, str(key)), depth + 1)
+            for _, item in value.children.rest:
+                for one in _options(item.value):
+                    self._name(one, _join(path, "*"), depth + 1)
+
+    def _op(self, raw: RawQuant) -> QuantOp:
+        place, target = raw.place, raw.target
+        owner = place.owner
+        via = [p for p in raw.via if p.node is not NOWHERE]
+        return QuantOp(
+            number=raw.number,
+            name=raw.meaning.name if raw.meaning is not None else "",
+            written=raw.written if target is None else _callee(raw.node),
+            span=self._span(place.file, raw.node),
+            owner=_owner(place),
+            function=place.function,
+            runner=owner.cls.full_name if owner is not None and owner.cls is not None else "",
+            path=self._paths.get(owner.number, "?") if owner is not None else "",
+            module=self._paths.get(target.number, "") if target is not None else "",
+            class_name=_class_name(target),
+            operands=tuple(map(self._state, raw.given)),
+            positions=tuple(
+                self._span(place.file, expr) if expr is not None else None for expr in raw.places
+            ),
+            result=self._state(raw.result)._replace(made_by=(raw.number,)),
+            users=tuple(raw.users),
+            returned=raw.returned,
+            kept=raw.kept,
+            when=raw.when,
+            loops=tuple(self._span(loop.file, loop.over) for loop in _around(raw, raw.loops)),
+            via=tuple(self._span(p.file, p.node) for p in via),
+            via_owners=tuple(_owner(p) for p in via),
+            stub=self._stub(raw),
+        )
+
+    def _state(self, held: Held) -> QuantState:
+        origins = sorted((self._origin(b) for b in held.begins), key=lambda o: (o.span, o.name))
+        return QuantState(held.quant, tuple(dict.fromkeys(origins)), tuple(sorted(held.made)))
+
+    def _origin(self, begin: Begin) -> Origin:
+        return Origin(
+            begin.comes,
+            begin.name,
+            self._span(begin.file, begin.node),
+            begin.cls.full_name if begin.cls is not None else "",
+            begin.runner.full_name if begin.runner is not None else "",
+        )
+
+    def _stub(self, raw: RawQuant) -> Stub | None:
+        target, meaning = raw.target, raw.meaning
+        if target is None or meaning is None or meaning.boundary is Boundary.NONE:
+            return None
+        args = target.args
+        positional = [item.value for item in args.positional] if args is not None else []
+        named = args.keywords.get("scale") if args is not None else None
+        number_first = bool(positional) and not _is_none(positional[0])
+        return Stub(
+            quantizes=meaning.boundary is Boundary.QUANT,
+            class_name=target.dotted,
+            definition=self._span(target.file, target.node),
+            scale=number_first or (named is not None and not _is_none(named)),
+            number_first=number_first,
+        )
+
+    def _span(self, file: ModuleFile, node: ast.AST) -> Span:
+        known = self._spans.get(id(node))
+        if known is None:
+            known = self._spans[id(node)] = file.source.span(node)
+        return known
+
+
+def _options(value: Value) -> list[Value]:
+    options = getattr(value, "options", None)
+    return [option for _, option in options] if options is not None else [value]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Const) and value.value is None
+
+
+def _owner(place: Place) -> str:
+    cls: ClassDef | None = place.cls
+    return cls.full_name if cls is not None else f"{place.file.name}:{place.function}"
+
+
+def _class_name(target: Instance | None) -> str:
+    if target is None:
+        return ""
+    return target.cls.full_name if target.cls is not None else target.dotted
+
+
+def _around(raw: RawQuant, loops: tuple[LoopFrame, ...]) -> list[LoopFrame]:
+    """The loops in whose text an op stands."""
+    line = getattr(raw.node, "lineno", 0)
+    return [
+        loop
+        for loop in loops
+        if loop.file is raw.place.file
+        and getattr(loop.node, "lineno", 0) <= line <= getattr(loop.node, "end_lineno", 0)
+    ]
+
+
+def _callee(node: ast.AST) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    text = " ".join(ast.unparse(node.func).split())
+    return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 3]}..."

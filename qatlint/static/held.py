@@ -1,0 +1,59 @@
+"""What a tensor holds while a forward is followed for its quant states: quantised numbers, float ones, none."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.trace import Comes, Quant
+
+
+class Begin(NamedTuple):
+    """Where a float tensor begins."""
+
+    comes: Comes
+    name: str
+    file: ModuleFile
+    node: ast.AST
+    cls: ClassDef | None
+    function: str
+    runner: ClassDef | None
+
+
+class Held(NamedTuple):
+    """The state of one tensor."""
+
+    quant: Quant
+    begins: frozenset[Begin] = frozenset()
+    """Of a float tensor."""
+    made: frozenset[int] = frozenset()
+    """Numbers of the ops that may have made it."""
+
+
+NOT_KNOWN = Held(Quant.UNKNOWN)
+PLAIN = Held(Quant.PLAIN)
+QUANTIZED = Held(Quant.QUANTIZED)
+_MOST = 8
+"""Beginnings that are kept of one tensor."""
+
+
+def joined_held(one: Held, other: Held) -> Held:
+    """What is true of a tensor that is one or the other."""
+    if one is other or one == other:
+        return one
+    made = one.made | other.made
+    if one.quant is not other.quant:
+        return Held(Quant.UNKNOWN, frozenset(), made)
+    return Held(one.quant, first(one.begins | other.begins), made)
+
+
+def first(begins: frozenset[Begin]) -> frozenset[Begin]:
+    """These, or some of them where they are very many."""
+    if len(begins) <= _MOST:
+        return begins
+    return frozenset(sorted(begins, key=lambda b: (b.comes.value, b.name, _position(b.node)))[:_MOST])
+
+
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)

@@ -1,0 +1,181 @@
+"""What an operation makes of the quant states of its operands: the executed rule (`runtime.flow`) where
+dtypes are not known, so that "unknown" is an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from qatlint.horizon.ops import Boundary, Meaning, Result
+from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held, first
+from qatlint.static.values import Args, Choice, Const, External, Seq, Symbol, Value
+from qatlint.trace import Comes, Quant
+
+_LATER_ARE_PLACES = frozenset(
+    "gather index_select take take_along_dim masked_select masked_fill index_fill index_copy getitem select "
+    "narrow repeat expand view reshape roll flip topk max min sort roi_align".split()
+)
+"""Operations of which only the first operand is a quantity: the others are masks, indices and sizes."""
+_SECOND_IS_PLACE = frozenset("scatter scatter_add scatter_reduce masked_scatter setitem index_put".split())
+_FIRST_IS_MASK = frozenset(("where",))
+_LOOKS_UP = frozenset("Embedding EmbeddingBag functional.embedding functional.embedding_bag".split())
+_STAYS_WHOLE = frozenset(
+    "add sub mul floor_divide remainder fmod pow cat stack sum cumsum where maximum minimum square prod "
+    "meshgrid cumprod bitwise_and bitwise_or floor ceil setitem scatter scatter_add".split()
+)
+_FLOATS = frozenset("float double half bfloat16".split())
+_INTEGERS = frozenset("randint randint_like randperm tril_indices triu_indices".split())
+_BY_ARGUMENTS = frozenset("arange range tensor as_tensor scalar_tensor full from_numpy".split())
+_CASTS = frozenset("to type".split())
+_FLOATING = re.compile(r"(^|\.)(float\d*|half|double|bfloat16|FloatTensor|HalfTensor)$")
+_WHOLE = re.compile(r"(^|\.)(u?int\d+|long|int|short|uint8|bool|(Long|Int|Bool|Byte)Tensor)$")
+NOT_A_QUANTITY = re.compile(
+    r"(^|_)(mask|masks|index|indexes|indices|idx|idxs|inds?|ids?|labels?|targets?|gt|valid|flags?|shapes?|"
+    r"sizes?|metas?|num\w*|lengths?|lens|pos_ids|tokens?|classes|step|steps|timestamps?|time)(_|$)",
+    re.IGNORECASE,
+)
+"""Names of arguments that are masks, indices, sizes or answers, as far as anybody can tell."""
+
+
+def quantities(meaning: Meaning | None, operands: Sequence[Held]) -> list[bool]:
+    """For each operand, whether it is a quantity to the operation, or only says which ones."""
+    name = meaning.name if meaning is not None else ""
+    if name in _LATER_ARE_PLACES:
+        return [n == 0 for n in range(len(operands))]
+    if name in _SECOND_IS_PLACE:
+        return [n != 1 for n in range(len(operands))]
+    if name in _FIRST_IS_MASK:
+        return [n != 0 for n in range(len(operands))]
+    return [name not in _LOOKS_UP for _ in operands]
+
+
+class Made(NamedTuple):
+    """An operation that is about to be judged."""
+
+    meaning: Meaning | None
+    operands: Sequence[Held]
+    """Its tensors, in order."""
+    args: Args | None
+    """All arguments, for a call."""
+    fraction: bool
+    """Whether it is given a number that is no whole one: `x + 0.5`."""
+
+
+def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
+    """What an operation gives. `begin` makes the beginning of a float tensor that it makes itself."""
+    meaning = op.meaning
+    if meaning is None:
+        return NOT_KNOWN
+    if meaning.boundary is Boundary.QUANT:
+        return QUANTIZED
+    if meaning.boundary is Boundary.DEQUANT:
+        return Held(Quant.FLOAT, frozenset({begin(Comes.DEQUANTIZED)}))
+    if meaning.group == "creation":
+        kind = _made(meaning, op.args)
+        quant = Quant.FLOAT if kind == "float" else Quant.PLAIN if kind == "whole" else Quant.UNKNOWN
+        return Held(quant, frozenset({begin(Comes.CONSTANT)}))
+    counting = [h for h, is_one in zip(op.operands, quantities(meaning, op.operands), strict=True) if is_one]
+    if meaning.result is Result.PLAIN:
+        begins = first(frozenset().union(*(h.begins for h in op.operands)))
+        return Held(Quant.PLAIN, begins if all(h.quant is Quant.PLAIN for h in op.operands) else frozenset())
+    if meaning.name in _CASTS:
+        return _cast(counting[:1], op.args, begin)
+    if meaning.name in _FLOATS:
+        return _floats(counting[:1], begin)
+    if meaning.result is Result.PASSES and counting:
+        real = [h for h in counting if h.quant is not Quant.PLAIN]
+        return (real or counting)[0]._replace(made=frozenset())
+    for state in (Quant.QUANTIZED, Quant.UNKNOWN):
+        if any(h.quant is state for h in counting):
+            return Held(state)
+    floats = [h for h in counting if h.quant is Quant.FLOAT]
+    if floats:
+        return Held(Quant.FLOAT, first(frozenset().union(*(h.begins for h in floats))))
+    if not counting:
+        return Held(Quant.FLOAT, frozenset({begin(Comes.CONSTANT)}))
+    return _of_whole_numbers(op, counting, begin)
+
+
+def _of_whole_numbers(op: Made, counting: Sequence[Held], begin: Callable[[Comes], Begin]) -> Held:
+    """Arithmetic on masks and indices: whole numbers, or not."""
+    assert op.meaning is not None
+    begins = first(frozenset().union(*(h.begins for h in counting)))
+    if op.fraction or op.meaning.name not in _STAYS_WHOLE:
+        return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
+    return Held(Quant.PLAIN, begins)
+
+
+def _floats(given: Sequence[Held], begin: Callable[[Comes], Begin]) -> Held:
+    """`x.float()`."""
+    if not given or given[0].quant is Quant.PLAIN:
+        begins = given[0].begins if given else frozenset()
+        return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
+    return given[0]._replace(made=frozenset())
+
+
+def _cast(given: Sequence[Held], args: Args | None, begin: Callable[[Comes], Begin]) -> Held:
+    """`x.to(...)`."""
+    if not given:
+        return NOT_KNOWN
+    kinds = {_dtype(value) for value in _values(args)}
+    if "whole" in kinds:
+        return Held(Quant.PLAIN, given[0].begins)
+    if "float" in kinds:
+        return _floats(given, begin)
+    if given[0].quant is Quant.PLAIN and "unknown" in kinds:
+        return NOT_KNOWN
+    return given[0]._replace(made=frozenset())
+
+
+def _dtype(value: Value) -> str:
+    """`float`, `whole`, "" for what is no dtype, `unknown`."""
+    if isinstance(value, External):
+        if _FLOATING.search(value.dotted):
+            return "float"
+        return "whole" if _WHOLE.search(value.dotted) else ""
+    if isinstance(value, Symbol):
+        return "" if value.text.endswith("device") else "unknown"
+    return "unknown" if isinstance(value, Choice) else ""
+
+
+def _made(meaning: Meaning, args: Args | None) -> str:
+    """What a function that makes a tensor of nothing gives."""
+    dtype = args.keywords.get("dtype") if args is not None else None
+    if dtype is not None:
+        known = _dtype(dtype)
+        # `dtype=x.dtype`: that of a tensor that is computed with.
+        is_like = isinstance(dtype, Symbol) and dtype.text.endswith("dtype")
+        return known if known in ("float", "whole") else "float" if is_like else "unknown"
+    if meaning.name in _INTEGERS:
+        return "whole"
+    if meaning.name not in _BY_ARGUMENTS:
+        return "float"
+    numbers = list(_numbers(_values(args)))
+    if meaning.name == "full":
+        numbers = list(_numbers([i.value for i in args.positional[1:2]])) if args is not None else []
+    if any(type(n) is float for n in numbers):
+        return "float"
+    if numbers and all(type(n) in (int, bool) for n in numbers):
+        return "whole"
+    return "whole" if meaning.name == "arange" else "unknown"
+
+
+def _numbers(values: Sequence[Value]) -> list[object]:
+    """The numbers in the arguments, None for what is not known."""
+    found: list[object] = []
+    for value in values:
+        if isinstance(value, Const):
+            found.append(value.value)
+        elif isinstance(value, Seq):
+            found += _numbers([item.value for item in value.items])
+        else:
+            found.append(None)
+    return found
+
+
+def _values(args: Args | None) -> list[Value]:
+    if args is None:
+        return []
+    return [item.value for item in args.positional] + list(args.keywords.values())

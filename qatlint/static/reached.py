@@ -1,0 +1,101 @@
+"""Which models a class runs in, and the quant states of all that happens there.
+
+A class is judged with what the roots that reach it give it; a class that none reaches, with inputs taken for
+quantised. Nothing here runs in a project that has nothing to do with the plugin.
+"""
+
+from __future__ import annotations
+
+from qatlint.static.flows import flow_of
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.project import Project
+from qatlint.static.quantised import Quantised
+from qatlint.static.roots import Why, root_of, uses_plugin
+from qatlint.trace import Comes, Flow, QuantOp
+
+_MOST_MAKERS = 60
+_MOST_ROOTS = 4
+
+
+def flows_of(project: Project, cls: ClassDef) -> tuple[Flow, ...]:
+    """One Flow per root in which the class runs, or that of the class alone; see `trace.Trace.flows`."""
+    if not uses_plugin(project, cls.file.path):
+        return ()
+    flows = [_followed(project, root) for root in _roots_above(project, cls)]
+    reached = [flow for flow in flows if cls.full_name in flow.ran]
+    return tuple(reached) or (_follow(project, cls, assumed=True),)
+
+
+def _roots_above(project: Project, cls: ClassDef) -> list[ClassDef]:
+    """The roots that make the class, directly or through others, or the class itself."""
+    above = _makers_above(project, cls)
+    roots = {one: root_of(project, one) for one in above}
+    sure = [one for one, root in roots.items() if root is not None and root.why is not Why.STUBS]
+    if sure:
+        return sure[:_MOST_ROOTS]
+    with_stubs = [one for one, root in roots.items() if root is not None]
+    # Of classes with stubs that make each other, the outermost is the model.
+    tops = [one for one in with_stubs if not any(one in _below(above, other) for other in with_stubs)]
+    return tops[:_MOST_ROOTS]
+
+
+def _makers_above(project: Project, cls: ClassDef) -> dict[ClassDef, list[ClassDef]]:
+    """The class and all that make it, directly or not -> the classes each of them makes."""
+    makes: dict[ClassDef, list[ClassDef]] = {cls: []}
+    pending = [cls]
+    while pending and len(makes) < _MOST_MAKERS:
+        made = pending.pop(0)
+        for maker in project.makers(made):
+            if maker not in makes:
+                makes[maker] = []
+                pending.append(maker)
+            makes[maker].append(made)
+    return makes
+
+
+def _below(makes: dict[ClassDef, list[ClassDef]], cls: ClassDef) -> set[ClassDef]:
+    """All that a class makes, directly or not, without itself."""
+    found: set[ClassDef] = set()
+    pending = list(makes[cls])
+    while pending:
+        one = pending.pop()
+        if one not in found and one is not cls:
+            found.add(one)
+            pending += makes.get(one, ())
+    return found
+
+
+def _followed(project: Project, root: ClassDef) -> Flow:
+    """The Flow of a root."""
+    known = root_of(project, root)
+    assert known is not None
+    if known.why is not Why.STUBS:
+        return _follow(project, root, assumed=False)
+    if known.quants and not known.part_of and not root.node.decorator_list:
+        flow = _follow(project, root, assumed=False)
+        if any(_takes_input(op) for op in flow.ops):
+            return flow
+    # A part of a model that has stubs of its own: what it is given may well be quantised.
+    return _follow(project, root, assumed=True)
+
+
+def _takes_input(op: QuantOp) -> bool:
+    """Whether a QuantStub takes what comes from an input."""
+    if op.stub is None or not op.stub.quantizes:
+        return False
+    return any(origin.comes is Comes.INPUT for state in op.operands for origin in state.origins)
+
+
+def _follow(project: Project, cls: ClassDef, assumed: bool) -> Flow:
+    key = (cls.file.path, cls.qualname, assumed)
+    known = project.flows.get(key)
+    if known is None:
+        asked, project.asked = project.asked, set()
+        run = Quantised(project, cls, assumed)
+        run.follow()
+        known = project.flows[key] = (flow_of(run), frozenset(project.asked))
+        run.close()
+        project.asked = asked
+    # Whoever is told the answer depends on what it depends on.
+    project.asked |= known[1]
+    return known[0]
