@@ -1,4 +1,4 @@
-"""What a tensor holds while a forward is followed for its quant states: quantised numbers, float ones, none."""
+"""What a tensor holds while a forward is followed for its quant states."""
 
 from __future__ import annotations
 
