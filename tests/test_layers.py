@@ -26,7 +26,7 @@ IO = {
     "suppress",
     "suppressing",
 }
-JUDGING = {"usage", "words", "clone_plan", "dynamic_plan", "fusable"}
+JUDGING = {"usage", "words", "clone_plan", "dynamic_plan", "fusable", "unquantised"}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clone_plan": VALUES | {"usage"},
     "fusable": VALUES,
     "dynamic_plan": VALUES | {"fusable"},
+    "unquantised": VALUES | {"horizon"},
     "horizon": VALUES,
     "static": VALUES | {"usage", "horizon"},
     "rule": VALUES,

@@ -135,6 +135,9 @@ class Quantised(Natured):
             self._numbers.clear()
             self._changed = False
             self._set_now.clear()
+            for key, nature in self.natures.items():
+                if nature.held.made:
+                    self.natures[key] = nature._replace(held=nature.held._replace(made=frozenset()))
             self.watch()
             if not self._changed:
                 break

@@ -21,22 +21,18 @@ def flows_of(project: Project, cls: ClassDef) -> tuple[Flow, ...]:
     """One Flow per root in which the class runs, or that of the class alone; see `trace.Trace.flows`."""
     if not uses_plugin(project, cls.file.path):
         return ()
-    flows = [_followed(project, root) for root in _roots_above(project, cls)]
+    flows = [flow for root in _roots_above(project, cls) if (flow := _followed(project, root)) is not None]
     reached = [flow for flow in flows if cls.full_name in flow.ran]
     return tuple(reached) or (_follow(project, cls, assumed=True),)
 
 
 def _roots_above(project: Project, cls: ClassDef) -> list[ClassDef]:
-    """The roots that make the class, directly or through others, or the class itself."""
+    """The models that make the class, directly or through others, or the class itself: those that the
+    settings or scripts name, else those that nothing makes."""
     above = _makers_above(project, cls)
-    roots = {one: root_of(project, one) for one in above}
-    sure = [one for one, root in roots.items() if root is not None and root.why is not Why.STUBS]
-    if sure:
-        return sure[:_MOST_ROOTS]
-    with_stubs = [one for one, root in roots.items() if root is not None]
-    # Of classes with stubs that make each other, the outermost is the model.
-    tops = [one for one in with_stubs if not any(one in _below(above, other) for other in with_stubs)]
-    return tops[:_MOST_ROOTS]
+    sure = [one for one in above if (root := root_of(project, one)) is not None and root.why is not Why.STUBS]
+    made = {one for makes in above.values() for one in makes}
+    return (sure or [one for one in above if one not in made])[:_MOST_ROOTS]
 
 
 def _makers_above(project: Project, cls: ClassDef) -> dict[ClassDef, list[ClassDef]]:
@@ -53,29 +49,18 @@ def _makers_above(project: Project, cls: ClassDef) -> dict[ClassDef, list[ClassD
     return makes
 
 
-def _below(makes: dict[ClassDef, list[ClassDef]], cls: ClassDef) -> set[ClassDef]:
-    """All that a class makes, directly or not, without itself."""
-    found: set[ClassDef] = set()
-    pending = list(makes[cls])
-    while pending:
-        one = pending.pop()
-        if one not in found and one is not cls:
-            found.add(one)
-            pending += makes.get(one, ())
-    return found
-
-
-def _followed(project: Project, root: ClassDef) -> Flow:
-    """The Flow of a root."""
+def _followed(project: Project, root: ClassDef) -> Flow | None:
+    """The Flow of a root; None where nothing says that it is a model."""
     known = root_of(project, root)
-    assert known is not None
-    if known.why is not Why.STUBS:
+    if known is not None and known.why is not Why.STUBS:
         return _follow(project, root, assumed=False)
-    if known.quants and not known.part_of and not root.node.decorator_list:
-        flow = _follow(project, root, assumed=False)
-        if any(_takes_input(op) for op in flow.ops):
-            return flow
-    # A part of a model that has stubs of its own: what it is given may well be quantised.
+    flow = _follow(project, root, assumed=False)
+    if not root.node.decorator_list and any(map(_takes_input, flow.ops)):
+        return flow
+    if all(op.stub is None for op in flow.ops):
+        return None
+    # A part of a model that has stubs of its own: what it is given may well be quantised. A decorator
+    # registers what a configuration puts together.
     return _follow(project, root, assumed=True)
 
 
