@@ -19,8 +19,13 @@ from qatlint.fusable import rows
 from qatlint.trace import Block, Op, Region, Span, Standing, Trace, Varies
 
 _ORDER = {varies: n for n, varies in enumerate(Varies)}
-_INLINE = ("comprehension", "call")
-"""Regions without statements."""
+_INLINE = {
+    "comprehension": "a comprehension has no statements to put into a block: write it as a loop first",
+    "call": "a call of `map` has no statements to put into a block: write it as a loop first",
+    "either": "a conditional expression has no statements to put into a block: write it as `if` and `else`",
+    "test": "the test of a loop cannot be in a block: compute it before the loop and at the end of its body",
+}
+"""Regions without statements, and what to do."""
 
 
 class Spot(NamedTuple):
@@ -73,8 +78,7 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
         why = "the comprehension becomes a loop, and its variables become those of the function"
         return Plan(Fix("write it as a loop with a dynamic block", Safety.UNSAFE, why, loop))
     if region.statement in _INLINE:
-        what = "a comprehension" if region.statement == "comprehension" else "a call of `map`"
-        return Plan(None, f"{what} has no statements to put into a block: write it as a loop first")
+        return Plan(None, _INLINE[region.statement])
     if not region.receiver:
         return Plan(
             None,

@@ -126,7 +126,7 @@ class BlockSite:
     home: Span
     """The whole loop or `if`."""
     branch: str
-    """`else` for that side of an `if`; anything else for its first body."""
+    """`else` for that side of an `if`, `rest` for what follows it; anything else for its first body."""
     statements: tuple[Span, ...]
     """Statements of that body which must be in it; what stands between them comes along."""
     apart: tuple[Span, ...] = ()

@@ -190,13 +190,15 @@ class Region(NamedTuple):
 
     number: int
     span: Span
-    """The whole statement, or the expression of a comprehension or a call."""
+    """The whole statement, or the expression of a comprehension or a call; for a `rest`, the statement before
+    it."""
     header: Span
     """`for x in xs`, `if x.any()`, without the body."""
     written: str
     """The header in one line of source."""
     statement: str
-    """`for`, `while`, `if`, `else`, `comprehension`, or `call` (`map`, `multi_apply`)."""
+    """`for`, `while`, `if`, `else`, `comprehension`, `call` (`map`, `multi_apply`), `either` (both sides of a
+    conditional expression), `rest` (what follows a branch that may return), `test` (that of a `while`)."""
     varies: Varies
     why: str
     """What decides, as written (`self.memory`, `num_cameras`); "" where there is no name for it."""
@@ -211,7 +213,7 @@ class Region(NamedTuple):
     @property
     def loops(self) -> bool:
         """Whether it is a loop."""
-        return self.statement not in ("if", "else")
+        return self.statement not in ("if", "else", "either", "rest")
 
 
 class Standing(NamedTuple):

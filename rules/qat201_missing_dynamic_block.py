@@ -5,8 +5,9 @@
 Functions, Tensor methods and operators that `prepare` replaces or fuses, run by the class itself in a loop
 or branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the
 shape of the input, on random numbers, on an attribute that forward changes, or on something nobody can
-prove to be constant (an argument, the length of a list that was handed in). Helpers are followed. Silent
-for loops over the constructor's own lists and numbers, for bodies that only call modules or move data
+prove to be constant (an argument, the length of a list that was handed in). Conditional expressions are
+branches, and so is what follows a branch that returns, unless it is the shape that decides. Helpers are
+followed, also into other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call modules or move data
 (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests of presence
 (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for losses and
 for what comes after the last DeQuantStub.
@@ -80,6 +81,9 @@ from qatlint.rule import rule
 from qatlint.trace import Op, Region, Trace, Varies
 from qatlint.words import listed, varies_words
 
+_PARTS = {"else": "`else`", "rest": "code after the `return`", "test": "test"}
+"""Parts of a statement that are regions of their own."""
+
 
 @rule("QAT201", "missing-dynamic-block", severity=Severity.WARNING, fixable=True, since="0.2.0")
 def check(trace: Trace) -> Iterator[Finding]:
@@ -111,18 +115,24 @@ def _severity(spot: Spot) -> Severity:
 
 
 def _head(region: Region) -> str:
-    return f"else of {region.written}" if region.statement == "else" else region.written
+    part = _PARTS.get(region.statement)
+    return f"{part.replace('`', '')} of {region.written}" if part is not None else region.written
 
 
 def _message(spot: Spot) -> str:
     region, by = spot.region, spot.by
     if by.loops:
         what = f"the number of turns of `{by.written}` {varies_words(by)}"
+    elif by.statement == "either":
+        what = f"which side of `{by.written}` runs {varies_words(by)}"
     else:
         what = f"whether `{by.written}` holds {varies_words(by)}"
-    here = "it" if region is by else f"`{region.written}` in it"
-    if region.statement == "else":
-        here = "its `else`" if region.written == by.written else f"the `else` of {here}"
+    here = f"`{region.written}` {'after its `return`' if by.statement == 'rest' else 'in it'}"
+    part = _PARTS.get(region.statement, "")
+    if region.written == by.written:
+        here = f"its {part}" if part else "it"
+    elif part:
+        here = f"the {part} of {here}"
     ops = listed(list(dict.fromkeys(f"`{op.written}`" for op in spot.ops)))
     text = f"{what}, and {here} runs {ops} outside of any dynamic block: calls are matched by order"
     if spot.rows:

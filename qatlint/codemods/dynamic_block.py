@@ -28,7 +28,7 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
         method = method_of(tree, cls, home)
         if method is None:
             raise Refused("the code does not stand in a method")
-        body = _body(home, site.branch)
+        body = _body(tree, home, site.branch)
         runs = _runs(tree, body, site)
         spelled = file.imports.dynamic_block(method, intent.tracer, edits)
         heads = []
@@ -92,7 +92,12 @@ def _home(tree: Tree, span: Span) -> _Home:
     raise Refused(f"no loop or branch was found at line {span.line}")
 
 
-def _body(home: _Home, branch: str) -> cst.BaseSuite:
+def _body(tree: Tree, home: _Home, branch: str) -> cst.BaseSuite:
+    if branch == "rest":
+        around = tree.parent(home)
+        if not isinstance(around, cst.IndentedBlock):
+            raise Refused("an `elif` that returns has nothing behind it; write `else:` and `if` instead")
+        return around
     if branch != "else":
         return home.body
     if not isinstance(home.orelse, cst.Else):

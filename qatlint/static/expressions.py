@@ -381,10 +381,17 @@ class Expressions(Deciding):
         options: list[tuple[Condition, Value]] = []
         for inner, when, branch in ((then, condition, node.body), (other, contrary, node.orelse)):
             if inner:
-                frame.guard = inner
-                options.append((when, self.eval(branch, frame)))
-        frame.guard = outer
+                options.append((when, self.side(node, when, branch, inner, frame)))
         return self.choose(options)
+
+    def side(
+        self, node: ast.IfExp, when: Condition, branch: ast.expr, inner: Condition, frame: Frame
+    ) -> Value:
+        """One side of a conditional expression: where `when` holds, with `inner` for a guard."""
+        outer, frame.guard = frame.guard, inner
+        value = self.eval(branch, frame)
+        frame.guard = outer
+        return value
 
     def _lambda(self, node: ast.Lambda, frame: Frame) -> Value:
         return Function(node, frame.file, self.visible(frame), frame.cls)

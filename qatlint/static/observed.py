@@ -61,7 +61,10 @@ class _Observer:
     def _cause(self, raw: RawRegion) -> Cause:
         """What decides whether, or how often, a region runs."""
         causes = self._run.region_causes(raw)
-        if raw.branch:
+        if raw.branch == "rest":
+            # On the chip, shapes are fixed: that a forward has ended before for another one says nothing.
+            causes = frozenset(c for c in causes if c.varies is not Varies.SHAPE)
+        if raw.branch and raw.branch != "test":
             # A branch on an argument, or on what a call gives, is usually a flag of the deployed model.
             causes = frozenset(c for c in causes if c.varies is not Varies.UNPROVEN)
         return heaviest(causes)
@@ -72,7 +75,7 @@ class _Observer:
         statement, header, written = _header(raw, source)
         return Region(
             number=self._numbers[id(raw)],
-            span=source.span(raw.node),
+            span=source.span(raw.behind if raw.behind is not None else raw.node),
             header=header,
             written=written,
             statement=statement,
@@ -140,13 +143,15 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
         end = source.span(node.iter)
         text = f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
         return "for", _to(span, end), _short(text)
+    if isinstance(node, ast.IfExp):
+        return "either", span, _short(f"... if {ast.unparse(node.test)} else ...")
+    if raw.branch == "test" and isinstance(node, ast.While):
+        return "test", source.span(node.test), _short(f"while {ast.unparse(node.test)}")
     if isinstance(node, ast.While):
         return "while", _to(span, source.span(node.test)), _short(f"while {ast.unparse(node.test)}")
     if isinstance(node, ast.If):
         text = f"if {ast.unparse(node.test)}"
-        if raw.branch == "if":
-            return "if", _to(span, source.span(node.test)), _short(text)
-        return "else", _to(span, source.span(node.test)), _short(text)
+        return raw.branch, _to(span, source.span(node.test)), _short(text)
     kind = "call" if isinstance(node, ast.Call) else "comprehension"
     return kind, span, _short(ast.unparse(node))
 

@@ -60,6 +60,10 @@ class Project:
         """For the interpreter: values of module-level names that mean the same to every class."""
         self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, Carried]]] = {}
         """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
+        self.dynamic_functions: dict[tuple[str, str], bool] = {}
+        """For `prospects`: (path, name of a function there) -> whether it may be dynamic."""
+        self.callables: dict[str, tuple[list[str], list[str]]] = {}
+        """For `prospects`: path -> names of functions there, and of what is imported from the project."""
         self.prepared: Mapping[tuple[str, str], Place] | None = None
         """For `roots`: (path, qualified name) of the classes that are given to `prepare`, and where."""
         self.flows: dict[tuple[str, str, bool], tuple[Flow, frozenset[Topic]]] = {}
@@ -106,6 +110,8 @@ class Project:
     def _forget_values(self) -> None:
         self.shared_values.clear()
         self.loop_names.clear()
+        self.dynamic_functions.clear()
+        self.callables.clear()
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
         """The file of an absolute module name as seen from `importer`; None outside the project."""
@@ -117,6 +123,14 @@ class Project:
         path = self._layout.locate(name, importer)
         self.lookups.setdefault(importer.path, {})[name] = path
         return path
+
+    def is_own_import(self, file: ModuleFile, name: str) -> bool:
+        """Whether a name is imported from a file of the project, or is a module of it."""
+        bound = file.binding(name) if file.imports(name) else None
+        if not isinstance(bound, tuple):
+            return False
+        module, attribute = bound
+        return bool(self._locate(module, file) or (attribute and self._locate(f"{module}.{attribute}", file)))
 
     def is_imported_class(self, file: ModuleFile, name: str) -> bool:
         """Whether a name is imported from a file of the project and spelt like a class."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 
 from qatlint.horizon.ops import meanings
-from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
 
@@ -29,7 +29,11 @@ _BUILTINS = frozenset(
     "next print range repr reversed round set setattr slice sorted str sum super tuple type zip".split()
 )
 _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
+_INLINE = (" for ", " if ", "map(", "apply(")
 _OWN = re.compile(r"self\.(\w+)")
+_CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
+_DEEP = 3
+"""Functions of functions that are looked at."""
 _CHANGED = re.compile(
     r"self\.(\w+)(?:\[[^\]\n]*\])*[ \t]*"
     r"(?:[-+*/|&]?=(?!=)|,[^=(\n]* = |\.(?:append|appendleft|pop|insert|extend)\()"
@@ -43,11 +47,32 @@ def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
     """Whether the methods of a class that forward leads to hold a loop or a branch that may be dynamic, with
     something in it that may be an op; or a dynamic block."""
     look = _Look(project, cls)
-    return any(
-        "dynamic_block" in text
-        or (any(word in text for word in _BRANCHING) and _Function(look, cls.methods[name]).is_prospect())
-        for name, text in look.texts.items()
-    ) or any(_Function(look, node).is_prospect() for node in look.functions())
+    for name, text in look.texts.items():
+        if "dynamic_block" in text:
+            return True
+        if any(word in text for word in _BRANCHING):
+            if _Function(look, cls.methods[name], cls.file).is_prospect():
+                return True
+    return any(_is_dynamic(project, file, name) for file, name in look.functions())
+
+
+def _is_dynamic(project: Project, file: ModuleFile, name: str, depth: int = 0) -> bool:
+    """The same of a plain function of the project, by its name in a file, and of those that it calls."""
+    key = (file.path, name)
+    known = project.dynamic_functions.get(key)
+    if known is None:
+        project.dynamic_functions[key] = False  # until it is known: it may call itself
+        found = project.resolve(file, name)
+        known = False
+        if isinstance(found, FunctionFound):
+            home, node = found.file, found.node
+            text = "\n".join(home.source.lines[node.lineno - 1 : node.end_lineno])
+            known = any(word in text for word in _BRANCHING) and _Function(None, node, home).is_prospect()
+            if not known and depth < _DEEP:
+                calls = {name for name in _CALLED.findall(text) if name not in _BUILTINS}
+                known = any(_is_dynamic(project, home, called, depth + 1) for called in sorted(calls))
+        project.dynamic_functions[key] = known
+    return known
 
 
 class _Look:
@@ -78,11 +103,31 @@ class _Look:
             text = found[name] = "\n".join(self._lines[node.lineno - 1 : node.end_lineno])
             waiting += _OWN.findall(text)
 
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """Functions of the file that the methods call, where they have a loop or a branch."""
-        for node in _branching(self.cls.file):
-            if any(f"{node.name}(" in text for text in self.texts.values()):
-                yield node
+    def functions(self) -> Iterator[tuple[ModuleFile, str]]:
+        """Functions of the project that the methods call: a file, and the name that it has there."""
+        file = self.cls.file
+        known = self._project.callables.get(file.path)
+        if known is None:
+            imported = [name for name in file.named(tuple) if len(name) == 1 or not name[0].isupper()]
+            own = [name for name in imported if self._project.is_own_import(file, name)]
+            known = self._project.callables[file.path] = (file.named(FunctionFound), own)
+        texts = self.texts.values()
+        for names in known:
+            for name in names:
+                if any(f"{name}(" in text for text in texts):
+                    yield file, name
+        if file.stars:
+            called = {name for text in texts for name in _CALLED.findall(text)} - _BUILTINS
+            for name in sorted(called):
+                if file.binding(name) is None:
+                    yield file, name
+        for name in known[1]:
+            if any(f"{name}." in text for text in texts):
+                module = self._project.resolve(file, name)
+                if isinstance(module, ModuleFile):
+                    member = re.compile(rf"(?<![\w.]){name}\.(\w+)\(")
+                    for attribute in sorted({a for text in texts for a in member.findall(text)}):
+                        yield module, attribute
 
     def is_method(self, name: str) -> bool:
         """Whether `self.name` is a method of the class."""
@@ -97,10 +142,13 @@ class _Look:
 
 
 class _Function:
-    def __init__(self, look: _Look, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def __init__(
+        self, look: _Look | None, node: ast.FunctionDef | ast.AsyncFunctionDef, file: ModuleFile
+    ) -> None:
         self._look = look
+        """The class, for a method."""
         self._node = node
-        self._lines = look.cls.file.source.lines
+        self._lines = file.source.lines
         self._fixed = {"self", *_flags(node)}
         """Local names that the constructor decides, or whoever calls forward."""
         self._values: dict[str, ast.expr] = {}
@@ -111,7 +159,19 @@ class _Function:
         return self._in(self._node.body)
 
     def _in(self, body: list[ast.stmt]) -> bool:
-        return any(self._statement(node) for node in body)
+        return any(
+            self._statement(node) or (n + 1 < len(body) and self._may_end(node, body[n + 1 :]))
+            for n, node in enumerate(body)
+        )
+
+    def _may_end(self, node: ast.stmt, rest: list[ast.stmt]) -> bool:
+        """Whether a branch that may be dynamic returns, and what follows runs ops."""
+        return (
+            isinstance(node, ast.If)
+            and any(isinstance(inner, ast.Return) for inner in _statements([node]))
+            and any(isinstance(n, ast.If) and not self._is_fixed(n.test) for n in _statements([node]))
+            and self._runs_ops(rest)
+        )
 
     def _statement(self, node: ast.stmt) -> bool:
         if isinstance(node, _SIMPLE):
@@ -126,7 +186,7 @@ class _Function:
             return self._in(node.body) or self._in(node.orelse)
         if isinstance(node, ast.While):
             self._filled_in(node.body)
-            return self._runs_ops(node.body)
+            return self._runs_ops(node.body) or any(self._is_op(n) for n in nodes(node.test))
         if isinstance(node, ast.If):
             if not self._is_fixed(node.test):
                 return self._runs_ops(node.body) or self._runs_ops(node.orelse)
@@ -198,15 +258,19 @@ class _Function:
         )
 
     def _comprehends(self, node: ast.stmt) -> bool:
-        """Whether a statement holds a dynamic comprehension, or `map`, that runs ops."""
-        lines = self._lines[node.lineno - 1 : node.end_lineno]
-        if not any(" for " in line or "map(" in line or "apply(" in line for line in lines):
+        """Whether a statement holds a dynamic comprehension, `map` or conditional expression with ops."""
+        text = "\n".join(self._lines[node.lineno - 1 : node.end_lineno])
+        if not any(word in text for word in _INLINE):
             return False
         for inner in nodes(node):
             if isinstance(inner, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
                 if not all(self._is_counted(g.iter) for g in inner.generators):
                     parts = [inner.key, inner.value] if isinstance(inner, ast.DictComp) else [inner.elt]
                     if any(self._is_op(n) for part in parts for n in nodes(part)):
+                        return True
+            elif isinstance(inner, ast.IfExp):
+                if not self._is_fixed(inner.test):
+                    if any(self._is_op(n) for part in (inner.body, inner.orelse) for n in nodes(part)):
                         return True
             elif isinstance(inner, ast.Call) and inner.args and _name(inner.func) in ("map", "multi_apply"):
                 if not any(self._is_counted(a) for a in inner.args[1:]):
@@ -246,7 +310,7 @@ class _Function:
             node = node.value
         if not isinstance(node, ast.Name) or node.id != "self":
             return False
-        return self._look.is_constructed(attribute)
+        return self._look is not None and self._look.is_constructed(attribute)
 
     def _is_fixed_call(self, node: ast.Call) -> bool:
         name = _name(node.func)
@@ -284,17 +348,9 @@ class _Function:
         if isinstance(node.func, ast.Attribute):
             name = node.func.attr
             if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
-                return self._look.is_method(name)
+                return self._look is not None and self._look.is_method(name)
             return name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul")
         return False
-
-
-@lru_cache(maxsize=1)
-def _branching(file: ModuleFile) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Functions at the top of a file that have a loop or a branch; classes of one file come one by one."""
-    functions = [s for s in file.source.tree.body if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    kinds = (ast.For, ast.While, ast.If)
-    return [f for f in functions if any(isinstance(s, kinds) for s in _statements(f.body))]
 
 
 def _flags(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:

@@ -40,6 +40,7 @@ class RawRegion:
         "assigned",
         "at",
         "atoms",
+        "behind",
         "branch",
         "cls",
         "exits",
@@ -53,7 +54,8 @@ class RawRegion:
     def __init__(self, node: ast.AST, branch: str, frame: Frame, receiver: str) -> None:
         self.node = node
         self.branch = branch
-        """`if` or `else` for a side of a branch, "" for a loop."""
+        """`if` or `else` for a side of a branch, `either` for both of a conditional expression, `rest` for
+        what follows a branch that may return, `test` for that of a loop, "" for a loop."""
         self.file = frame.file
         self.cls = frame.cls
         self.function = frame.name
@@ -68,6 +70,8 @@ class RawRegion:
         """See `trace.Region`."""
         self.at: ast.stmt | None = None
         """The statement of its body that is running."""
+        self.behind: ast.stmt | None = None
+        """The statement that a `rest` follows."""
 
 
 class RawOp:
@@ -242,15 +246,48 @@ class Watching(Natured):
             if not region.branch and self.loops:
                 self._turned_by[self.loops[-1].number] = region
         outer = region.at if region is not None else None
+        rests: list[RawRegion] = []
         for node in body:
             if not frame.guard:
                 break
-            if region is not None:
-                region.at = node
+            for one in (*rests, region):
+                if one is not None:
+                    one.at = node
+            before = frame.guard
             self._watch(node, frame)
+            if (
+                isinstance(node, ast.If)
+                and frame.guard
+                and frame.guard != before
+                and not self._in_loop(frame)
+            ):
+                rests.append(self._rest(node, before, frame))
+                self._open.append(rests[-1])
+        if rests:
+            del self._open[-len(rests) :]
         if region is not None:
             region.at = outer
             self._open.pop()
+
+    def _in_loop(self, frame: Frame) -> bool:
+        """Whether the function is in a loop of its own: that is left early then, see `_leave`."""
+        for region in reversed(self._open):
+            if region.function != frame.name or region.file is not frame.file:
+                return False
+            if not region.branch:
+                return True
+        return False
+
+    def _rest(self, node: ast.If, before: Condition, frame: Frame) -> RawRegion:
+        """What follows a branch in which some path returns; `before` is the guard in front of it."""
+        region = self._region(node, "rest", frame)
+        region.behind = node
+        region.atoms |= _deployed_atoms(frame.guard) - _always_asked(before)
+        for known in self.regions.values():
+            # Of a branch in a branch, the test that decides is to be named.
+            if known.branch == "if" and isinstance(known.node, ast.If) and known.atoms & region.atoms:
+                region.node = known.node
+        return region
 
     def _watch(self, node: ast.stmt, frame: Frame) -> None:
         """Run one statement, knowing what it opens."""
@@ -300,11 +337,31 @@ class Watching(Natured):
                 return
 
     def test(self, node: ast.expr, frame: Frame) -> Condition:
+        regions = self._tests.get(id(node), ())
+        looped = len(regions) == 1 and isinstance(regions[0].node, ast.While)
+        if looped:
+            own = self._region(regions[0].node, "test", frame)
+            own.exits = [regions[0]]
+            self._open.append(own)
         condition = super().test(node, frame)
-        for region in self._tests.get(id(node), ()):
+        if looped:
+            self._open.pop()
+        for region in regions:
             # What every way to this place has asked already is decided here.
             region.atoms |= _deployed_atoms(condition) - _always_asked(frame.guard)
         return condition
+
+    def side(
+        self, node: ast.IfExp, when: Condition, branch: ast.expr, inner: Condition, frame: Frame
+    ) -> Value:
+        if not self.watching or self.phase != "forward" or frame.owner is not self.root:
+            return super().side(node, when, branch, inner, frame)
+        region = self._region(node, "either", frame)
+        region.atoms |= _deployed_atoms(when) - _always_asked(frame.guard)
+        self._open.append(region)
+        value = super().side(node, when, branch, inner, frame)
+        self._open.pop()
+        return value
 
     def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
         region = self._bounds.pop(id(node), None)

@@ -323,3 +323,39 @@ def test_a_missing_import_under_another_name_is_nobodys_guess() -> None:
         assert found.fix is not None
         with pytest.raises(Refused, match="the name `Tracer` means"):
             apply(text.encode(), found.fix.intent)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "if x.max() < 1:\n    return x\n# why\ny = x * 2\nz = y.flatten(1)\nreturn z + 1",
+            "if x.max() < 1:\n    return x\n# why\nwith B:\n    y = x * 2\n    z = y.flatten(1)\n    return z + 1",
+        ),
+        (
+            "if x.max() < 1:\n    return x\nn = len(xs)\nx = x * n\nreturn x",
+            "if x.max() < 1:\n    return x\nn = len(xs)\nwith B:\n    x = x * n\nreturn x",
+        ),
+        (
+            "if x.max() < 1: return x\nfor i in range(3):\n    x = x * i\nx = x + 1\nreturn x",
+            "if x.max() < 1: return x\nfor i in range(3):\n    with B:\n        x = x * i\nwith B:\n    x = x + 1\nreturn x",
+        ),
+    ],
+)
+def test_what_follows_a_return(before: str, after: str) -> None:
+    text = forward_of(fixed(model("", before)))
+    for number in (1, 2):
+        text = text.replace(f'Tracer.dynamic_block(self, "model_forward_{number}")', "B")
+    assert text == clean(after) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        ("return x * 2 if x.max() > 1 else x", "write it as `if` and `else`"),
+        ("while (x - 1).max() > 1:\n    x = x[0]\nreturn x", "compute it before the loop"),
+    ],
+)
+def test_what_has_no_statements(forward: str, reason: str) -> None:
+    (found,) = findings_in({"model.py": model("", forward)}, "QAT201")
+    assert found.fix is None and reason in found.no_fix

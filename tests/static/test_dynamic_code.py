@@ -342,3 +342,103 @@ def test_regions_are_found_by_number() -> None:
         "for f in xs:\n    if x.max() > 1:\n        x = x + f\nreturn x"
     ).regions
     assert [r.number for r in found] == list(range(len(found)))
+
+
+@pytest.mark.parametrize(
+    ("forward", "varies"),
+    [
+        ("if x.max() > 1:\n    return x\nx = x * x\nreturn x", "data"),
+        ("if flag:\n    if x.max() > 1:\n        return x\n    x = x[0]\nx = x * x\nreturn x", "data"),
+        ("if x.max() > 1:\n    x = x[0]\nelse:\n    return x\nx = x * x\nreturn x", "data"),
+        ("if random.random() > 0.5:\n    return x\nx = x * x\nreturn x", "random"),
+        ("with torch.no_grad():\n    if x.max() > 1:\n        return x\n    x = x * x\nreturn x", "data"),
+    ],
+)
+def test_what_follows_an_early_return_runs_or_not(forward: str, varies: str) -> None:
+    found = [op for op in traced(forward).ops if op.written == "*"]
+    trace = traced(forward)
+    assert [trace.regions[s.region].statement for op in found for s in op.inside] == ["rest"]
+    assert [trace.regions[s.region].varies.value for op in found for s in op.inside] == [varies]
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "if flag:\n    if x.max() > 1:\n        return x\n    else:\n        return x[0]\nx = x * x\nreturn x",
+        "if self.training and x.max() > 1:\n    return x\nx = x * x\nreturn x",
+        "if x.max() > 1:\n    raise ValueError\nx = x * x\nreturn x",
+        "if x is None:\n    return x\nx = x * x\nreturn x",
+        "if x.shape[0] == 0:\n    return x\nx = x * x\nreturn x",
+        "y = x.max() if flag else x\nx = x * x + y\nreturn x",
+    ],
+)
+def test_what_always_runs(forward: str) -> None:
+    trace = traced(f"{forward[: -len('return x')]}for f in xs:\n    x = x + f\nreturn x")
+    times = [op for op in trace.ops if op.written == "*"]
+    assert all(trace.regions[s.region].varies.value == "static" for op in times for s in op.inside)
+
+
+@pytest.mark.parametrize(
+    ("forward", "varies"),
+    [
+        ("return x * x if x.max() > 1 else x", ["data"]),
+        ("y = x if random.random() > 0.5 else x * x\nreturn y", ["random"]),
+        ("return x * x if flag else x", []),
+        ("return x * x if x is not None else x", []),
+        ("return x.flatten(1) if x.max() > 1 else x", []),
+    ],
+)
+def test_conditional_expressions_are_branches(forward: str, varies: list[str]) -> None:
+    assert [v for statement, v, _ in regions(forward) if statement == "either"] == varies
+
+
+def test_the_test_of_a_loop_runs_once_more_than_its_body() -> None:
+    trace = traced("while (x - 1).max() > 1:\n    x = x * x\nreturn x")
+    of = {op.written: [trace.regions[s.region].statement for s in op.inside] for op in trace.ops}
+    assert of["-"] == ["test"] and of["*"] == ["while"]
+    assert {r.varies.value for r in trace.regions} == {"data"}
+
+
+LIBRARY = """
+    def step(x, n):
+        return x * n
+
+    def refine(x):
+        for i in range(x.shape[0]):
+            x = step(x, i)
+        return x
+
+    def outer(x):
+        return refine(x)
+
+    def fixed(x):
+        for i in range(3):
+            x = step(x, i)
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "call", "found"),
+    [
+        ("from pkg.lib import refine", "refine(x)", 1),
+        ("from pkg.lib import outer as run", "run(x)", 1),
+        ("from pkg import lib", "lib.refine(x)", 1),
+        ("import pkg.lib as L", "L.outer(x)", 1),
+        ("from pkg.lib import *", "outer(x)", 1),
+        ("from pkg import outer", "outer(x)", 1),
+        ("from pkg.lib import fixed", "fixed(x)", 0),
+        ("from pkg.lib import step", "step(x, 2)", 0),
+    ],
+)
+def test_a_loop_in_a_function_of_another_file(line: str, call: str, found: int) -> None:
+    texts = {
+        "pkg/__init__.py": "from pkg.lib import outer\n",
+        "pkg/lib.py": LIBRARY,
+        "model.py": (
+            f"from torch import nn\n{line}\n\nclass Model(nn.Module):\n"
+            f"    def forward(self, x):\n        return {call}\n"
+        ),
+    }
+    trace = trace_in(texts, "model.py")
+    assert [(r.function, r.varies.value) for r in trace.regions] == [("refine", "shape")] * found
