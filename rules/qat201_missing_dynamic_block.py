@@ -2,15 +2,15 @@
 
 ## What it flags
 
-Functions, Tensor methods and operators that `prepare` replaces or fuses, run by the class itself in a loop
-or branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the
-shape of the input, on random numbers, on an attribute that forward changes, or on something nobody can
-prove to be constant (an argument, the length of a list that was handed in). Conditional expressions are
-branches, and so is what follows a branch that returns, unless it is the shape that decides. Helpers are
-followed, also into other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call modules or move data
-(`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests of presence
-(`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for losses and
-for what comes after the last DeQuantStub.
+Functions, Tensor methods and operators that `prepare` replaces or fuses, run by the class itself in a loop or
+branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the shape
+of the input, on random numbers, on an attribute that forward changes, or on something nobody can prove to be
+constant (an argument, the length of a list that was handed in). Conditional expressions are branches, and so
+is what follows a branch that returns, unless it is the shape that decides. Helpers are followed, also into
+other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call modules
+or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests
+of presence (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for
+losses and for what comes after the last DeQuantStub.
 
 ## Why it matters
 
