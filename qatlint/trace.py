@@ -321,7 +321,8 @@ class Module(NamedTuple):
     read_by: str = ""
     """A subclass that uses it by its name ("" when none does)."""
     written_elsewhere: str = ""
-    """Where code outside the class assigns an attribute of this name, in words."""
+    """Where code outside the class assigns an attribute of this name, in words. This and the next two are
+    looked for only where a copy would be like the original: no weights, no state, nothing by chance."""
     compared: str = ""
     """Where it is asked whether it is the same object as another, in words ("" nowhere)."""
     listed: str = ""

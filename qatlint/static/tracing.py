@@ -173,11 +173,19 @@ class _Tracer(Counting):
         made_at = None
         if isinstance(known, Instance) and hasattr(known.node, "lineno"):
             made_at = known.file.source.span(known.node)
-        replaced = written = read_by = ""
-        if matters and raw:
-            replaced, written = self._writers(path, definition)
-            read_by = self._reader(path)
+        # Of what is neither called nor of a known class, nothing says that it is a module.
+        matters = matters and bool(raw or class_name)
+        replaced = written = read_by = compared = listed = ""
         state = self._state(known, first) if matters else State()
+        if matters and raw:
+            replaced = self._replacer(path)
+            read_by = self._reader(path)
+        weightless = facts.parameters is False and facts.buffers is False
+        if matters and weightless and not state.kept and not state.anew:
+            # To separate the calls of any other module is unsafe anyway.
+            written = self._writer(path, definition) if raw else ""
+            compared = self._compared(named.paths)
+            listed = self._listed(class_name, path)
         return Module(
             key=key,
             path=path,
@@ -199,8 +207,8 @@ class _Tracer(Counting):
             written_elsewhere=written,
             read_by=read_by,
             modified=self._modified(known, path) if matters else "",
-            compared=self._compared(named.paths) if matters else "",
-            listed=self._listed(class_name, path) if matters else "",
+            compared=compared,
+            listed=listed,
             scattered=self._scattered(known, named.names) if len(named.names) > 1 else "",
             keeps_state=state.kept,
             made_anew=state.anew,
@@ -225,28 +233,32 @@ class _Tracer(Counting):
             return False  # nothing asks about it
         return target.cls is not None and is_training_code(self.project, target.cls)
 
-    def _writers(self, attribute: str, definition: Span) -> tuple[str, str]:
-        """Who else gives `self.<attribute>` a value: (a subclass, code outside), in words."""
+    def _replacer(self, attribute: str) -> str:
+        """The subclass that gives `self.<attribute>` another value, in words."""
+        if attribute.isidentifier():
+            for subclass in self.project.subclasses(self.run.cls):
+                if subclass.writers_of(attribute):
+                    return f"the subclass `{subclass.name}` replaces `{attribute}`"
+        return ""
+
+    def _writer(self, attribute: str, definition: Span) -> str:
+        """The code outside that gives `self.<attribute>` another value or changes it, in words."""
         if not attribute.isidentifier():
-            return "", ""
-        for subclass in self.project.subclasses(self.run.cls):
-            if subclass.writers_of(attribute):
-                return f"the subclass `{subclass.name}` replaces `{attribute}`", ""
+            return ""
         others = [entry for entry in self.project.mro(self.run.cls)[1:] if isinstance(entry, ClassDef)]
         for entry in (*others, *self.project.subclasses(self.run.cls)):
             method = changed_below(entry, attribute)
             if method:
-                return "", f"`{entry.name}.{method}` changes `{attribute}`"
+                return f"`{entry.name}.{method}` changes `{attribute}`"
         for path, line in self.project.outside_writes(attribute):
             if (path, line) != (definition.path, definition.line):
                 return (
-                    "",
-                    f"`{posixpath.basename(path)}` line {line} assigns or changes an attribute `{attribute}`",
+                    f"`{posixpath.basename(path)}` line {line} assigns or changes an attribute `{attribute}`"
                 )
         for path, line in self.project.picked_by_name(attribute):
-            return "", f"`{posixpath.basename(path)}` line {line} picks modules by the name `{attribute}`"
+            return f"`{posixpath.basename(path)}` line {line} picks modules by the name `{attribute}`"
         classes = [self.run.cls, *(entry for entry in others), *self.project.subclasses(self.run.cls)]
-        return "", changed_by_function(self.project, classes, attribute)
+        return changed_by_function(self.project, classes, attribute)
 
     def _compared(self, paths: list[str]) -> str:
         """Where the code asks which object one of the names means."""
