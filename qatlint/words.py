@@ -11,7 +11,8 @@ def times_words(times: Times, calls: Sequence[Call] = ()) -> str:
     """`twice`, `3 times`, `up to 4 times`, `once per turn of the loop over ...`; `calls` are what repeats."""
     if times.most is None:
         if not times.least:
-            return f"once per {_turn_words(calls)}"
+            most = "at most once" if calls and all(c.some_turns for c in calls) else "once"
+            return f"{most} per {_turn_words(calls)}"
         least = {1: "once", 2: "twice"}.get(times.least, f"{times.least} times")
         return f"at least {least}, and again in each {_turn_words(calls)}"
     if times.least == times.most or times.most == 2:

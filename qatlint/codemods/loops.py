@@ -29,6 +29,8 @@ _DEPTH = 5
 """How many local names may stand behind one another."""
 _SIMPLE = re.compile(r"[\w.]+(\([\w.]*\))?")
 """Source that needs no parentheses anywhere."""
+_NUMBERS = re.compile(r"range\((-?\d+, ?-?\d+(?:, ?-?[1-9]\d*)?)\)")
+"""A range between numbers that are written out."""
 _VIEWS = ("values", "items", "keys")
 _CHILDREN = ("children", "named_children")
 
@@ -211,7 +213,9 @@ class _Count:
                     start, stop = _range_bounds(args)
                     if start == 0 and stop is not None:
                         return self.text(stop)
-                    return f"len({self.text(iterable)})"
+                    text = self.text(iterable)
+                    numbers = _NUMBERS.fullmatch(text)
+                    return str(len(range(*map(int, numbers[1].split(","))))) if numbers else f"len({text})"
             elif isinstance(iterable.func, cst.Attribute) and not args:
                 if iterable.func.attr.value in _VIEWS:
                     return self.length(iterable.func.value, depth)

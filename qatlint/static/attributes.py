@@ -6,7 +6,7 @@ import ast
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, literal, negate
 from qatlint.static.iteration import beyond
-from qatlint.static.machine import NOWHERE, Frame, deps_of, key_of
+from qatlint.static.machine import NOWHERE, Frame, deps_of, frozen, key_of, parts_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
 from qatlint.static.values import (
@@ -451,6 +451,10 @@ class Attributes(Statements):
             if isinstance(value, Seq):
                 value.open = True
             return
+        if isinstance(value, Choice):
+            for _, option in value.options:
+                self.set_item(option, index, new, frame, node)
+            return
         position = self.eval(index, frame)
         mapping = value if isinstance(value, Mapping) else getattr(value, "children", None)
         if isinstance(mapping, Mapping):
@@ -569,6 +573,7 @@ class Attributes(Statements):
         return self.choose(options) if options else None
 
     def _mapping_element(self, mapping: Mapping, value: Value, index: Value) -> Value:
+        index = frozen(index)
         if isinstance(index, Const):
             try:
                 item = mapping.entries.get(index.value)
@@ -581,6 +586,9 @@ class Attributes(Statements):
         for key, item in mapping.rest:
             if key is index or (key_of(key) is not None and key_of(key) == key_of(index)):
                 return item.value
+        parts = parts_of(index)
+        if parts is not None:
+            return self._element_by_parts(mapping, parts, value, index)
         at = self.selector(index)
         options: list[tuple[int | str | None, Value]] = [
             (k if isinstance(k, (int, str)) else None, i.value) for k, i in mapping.entries.items()
@@ -591,6 +599,26 @@ class Attributes(Statements):
         if len(options) == 1 and not mapping.rest and not at.deps:
             return options[0][1]
         return Pick(tuple(options), (at,))
+
+    def _element_by_parts(self, mapping: Mapping, wanted: list[Value], value: Value, index: Value) -> Value:
+        """`mapping["conv", i]`: the entries whose keys have the same constants; the other parts pick."""
+        keys = [*((key, item.value) for key, item in mapping.entries.items())]
+        keys += [(key, item.value) for key, item in mapping.rest]
+        found: list[tuple[list[Value], Value]] = []
+        for key, element in keys:
+            parts = parts_of(key)
+            if parts is not None and len(parts) == len(wanted) and all(map(_may_equal, parts, wanted)):
+                found.append((parts, element))
+        open_parts = [
+            place
+            for place, part in enumerate(wanted)
+            if any(not isinstance(p, Const) for p in (part, *(parts[place] for parts, _ in found)))
+        ]
+        if not found or not open_parts:
+            return self.unknown(value, index, key=self.intern(("item", id(mapping), key_of(index))))
+        at = tuple(self.selector(wanted[place]) for place in open_parts)
+        options = tuple((_position(parts[open_parts[0]]), element) for parts, element in found)
+        return Pick(options if len(at) == 1 else tuple((None, element) for _, element in options), at)
 
     def _slice_element(self, value: Slice, index: Value, node: ast.expr, frame: Frame) -> Value:
         if isinstance(index, Const) and type(index.value) is int and index.value >= 0:
@@ -712,6 +740,14 @@ _MODULE_API = frozenset(
     "register_forward_hook register_forward_pre_hook register_load_state_dict_post_hook "
     "_register_load_state_dict_pre_hook get_submodule __call__ __getattr__ __setattr__".split()
 )
+
+
+def _may_equal(a: Value, b: Value) -> bool:
+    return not (isinstance(a, Const) and isinstance(b, Const)) or a.value == b.value
+
+
+def _position(key: Value) -> int | str | None:
+    return key.value if isinstance(key, Const) and isinstance(key.value, (int, str)) else None
 
 
 def is_module_like(value: Value) -> bool:

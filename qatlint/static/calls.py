@@ -70,7 +70,7 @@ class Calls(Execution):
         for argument in node.args:
             if type(argument) is ast.Starred:
                 value = self.eval(argument.value, frame)
-                entries = self.entries(value)
+                entries = self.spread(value)
                 if entries is None:
                     open_ = True
                     positional.append(Item(value, TRUE, None, frozenset({-1}), argument, file))

@@ -194,18 +194,22 @@ class Counting(Naming):
             if loop.number in picked:
                 times = picked[loop.number].of(times)
             left_out = self._left_out(raw.guard, loop.number)
-            if left_out:
+            if left_out - {""}:
                 some_turns = True
                 # Of all turns but one it is known that they run when one is left out by `!=`.
-                least = max(times.least - 1, 0) if left_out == "one" else 0
-                times = Times(least, None if times.most is None else max(times.most - 1, 0))
+                least = 0 if "some" in left_out else max(times.least - 1, 0)
+                most = times.most
+                if most is not None and "" not in left_out:
+                    most = max(most - 1, 0)
+                times = Times(least, most)
             elif self._turn_constants(raw.guard, loop.number):
                 times = Times(0, times.most)
             result = product(result, times) or result
         return result, some_turns
 
-    def _left_out(self, guard: Condition, loop: int) -> str:
-        """`one` turn or `some` that a test of the loop's counter leaves out; "" when none is."""
+    def _left_out(self, guard: Condition, loop: int) -> set[str]:
+        """What a test of the loop's counter leaves out on the paths that the guard allows: `one` turn,
+        `some`, or "" where it does not matter."""
         answers = set()
         for term in guard:
             answer = ""
@@ -214,9 +218,7 @@ class Counting(Naming):
                 if position is not None and position.loop == loop:
                     answer = "one" if position.once and x < 0 and not answer else "some"
             answers.add(answer)
-        if not answers or "" in answers:
-            return ""
-        return answers.pop() if len(answers) == 1 else "some"
+        return answers
 
     def _turn_constants(self, guard: Condition, loop: int) -> list[str]:
         """The constants of which one must come up in a turn of the loop for the condition to hold."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes, implies, literal, negate
-from qatlint.static.machine import Comparison, Frame, Machine, Position, deps_of, key_of, origin_of
+from qatlint.static.machine import Comparison, Frame, Machine, Position, deps_of, frozen, key_of, origin_of
 from qatlint.static.values import (
     SOMEWHERE,
     Choice,
@@ -255,6 +255,7 @@ class Deciding(Machine):
                         result, self._compare_two(left, ast.Eq(), item.value, _equality(node, item))
                     )
                 return result
+        left = frozen(left) if isinstance(right, Mapping) else left
         if isinstance(right, Mapping) and isinstance(left, Const) and not right.open and not right.rest:
             try:
                 item_ = right.entries.get(left.value)

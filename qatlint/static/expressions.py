@@ -9,7 +9,7 @@ from typing import Any
 
 from qatlint.condition import TRUE, Condition, both, branches, negate
 from qatlint.static.deciding import Deciding
-from qatlint.static.machine import Frame, deps_of, key_of, origin_of
+from qatlint.static.machine import Frame, deps_of, frozen, key_of, origin_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound, ModuleFile
 from qatlint.static.values import (
     FALSE_VALUE,
@@ -409,7 +409,7 @@ class Expressions(Deciding):
         for element in node.elts:
             if isinstance(element, ast.Starred):
                 value = self.eval(element.value, frame)
-                spread = self.entries(value)
+                spread = self.spread(value)
                 if spread is None and isinstance(value, Symbol) and value.made:
                     items.append(self._made_entries(value, element, frame))
                 elif spread is None:
@@ -445,6 +445,7 @@ class Expressions(Deciding):
 
     def put(self, mapping: Mapping, key: Value, item: Item) -> None:
         """`mapping[key] = item`."""
+        key = frozen(key)
         if isinstance(key, Const):
             try:
                 mapping.entries[key.value] = item

@@ -594,6 +594,40 @@ class Iteration(Expressions):
             return Seq([Item(Const(k), i.when) for k, i in value.entries.items()])
         return None
 
+    def spread(self, value: Value) -> Seq | None:
+        """The entries of `*value`: of one of several lists those of each, under its condition."""
+        if not isinstance(value, Choice):
+            return self.entries(value)
+        result = Seq([])
+        for when, option in self.options(value, TRUE):
+            entries = self.entries(option)
+            if entries is None:
+                return None
+            result.items += [
+                Item(i.value, both(when, i.when), i.times, i.loops, i.node, i.file, i.given)
+                for i in entries.items
+            ]
+            result.open = result.open or entries.open
+        return result
+
+    def listed(self, value: Value, node: ast.AST, frame: Frame) -> Seq | None:
+        """`list(value)`."""
+        entries = self.entries(value)
+        if entries is not None:
+            return Seq(list(entries.items), "list", entries.open, entries.loops)
+        if isinstance(value, (Wrapped, Slice, Range, Choice)):
+            turns = self.iterate(value, node if isinstance(node, ast.expr) else ast.Constant(None), frame)
+            loops = self.loop_base | self.loop_numbers()
+            if turns.values is not None:
+                return Seq([Item(v, w) for w, v in turns.values], "list", loops=loops)
+            held = value.parts[0] if isinstance(value, Wrapped) and value.kind == "values" else None
+            held = held.children if isinstance(held, Instance) else held
+            if isinstance(held, Mapping) and all(item.times is None for _, item in held.rest):
+                items = [*held.entries.values(), *(item for _, item in held.rest)]
+                return Seq(items, "list", held.open, loops)
+            # Not known one by one: iterating the copy is iterating the original.
+        return None
+
 
 def product(a: Times | None, b: Times | None) -> Times | None:
     """Turns of two nested repetitions."""

@@ -10,7 +10,7 @@ from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
 from qatlint.static.kinds import is_of_class
-from qatlint.static.machine import Frame, deps_of, key_of, origin_of
+from qatlint.static.machine import Frame, deps_of, frozen, key_of, origin_of
 from qatlint.static.modulefile import Unknown
 from qatlint.static.repeatable import CHANGING
 from qatlint.static.values import (
@@ -198,7 +198,7 @@ class Library(Calls):
             if isinstance(first.value, Const) and first.value.value == 0 and entries.items:
                 entries.items.insert(0, entries.items.pop())
         elif name == "extend":
-            added = self.entries(first.value)
+            added = self.spread(first.value)
             if added is None and isinstance(first.value, (Wrapped, Slice)):
                 added = self.listed(first.value, node, frame)
             if added is None:
@@ -253,7 +253,7 @@ class Library(Calls):
             return Wrapped(name, (receiver,))
         values = [i.value for i in args.positional]
         if name in ("get", "pop", "setdefault") and values:
-            key = values[0]
+            key = frozen(values[0])
             if isinstance(key, Const):
                 try:
                     item = receiver.entries.get(key.value)
@@ -340,19 +340,6 @@ class Library(Calls):
         if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)) and value.hint:
             result.hint, result.given = len(value.hint), value.given
         return result
-
-    def listed(self, value: Value, node: ast.AST, frame: Frame) -> Seq | None:
-        """`list(value)`."""
-        entries = self.entries(value)
-        if entries is not None:
-            return Seq(list(entries.items), "list", entries.open, entries.loops)
-        if isinstance(value, (Wrapped, Slice, Range, Choice)):
-            turns = self.iterate(value, node if isinstance(node, ast.expr) else ast.Constant(None), frame)
-            loops = self.loop_base | self.loop_numbers()
-            if turns.values is not None:
-                return Seq([Item(v, w) for w, v in turns.values], "list", loops=loops)
-            # Not known one by one: iterating the copy is iterating the original.
-        return None
 
     def _len(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         return self.length(args.positional[0].value) if args.positional else self.unknown()

@@ -335,6 +335,9 @@ class Machine:
     def entries(self, value: Value) -> Seq | None:
         raise NotImplementedError
 
+    def spread(self, value: Value) -> Seq | None:
+        raise NotImplementedError
+
     def element_of(self, value: Value, at: At) -> Value:
         raise NotImplementedError
 
@@ -530,9 +533,32 @@ def key_of(value: Value) -> Hashable:
         return ("imported", value.file.path, value.name)
     if isinstance(value, Pattern):
         return ("pattern", value.head, value.at.key, value.tail)
+    if isinstance(value, Seq) and value.kind == "tuple" and not value.open:
+        keys = tuple([key_of(item.value) for item in value.items])
+        return None if None in keys else ("tuple", keys)
     if isinstance(value, Pick) and len(value.options) == 1:
         inner = key_of(value.options[0][1])
         return None if inner is None else ("pick", inner, tuple(a.key for a in value.at))
+    return None
+
+
+def frozen(value: Value) -> Value:
+    """A tuple of constants as a constant, which may be a key of a dict; anything else as it is."""
+    if not isinstance(value, Seq) or value.kind != "tuple" or value.open:
+        return value
+    parts = [frozen(item.value) for item in value.items if item.times is None]
+    constants = [part.value for part in parts if isinstance(part, Const)]
+    return Const(tuple(constants)) if len(constants) == len(value.items) else value
+
+
+def parts_of(key: object) -> list[Value] | None:
+    """The parts of a key that is a tuple, constant or not; None for another key."""
+    if isinstance(key, Const):
+        key = key.value
+    if isinstance(key, tuple):
+        return [Const(part) for part in key]
+    if isinstance(key, Seq) and key.kind == "tuple" and not key.open:
+        return [item.value for item in key.items]
     return None
 
 

@@ -144,7 +144,7 @@ class Naming:
         self, mapping: Mapping, path: str, when: Condition, depth: int, holder: Instance
     ) -> None:
         for key, entry in list(mapping.entries.items())[:60]:
-            place = "*" if str(key).isdigit() and path else str(key)
+            place = "*" if (str(key).isdigit() or isinstance(key, tuple)) and path else str(key)
             full = f"{path}.{place}" if path else place
             self._walk(entry.value, full, entry, both(when, entry.when), depth + 1, holder)
         for _, entry in mapping.rest:

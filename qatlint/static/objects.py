@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import TRUE, both
+from qatlint.condition import TRUE, both, either
 from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
 from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
@@ -24,6 +24,7 @@ from qatlint.static.values import (
     Seq,
     Symbol,
     Value,
+    Wrapped,
 )
 
 _PLAIN_BASES = frozenset(
@@ -113,7 +114,11 @@ class Objects(Attributes):
                 result.open = only.open
                 instance.children = only
                 return result
-            entries = self.entries(only)
+            entries = (
+                self.entries(only)
+                if not isinstance(only, Wrapped)
+                else self.listed(only, instance.node, frame)
+            )
             if entries is not None and not (
                 isinstance(only, Instance) and instance.dotted.endswith("Sequential")
             ):
@@ -132,22 +137,15 @@ class Objects(Attributes):
 
     def _choice_entries(self, result: Seq, value: Choice, instance: Instance) -> Seq:
         for when, option in self.options(value, TRUE):
-            entries = self.entries(option)
-            if entries is None:
-                result.open = True
-                continue
-            for item in entries.items:
-                result.items.append(
-                    Item(
-                        item.value,
-                        both(when, item.when),
-                        item.times,
-                        item.loops,
-                        item.node,
-                        item.file,
-                        item.given,
-                    )
-                )
+            if isinstance(option, Mapping):
+                items, open_ = [*option.entries.values(), *(i for _, i in option.rest)], option.open
+            else:
+                entries = self.entries(option)
+                items, open_ = (entries.items, entries.open) if entries is not None else ([], True)
+            result.items += [
+                Item(i.value, both(when, i.when), i.times, i.loops, i.node, i.file, i.given) for i in items
+            ]
+            result.open = result.open or open_
         return result
 
     def copy_into(self, result: Seq, entries: Seq, instance: Instance) -> None:
@@ -159,6 +157,22 @@ class Objects(Attributes):
             result.items.append(item)
         result.open = result.open or entries.open
 
+    def _one_of_several(self, result: Mapping, value: Choice) -> None:
+        """Put the entries of one of several dicts, each under its condition."""
+        for when, option in self.options(value, TRUE):
+            if not isinstance(option, Mapping):
+                result.open = True
+                continue
+            result.open = result.open or option.open
+            result.rest += option.rest
+            for key, item in option.entries.items():
+                known, here = result.entries.get(key), both(when, item.when)
+                value_ = item.value
+                if known is not None:
+                    value_ = self.choose([(known.when, known.value), (here, value_)])
+                    here = either(known.when, here)
+                result.entries[key] = Item(value_, here, node=item.node, file=item.file)
+
     def _mapping_entries(self, args: Args, frame: Frame) -> Mapping:
         result = Mapping()
         result.open = args.open
@@ -167,6 +181,8 @@ class Objects(Attributes):
                 result.entries.update(item.value.entries)
                 result.rest.extend(item.value.rest)
                 result.open = item.value.open
+            elif isinstance(item.value, Choice):
+                self._one_of_several(result, item.value)
             elif isinstance(item.value, Seq):
                 for pair in item.value.items:
                     if isinstance(pair.value, Seq) and len(pair.value.items) == 2:

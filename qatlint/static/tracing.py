@@ -347,6 +347,8 @@ class _Tracer(Counting):
             except (OutOfSteps, RecursionError):
                 return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
         known = not target.open and target.built and target.number not in self.run.unfinished
+        if any(held is not None and held.open for held in (target.items, target.children)):
+            known = False  # it holds more than is seen
         children = [c for c in children_of(target) if not isinstance(c, Instance) or c.is_module]
         # Library classes first: one with weights settles the matter without building those of the project.
         children.sort(key=lambda c: isinstance(c, Instance) and c.cls is not None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qatlint.trace import On
 from qatlint.usage import usage
-from tests.static.sources import check_counts, counted, executed, findings, model, trace_of, used
+from tests.static.sources import check_counts, counted, executed, findings, model, times, trace_of, used
 
 LISTS = """
 self.a = nn.ModuleList([nn.ReLU() for _ in range(20)])
@@ -366,3 +367,23 @@ def test_zip_may_leave_out_the_entry_for_the_end_of_a_list_of_any_length() -> No
     trace = trace_of(text)
     found = {m.class_name.rpartition(".")[2]: str(usage(trace, m).times) for m in trace.modules}
     assert (found["LayerNorm"], found["Sigmoid"]) == ("1", "1-2")
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ("flag and i < 4", (0, 5)),
+        ("flag and i != 4", (0, 5)),
+        ("flag", (0, 5)),
+        ("i < 4", (0, 4)),
+    ],
+)
+def test_a_flag_and_the_counter_leave_out_turns_together(test: str, expected: tuple[int, int]) -> None:
+    trace = trace_of(
+        model(
+            "self.relu = nn.ReLU()",
+            f"for i in range(n):\n    if {test}:\n        continue\n    x = self.relu(x)\nreturn x",
+        ).replace("flag=False", "flag=False, n=5")
+    )
+    assert times(trace, "relu") == expected
+    assert used(trace, "relu").on is On.SOME_PATH

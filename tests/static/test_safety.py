@@ -398,3 +398,56 @@ class Model(nn.Module):
     )
     assert finding.fix is not None
     assert finding.fix.safety is Safety.UNSAFE
+
+
+CONTAINERS = [
+    "layers = [conv] if flag else []\n        self.body = nn.Sequential(*layers)",
+    "layers = []\n        if flag: layers = [conv]\n        self.body = nn.Sequential(*layers)",
+    "layers = [act]\n        if flag: layers = [conv] + layers\n        self.body = nn.Sequential(*layers)",
+    "layers = [act] if flag else []\n        layers = layers + [conv]\n        self.body = nn.Sequential(*layers)",
+    "layers = [act] if flag else []\n        layers += [conv]\n        self.body = nn.Sequential(*layers)",
+    "layers = [act] if flag else []\n        layers.extend([conv])\n        self.body = nn.Sequential(*layers)",
+    "layers = []\n        layers += [conv] if flag else []\n        self.body = nn.Sequential(*layers)",
+    "self.body = nn.Sequential(*([conv] if flag else []), nn.ReLU())",
+    "parts = {'a': conv} if flag else {}\n        self.body = nn.Sequential(*nn.ModuleDict(parts).values())",
+    "parts = {} if flag else {'b': act}\n        parts['a'] = conv\n        self.body = nn.ModuleDict(parts)",
+    "parts = {True: [conv], False: []}\n        self.body = nn.Sequential(*parts[flag])",
+    "self.body = nn.Sequential(*filter(None, [conv if flag else None, act]))",
+    "self.body = nn.Sequential(*map(lambda n: nn.Conv2d(n, n, 1), [4]))",
+    "self.body = nn.Sequential(*unknown(flag))",
+]
+
+
+@pytest.mark.parametrize("made", CONTAINERS)
+def test_what_may_be_in_a_container_may_have_weights(made: str) -> None:
+    finding = only(IN_CONTAINER.format(made=made))
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert "weights" in finding.fix.reason
+
+
+def test_a_container_of_either_list_without_weights_is_made_again_safely() -> None:
+    made = "layers = [act] if flag else [act, nn.Tanh()]\n        self.body = nn.Sequential(*layers)"
+    finding = only(IN_CONTAINER.format(made=made))
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.SAFE
+
+
+IN_CONTAINER = """
+class Stage(nn.Module):
+    def __init__(self, flag):
+        super().__init__()
+        conv, act = nn.Conv2d(4, 4, 1), nn.ReLU()
+        {made}
+
+    def forward(self, x):
+        return self.body(x)
+
+class Model(nn.Module):
+    def __init__(self, flag):
+        super().__init__()
+        self.stage = Stage(flag)
+
+    def forward(self, x):
+        return self.stage(self.stage(x))
+"""
