@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Hashable, Iterable, Sequence
 
-from qatlint.condition import TRAINING, Condition, atoms_of, both, excludes, literal
+from qatlint.condition import TRAINING, TRUE, Condition, atoms_of, both, excludes, literal
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import Meaning, Result, Role, of_class, of_function, of_method
 from qatlint.static.interpreter import Interpreter
@@ -65,6 +65,8 @@ NOT_QUANTISED = re.compile(
 )
 _ANSWERS = re.compile(r"^(labels?|targets?|gt_\w+|ground_truths?\w*)$")
 """Arguments of forward that only training gives."""
+_TRUTH = re.compile(r"^gt(_\w+)?$|_gt$|^ground_truths?(_\w+)?$")
+"""What nobody has who deploys a model. `labels` and `targets` may be anything."""
 _ASKING = re.compile(r"^_?is_\w*(tracing|compiling|exporting|scripting)$")
 """Functions that ask who runs the model."""
 _HIDING = frozenset(("fx_wrap", "wrap", "ignore", "unused"))
@@ -123,6 +125,10 @@ class Natured(Interpreter):
         self.carried: dict[int, list[tuple[Hashable, str, Frame]]] = {}
         """Loop -> variables it carries: key of the widened value, name, and the frame."""
         self.asserting = False
+        self.counting = False
+        """In the test of a loop."""
+        self.needs_truth = False
+        """Whether every forward needs the ground truth: such a class is a part of training."""
         self._kept: frozenset[str] | None = None
         self._filled: frozenset[str] = frozenset()
         self._set_now: set[str] = set()
@@ -275,17 +281,22 @@ class Natured(Interpreter):
         return condition
 
     def _compare_two(self, left: Value, op: ast.cmpop, right: Value, node: ast.Compare) -> Condition:
-        if self.watching and _is_none(right) and isinstance(left, Choice):
-            if not any(_is_none(option) for _, option in left.options):
-                return self.fresh(
-                    node
-                )  # whichever it is, the way it was chosen says nothing about its presence
+        if self.watching and isinstance(left, Choice):
+            if not any(isinstance(option, Const) for _, option in left.options):
+                # Whichever it is, the way it was chosen decides nothing.
+                condition = self.fresh(node)
+                if not _is_none(right):
+                    self._tested(condition, False, (left, right))
+                return condition
         condition = super()._compare_two(left, op, right, node)
         if self.asserting and isinstance(op, ast.Eq):
             self._fixed_by_assertion(left, right)
         if isinstance(op, (ast.In, ast.NotIn)):
             self._tested(condition, True, (left, right))
-        elif not (isinstance(op, (ast.Eq, ast.NotEq)) and self._asks_for_kind(left, right)):
+        elif not (
+            (isinstance(op, (ast.Eq, ast.NotEq)) and self._asks_for_kind(left, right))
+            or self._asks_for_any(left, op, right)
+        ):
             self._tested(condition, _is_none(left) or _is_none(right), (left, right))
         return condition
 
@@ -293,9 +304,21 @@ class Natured(Interpreter):
         """`x.shape[-1] == 4`: which kind of input it is, not how much of it there is."""
         for one, other in ((left, right), (right, left)):
             if isinstance(one, Const) and isinstance(one.value, int) and one.value not in (0, 1):
-                causes = self.nature(other).causes
-                return all(c.varies in (Varies.SHAPE, Varies.UNPROVEN) for c in causes)
+                return self._is_size(other)
         return False
+
+    def _asks_for_any(self, left: Value, op: ast.cmpop, right: Value) -> bool:
+        """`x.shape[0] == 0`, `padding > 0`: whether there is anything at all. On the chip, where shapes are
+        fixed, the answer is."""
+        if self.counting:
+            return False
+        zero = [isinstance(v, Const) and type(v.value) is int and v.value == 0 for v in (left, right)]
+        ordered = isinstance(op, (ast.Eq, ast.NotEq, ast.Gt, ast.Lt, ast.LtE, ast.GtE))
+        return ordered and zero[0] != zero[1] and self._is_size(right if zero[0] else left)
+
+    def _is_size(self, value: Value) -> bool:
+        nature = self.nature(value)
+        return not nature.is_tensor and all(c.varies in _OF_SIZES for c in nature.causes)
 
     def _tested(self, condition: Condition, presence: bool, values: tuple[Value, ...]) -> None:
         if self.watching and self.phase == "forward":
@@ -328,6 +351,8 @@ class Natured(Interpreter):
         if self.watching and origin == "input" and _ANSWERS.search(argument.arg):
             if isinstance(default, ast.Constant) and default.value is None:
                 return NONE  # a deployed model is not told the answer, and computes no loss of it
+        if self.watching and origin == "input" and default is None and _TRUTH.search(argument.arg):
+            self.needs_truth = True
         value = super()._parameter(argument, default, cls, method, origin)
         if self.watching and origin == "input":
             self._learn(value, _of_parameter(argument, default, self._has_stub()))
@@ -434,6 +459,8 @@ class Natured(Interpreter):
         result = super().subscript(value, index, node, frame)
         if self.watching and isinstance(value, Symbol) and isinstance(result, Symbol):
             self.natures.setdefault(result.key, self._part(value, index))
+            if isinstance(index, Const) and isinstance(index.value, str) and frame.guard == TRUE:
+                self.needs_truth = self.needs_truth or _TRUTH.search(index.value) is not None
         return result
 
     def _cut(self, base: Value, bounds: list[Value]) -> Value:
@@ -843,6 +870,7 @@ class Natured(Interpreter):
         return excludes(guard, literal(TRAINING, False))
 
 
+_OF_SIZES = (Varies.SHAPE, Varies.UNPROVEN)
 _SEVERAL = frozenset("List list Tuple tuple Sequence Iterable Dict dict Mapping".split())
 _CONTAINER_METHODS = frozenset("index pop count clear copy sort split".split())
 """Methods that a list, a string or a dict has, too."""

@@ -41,6 +41,8 @@ class _Observer:
 
     def observed(self) -> Observed:
         run = self._run
+        if run.needs_truth and not run.entered:
+            return Observed((), (), ())
         if not run.entered and not self._is_dynamic():
             return Observed((), (), ())  # places in source take time to find
         around = {id(region) for op in run.ops for region, _ in op.inside}

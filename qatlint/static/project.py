@@ -35,7 +35,7 @@ MODULE_BASES = frozenset(
 )
 _OTHER_FRAMEWORKS = frozenset("paddle tensorflow keras flax jax haiku mindspore mxnet oneflow".split())
 _TRAINING_CLASS = re.compile(
-    r"(Loss|Losses|LossBase|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
+    r"Loss(?![a-z])|(Losses|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
     r"^(?:Base|Random)?Transform)v?\d*$"
 )
 # Packages of which no class is part of a deployed forward.

@@ -11,7 +11,7 @@ from qatlint.static.iteration import Turns
 from qatlint.static.machine import EnteredBlock, Frame, Place
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
-from qatlint.static.natures import FIXED, Causes, Nature, What, united
+from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, united
 from qatlint.static.project import Project
 from qatlint.static.values import (
     Args,
@@ -28,6 +28,7 @@ from qatlint.static.values import (
     Seq,
     Value,
 )
+from qatlint.trace import Varies
 
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 Loop = ast.For | ast.AsyncFor | ast.While
@@ -230,11 +231,35 @@ class Watching(Natured):
         """What decides whether, or how often, a region runs."""
         if depth > 4:
             return FIXED
+        lengths = united(*(self.length_causes(v) for v in region.over))
+        if any(c.varies is Varies.SHAPE for c in lengths) and self._picks_own(region):
+            # A stack with an entry for each of the layers that the constructor made, as far as anybody knows.
+            lengths = frozenset(c for c in lengths if c.varies is not Varies.SHAPE) | UNPROVEN
         return united(
             *(self.test_causes(a) for a in sorted(region.atoms)),
-            *(self.length_causes(v) for v in region.over),
+            lengths,
             *(self.region_causes(r, depth + 1) for r in region.exits),
         )
+
+    def _picks_own(self, region: RawRegion) -> bool:
+        """Whether a loop picks a module of the owner in each turn: `self.branches[level]`."""
+        node, root = region.node, self.root
+        if not isinstance(node, ast.For) or root is None or not region.receiver:
+            return False
+        counters = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Name):
+                held = inner.value
+                if inner.slice.id in counters and isinstance(held, ast.Attribute):
+                    if isinstance(held.value, ast.Name) and held.value.id == region.receiver:
+                        item = root.attrs.get(held.attr)
+                        if (
+                            item is not None
+                            and isinstance(item.value, Instance)
+                            and item.value.items is not None
+                        ):
+                            return True
+        return False
 
     def run(self, body: list[ast.stmt], frame: Frame) -> None:
         if not self.watching or self.phase != "forward" or frame.owner is not self.root:
@@ -343,7 +368,9 @@ class Watching(Natured):
             own = self._region(regions[0].node, "test", frame)
             own.exits = [regions[0]]
             self._open.append(own)
+        before, self.counting = self.counting, looped
         condition = super().test(node, frame)
+        self.counting = before
         if looped:
             self._open.pop()
         for region in regions:
