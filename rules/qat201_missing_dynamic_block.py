@@ -10,7 +10,8 @@ is what follows a branch that returns, unless it is the shape that decides. Help
 other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call modules
 or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests
 of presence (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for
-losses and for what comes after the last DeQuantStub.
+guards against empty or too small inputs (`x.shape[0] == 0`, `padding > 0`), for losses and what else needs
+the ground truth, and for what comes after the last DeQuantStub.
 
 ## Why it matters
 

@@ -42,6 +42,7 @@ from qatlint.static.values import (
     Builtin,
     Choice,
     Const,
+    External,
     Function,
     Index,
     Instance,
@@ -82,6 +83,11 @@ _BY_VALUES = frozenset(
     "nonzero argwhere unique unique_consecutive masked_select nms batched_nms bincount".split()
 )
 """Functions whose result is as long as the values of their arguments say."""
+_BY_FIRST = frozenset("to type_as expand_as view_as reshape_as".split())
+"""Functions whose further arguments say what to make of the first, not with which values."""
+_WHOLE = re.compile(r"^torch\.(u?int\d*|long|short|bool)$")
+_SPATIAL = (-1, -2, -3, 3, 4)
+"""Dimensions of a picture or of channels: batches, sequences and points stand further in front."""
 _SPLITTING = frozenset("split chunk unbind tensor_split split_with_sizes".split())
 """Functions that give several tensors."""
 _READS = frozenset("item tolist numpy __bool__ __float__ __int__ __index__".split())
@@ -127,6 +133,8 @@ class Natured(Interpreter):
         self.asserting = False
         self.counting = False
         """In the test of a loop."""
+        self.spatial: set[Hashable] = set()
+        """Keys of sizes of pictures: `x.shape[-2]`."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
         self._kept: frozenset[str] | None = None
@@ -296,6 +304,7 @@ class Natured(Interpreter):
         elif not (
             (isinstance(op, (ast.Eq, ast.NotEq)) and self._asks_for_kind(left, right))
             or self._asks_for_any(left, op, right)
+            or self._asks_for_room(left, right)
         ):
             self._tested(condition, _is_none(left) or _is_none(right), (left, right))
         return condition
@@ -305,6 +314,13 @@ class Natured(Interpreter):
         for one, other in ((left, right), (right, left)):
             if isinstance(one, Const) and isinstance(one.value, int) and one.value not in (0, 1):
                 return self._is_size(other)
+        return False
+
+    def _asks_for_room(self, left: Value, right: Value) -> bool:
+        """`x.shape[-1] < self.kernel_size`: whether a picture is large enough: it does not change."""
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, Symbol) and one.key in self.spatial and not self.number_causes(other):
+                return True
         return False
 
     def _asks_for_any(self, left: Value, op: ast.cmpop, right: Value) -> bool:
@@ -459,6 +475,8 @@ class Natured(Interpreter):
         result = super().subscript(value, index, node, frame)
         if self.watching and isinstance(value, Symbol) and isinstance(result, Symbol):
             self.natures.setdefault(result.key, self._part(value, index))
+            if isinstance(index, Const) and index.value in _SPATIAL and self.nature(value).what is What.SHAPE:
+                self.spatial.add(result.key)
             if isinstance(index, Const) and isinstance(index.value, str) and frame.guard == TRUE:
                 self.needs_truth = self.needs_truth or _TRUTH.search(index.value) is not None
         return result
@@ -472,6 +490,8 @@ class Natured(Interpreter):
     def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
         super().set_item(value, index, new, frame, node)
         natures = (self.nature(value), self.nature(new))
+        if natures[0].plain:
+            return
         if self.watching and natures[0].what is What.TENSOR and natures[1].is_tensor:
             result = self._ran(of_function("torch.Tensor.__setitem__"), natures, index, frame, "x[...] =")
             self._learn(value, natures[0]._replace(producers=result.producers))
@@ -662,7 +682,8 @@ class Natured(Interpreter):
         if first in ("random", "numpy") and "random" in dotted:
             self._learn(result, Nature(What.NUMBER, frozenset({Cause(Varies.RANDOM)})))
         elif meaning is not None or first in ("torch", "torchvision"):
-            self._learn(result, self._of_function(meaning, last, natures, node, frame, dotted))
+            made = self._of_function(meaning, last, natures, node, frame, dotted)
+            self._learn(result, _typed(made, args))
         elif result.key not in self.natures:
             known = [n for n in natures if n.what is not What.OTHER]
             tensors = any(n.is_tensor for n in known)
@@ -691,6 +712,8 @@ class Natured(Interpreter):
     ) -> Nature:
         """What a function of torch gives, given these."""
         bare = name.strip("_") if not name.startswith("__") else name
+        if bare in _BY_FIRST and operands:
+            operands = operands[:1]
         result = self._ran(meaning, operands, node, frame, written)
         if bare in _READS:
             return Nature(What.NUMBER, result._replace(what=What.TENSOR).content)
@@ -741,7 +764,8 @@ class Natured(Interpreter):
         if name not in _CONTAINER_METHODS:
             self._is_a_tensor(receiver)
             nature = self.nature(receiver)
-        return self._of_function(meaning, name, [nature, *self._operands(args)], node, frame, f".{name}()")
+        operands = [nature, *self._operands(args)]
+        return _typed(self._of_function(meaning, name, operands, node, frame, f".{name}()"), args)
 
     def execute(
         self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
@@ -874,6 +898,14 @@ _OF_SIZES = (Varies.SHAPE, Varies.UNPROVEN)
 _SEVERAL = frozenset("List list Tuple tuple Sequence Iterable Dict dict Mapping".split())
 _CONTAINER_METHODS = frozenset("index pop count clear copy sort split".split())
 """Methods that a list, a string or a dict has, too."""
+
+
+def _typed(nature: Nature, args: Args) -> Nature:
+    """A tensor that is made with `dtype=torch.long`, or turned into one, holds nothing that is quantised."""
+    for value in (*(i.value for i in args.positional), *args.keywords.values()):
+        if isinstance(value, External) and _WHOLE.fullmatch(value.dotted):
+            return nature._replace(plain=True)
+    return nature
 
 
 def _is_none(value: Value) -> bool:

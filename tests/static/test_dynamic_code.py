@@ -442,3 +442,65 @@ def test_a_loop_in_a_function_of_another_file(line: str, call: str, found: int) 
     }
     trace = trace_in(texts, "model.py")
     assert [(r.function, r.varies.value) for r in trace.regions] == [("refine", "shape")] * found
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "if x.shape[0] == 0:\n    x = x * 2\nreturn x",
+        "pad = x.shape[0] % 4\nif pad > 0:\n    x = x * 2\nreturn x",
+        "if x.numel() != 0:\n    x = x * 2\nreturn x",
+        "if x.shape[-2] < self.n or x.shape[-1] < self.n:\n    x = x * 2\nreturn x",
+        "m = x * 2\nif x.shape[0] > 3:\n    m = x / 2\nif m.dtype == torch.bool:\n    m = m.sum()\nreturn m",
+    ],
+)
+def test_branches_that_shapes_on_the_chip_decide_for_good(forward: str) -> None:
+    found = traced(forward, init="self.n = 7").regions
+    assert all(r.varies.value == "static" for r in found if r.written != "if x.shape[0] > 3")
+
+
+@pytest.mark.parametrize(
+    ("head", "varies"),
+    [
+        ("n = x.shape[0]\nwhile n > 0:\n    n = n - 1", "shape"),
+        ("idx = torch.nonzero(x)\nif idx.shape[0] > 0:", "data"),
+        ("for i in range(x.shape[0]):\n    x = self.layers[i](x)", "unproven"),
+    ],
+)
+def test_what_stays_dynamic(head: str, varies: str) -> None:
+    assert decides(f"{head}\n    x = x * x\nreturn x") == varies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "e = x.new_zeros((2, 3), dtype=torch.long)\n    e[i] = xs[i]",
+        "e = torch.zeros(3, dtype=torch.int64)\n    e[i] = x[i]",
+        "e = x.to(torch.int32) + 1",
+        "e = torch.arange(3).type_as(x) + 0.5",
+        "e = self.scale.to(x.device) * 2",
+    ],
+)
+def test_what_is_whole_or_constant_is_not_quantised(body: str) -> None:
+    forward = f"for i in range(x.shape[0]):\n    {body}\n    x = x @ x\nreturn x"
+    assert ops(forward, init="self.scale = nn.Parameter(torch.ones(3))") == ["@"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "silent"),
+    [
+        ("gt = xs['gt_boxes']\nfor f in gt:\n    x = x * f\nreturn x", True),
+        ("x = self.sample(xs)\nreturn x", True),
+        ("if self.training:\n    z = self.sample(xs)\nfor f in xs:\n    x = x * 2\nreturn x", False),
+        ("boxes = xs['boxes']\nfor f in boxes:\n    x = x * f\nreturn x", False),
+    ],
+)
+def test_what_needs_the_ground_truth_is_training(forward: str, silent: bool) -> None:
+    methods = "def sample(self, d):\n    x = d['gt_boxes']\n    for f in x:\n        x = x * f\n    return x"
+    assert (not traced(forward, methods=methods).ops) is silent
+
+
+def test_an_argument_that_is_the_ground_truth() -> None:
+    text = model("", "for i in range(x.shape[0]):\n    x = x * gt_boxes[i]\nreturn x")
+    assert not trace_of(text.replace("xs, flag=False", "gt_boxes"), "Model").ops
+    assert trace_of(text.replace("xs, flag=False", "boxes"), "Model").ops
