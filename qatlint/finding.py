@@ -188,6 +188,31 @@ class RenameBlock:
     """The whole `with` statement."""
 
 
+@dataclass(frozen=True, slots=True)
+class MoveDequant:
+    """Intent: apply a DeQuantStub to what ops begin with, instead of what they give.
+
+    `call` is the whole call, `self.dequant(self.head(x).sigmoid())`, and becomes its argument; each of
+    `operands` (`self.head(x)`) is put into a call of the stub. The first keeps the stub, further ones get
+    one of their own.
+    """
+
+    path: str
+    owner: str
+    call: Span
+    operands: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveStub:
+    """Intent: write the argument of a QuantStub's call instead of the call, and make no stub any more where
+    nothing else uses it."""
+
+    path: str
+    owner: str
+    call: Span
+
+
 Intent = (
     CloneModule
     | CloneInherited
@@ -197,6 +222,8 @@ Intent = (
     | ImportTracer
     | MoveBlock
     | RenameBlock
+    | MoveDequant
+    | RemoveStub
 )
 
 

@@ -17,8 +17,10 @@ from qatlint.codemods.edits import Edits, Rewriter
 from qatlint.codemods.encoded import decode
 from qatlint.codemods.imports import insert_import
 from qatlint.codemods.misplaced_block import plan_import, plan_move, plan_rename
+from qatlint.codemods.move_dequant import plan_dequant
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
+from qatlint.codemods.remove_stub import plan_removal
 from qatlint.codemods.separate_instances import plan_separation
 from qatlint.finding import (
     CloneInherited,
@@ -27,6 +29,8 @@ from qatlint.finding import (
     Intent,
     LoopWithBlock,
     MoveBlock,
+    MoveDequant,
+    RemoveStub,
     RenameBlock,
     WrapInBlock,
 )
@@ -97,6 +101,10 @@ def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
         return plan_move(file, intent)
     if isinstance(intent, RenameBlock):
         return plan_rename(file, intent)
+    if isinstance(intent, MoveDequant):
+        return plan_dequant(file, intent)
+    if isinstance(intent, RemoveStub):
+        return plan_removal(file, intent)
     return plan_separation(file, intent)
 
 
