@@ -515,6 +515,8 @@ class Trace(NamedTuple):
     """Where the settings say that `Tracer` is imported from; "" where they do not."""
     has_plugin: bool = False
     """Whether a file of the project imports the plugin; told only where there is dynamic code."""
+    march: str = ""
+    """The chip of the settings, "" where none is said."""
     flows: tuple[Flow, ...] = ()
     """The models this class runs in, and what each op of them does with quantised tensors: one for each root
     that reaches it, or itself. Its own ops are those whose `runner` is `owner`. Empty in a project that has

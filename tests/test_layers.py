@@ -26,7 +26,17 @@ IO = {
     "suppress",
     "suppressing",
 }
-JUDGING = {"usage", "words", "clone_plan", "dynamic_plan", "fusable", "unquantised"}
+JUDGING = {
+    "usage",
+    "words",
+    "clone_plan",
+    "dequant_plan",
+    "dynamic_plan",
+    "flowing",
+    "fusable",
+    "outputs",
+    "unquantised",
+}
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -43,13 +53,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fusable": VALUES,
     "dynamic_plan": VALUES | {"fusable"},
     "unquantised": VALUES | {"horizon"},
+    "outputs": VALUES | {"horizon"},
+    "dequant_plan": VALUES | {"outputs"},
+    "flowing": VALUES,
     "horizon": VALUES,
     "static": VALUES | {"usage", "horizon"},
     "rule": VALUES,
     "rules": VALUES | JUDGING | {"rule", "horizon"},
     "registry": VALUES | {"rule"},
     "catalogue": VALUES | {"rule", "registry"},
-    "engine": VALUES | REGISTRY | {"static", "horizon"},
+    "engine": VALUES | REGISTRY | {"flowing", "static", "horizon"},
     "stored": VALUES,
     "cachefile": {"", "aim", "rules"},
     "cache": VALUES | {"cachefile", "parallel", "rule", "static", "stored"},
@@ -82,6 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime.child": VALUES | {"horizon", "runtime"},
     "runtime.standin": set(),
     "cli": VALUES
+    | {"words"}
     | REGISTRY
     | IO
     | {

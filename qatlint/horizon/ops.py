@@ -203,9 +203,15 @@ def chips() -> Mapping[str, Chip]:
     return _table().chips
 
 
+def meaning_of(name: str) -> Meaning | None:
+    """The operation of this name; None when the table has none."""
+    return _table().names.get(name)
+
+
 def becomes_of(name: str) -> str:
     """What prepare puts in the place of the operation of this name; "" when nothing."""
-    return next((m.becomes for m in meanings() if m.name == name), "")
+    found = meaning_of(name)
+    return found.becomes if found is not None else ""
 
 
 def source_text(tag: str) -> str:
@@ -215,6 +221,7 @@ def source_text(tag: str) -> str:
 
 class _Table(NamedTuple):
     meanings: tuple[Meaning, ...]
+    names: Mapping[str, Meaning]
     functions: Mapping[str, Meaning]
     methods: Mapping[str, Meaning]
     classes: Mapping[str, Meaning]
@@ -234,6 +241,7 @@ def _table() -> _Table:
     all_of_them = tuple(_meanings(raw["groups"]))
     return _Table(
         all_of_them,
+        {m.name: m for m in all_of_them},
         _index((name, m) for m in all_of_them for name in m.functions),
         _index((name, m) for m in all_of_them for name in m.methods),
         _index((name, m) for m in all_of_them for name in m.classes),

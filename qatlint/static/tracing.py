@@ -126,6 +126,7 @@ class _Tracer(Counting):
             atoms={n: self._atom(n, n in explained) for n in sorted(used)},
             facts=tuple(f for f in run.facts if f and f != TRUE),
             notes=tuple(sorted(run.notes)),
+            march=self.project.aim.march,
         )
 
     def _matters(self, named: Named, calls: list[Call]) -> bool:

@@ -1,0 +1,119 @@
+"""Whether the ops before a DeQuantStub may run behind it, in float: the plan of that fix, or why not.
+
+In float a stub does nothing, so results stay as they are wherever it stands. What else is asked: the stub
+must get everything that was quantised before, and nobody else may need what is float now.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from qatlint.finding import MoveDequant
+from qatlint.outputs import Output, Source
+from qatlint.trace import Flow, Quant, QuantOp, Span
+
+
+class Plan(NamedTuple):
+    """A move of the stub. `reason` says why it is not safe ("" when it is)."""
+
+    intent: MoveDequant
+    reason: str
+
+
+class NoPlan(NamedTuple):
+    """Why the ops stay where they are."""
+
+    reason: str
+
+
+def plan(flow: Flow, output: Output) -> Plan | NoPlan:
+    """How the DeQuantStub of `output` gets in front of the ops between."""
+    stub = flow.ops[output.stub]
+    between = [flow.ops[n] for n in output.between]
+    # Turns of a loop are one op, and each may have a stub of its own.
+    stubs = {op.number for op in flow.ops if op.stub is not None and op.span == stub.span}
+    inside = {*stubs, *output.between}
+    problem = _problem(flow, output, stub, between, inside)
+    if problem:
+        return NoPlan(problem)
+    places: list[Span] = []
+    for source in output.sources:
+        place = _place(flow, source, stub, between)
+        if place is None:
+            name = _named(flow.ops[source.end])
+            return NoPlan(f"the result of {name} has no place of its own where a stub could take it")
+        places.append(place)
+    owner = stub.owner.partition(":")[2]
+    intent = MoveDequant(stub.span.path, owner, stub.span, tuple(dict.fromkeys(places)))
+    return Plan(intent, _unsafe(flow, between, inside))
+
+
+def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], inside: set[int]) -> str:
+    """Why the ops cannot be moved; "" when they can."""
+    if output.open or not output.sources:
+        return "it is not known where all that they compute with comes from"
+    if stub.owner != stub.runner:
+        return "the stub is called in a base class"
+    for op in between:
+        if not _beside(op, stub):
+            return f"{_named(op)} runs in another function, or under another condition, than the stub"
+        if op.returned or op.kept or not set(op.users) <= inside:
+            return f"the result of {_named(op)} is used elsewhere, quantised"
+        for state in op.operands:
+            if state.quant is Quant.UNKNOWN:
+                return f"it is not known what {_named(op)} is given"
+    ends = {source.end for source in output.sources}
+    for op in between:
+        for state in op.operands:
+            if state.quant is Quant.QUANTIZED and not set(state.made_by) <= ends | set(output.between):
+                return f"{_named(op)} takes another quantised tensor"
+    for source in output.sources:
+        end = flow.ops[source.end]
+        for user in (flow.ops[n] for n in end.users if n not in inside):
+            if user.stub is None or user.stub.quantizes:
+                return f"{_named(user)} needs the same result quantised"
+        if end.returned or end.kept:
+            return f"the result of {_named(end)} is used elsewhere, quantised"
+        if end.when != stub.when:
+            return f"{_named(end)} runs under another condition than the stub"
+    return ""
+
+
+def _place(flow: Flow, source: Source, stub: QuantOp, between: list[QuantOp]) -> Span | None:
+    """The expression that a stub takes in place of what it takes now: the op itself where it stands in the
+    same function, else where the one op that takes its result has it written."""
+    end = flow.ops[source.end]
+    if _beside(end, stub):
+        return end.span
+    written = [
+        where
+        for op in between
+        for state, where in zip(op.operands, op.positions, strict=True)
+        if source.end in state.made_by
+    ]
+    return written[0] if len(written) == 1 else None
+
+
+def _beside(op: QuantOp, stub: QuantOp) -> bool:
+    """Whether an op runs in the same function as the stub, as often and under the same condition."""
+    same = (op.owner, op.function, op.path, op.loops, op.via) == (
+        stub.owner,
+        stub.function,
+        stub.path,
+        stub.loops,
+        stub.via,
+    )
+    return same and op.span.path == stub.span.path and op.when == stub.when
+
+
+def _unsafe(flow: Flow, between: list[QuantOp], inside: set[int]) -> str:
+    """Why the move is not safe: a module that is float then is also used where it must be quantised."""
+    modules = {op.module: op for op in between if op.module}
+    for op in flow.ops:
+        if op.number not in inside and op.module in modules and op.module:
+            return f"`{op.module}` also runs elsewhere, where it stays quantised"
+    return ""
+
+
+def _named(op: QuantOp) -> str:
+    return f"`{op.written}`"

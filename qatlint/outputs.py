@@ -1,0 +1,192 @@
+"""What stands before every DeQuantStub of a Flow: a GEMM op that keeps its precision, or something else.
+
+Only a GEMM op directly before the stub, all of whose users are DeQuantStubs, keeps the precision of its
+accumulator; nothing but an Identity may stand between, and a fused sequence counts as its root (horizon_facts
+G). `runtime.dequants` asks the same of a model that was executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from qatlint.condition import excludes
+from qatlint.horizon.ops import Gemm, Meaning, Role, meaning_of
+from qatlint.trace import Flow, Quant, QuantOp
+
+_BEFORE = {
+    Role.RELU: (Role.ADD, Role.BATCH_NORM, Role.ROOT),
+    Role.ADD: (Role.BATCH_NORM, Role.ROOT),
+    Role.BATCH_NORM: (Role.ROOT,),
+}
+"""What a member of a fusable sequence may fuse with, in front of it."""
+
+
+class Verdict(Enum):
+    """Whether an output keeps its precision."""
+
+    HIGH = "high precision"
+    VERSION = "depends on the version"
+    BETWEEN = "another op stands between"
+    USERS = "the result has other users"
+    NONE = "no GEMM op before it"
+    UNKNOWN = "nobody can tell"
+
+
+class Source(NamedTuple):
+    """One way in which the input of a stub is made."""
+
+    end: int
+    """The op whose result is that of a GEMM op: itself, or the last of what fuses with it."""
+    root: int
+    """The GEMM op."""
+    gemm: Gemm
+
+
+class Output(NamedTuple):
+    """What is known of one DeQuantStub's input."""
+
+    stub: int
+    """Its number."""
+    verdict: Verdict
+    between: tuple[int, ...] = ()
+    """The ops between the GEMM ops and the stub, in order of execution."""
+    sources: tuple[Source, ...] = ()
+    """The GEMM ops before it."""
+    others: tuple[int, ...] = ()
+    """Other users of their results."""
+    open: bool = False
+    """Whether some of what it is made of could not be followed."""
+
+
+def outputs(flow: Flow) -> Iterator[Output]:
+    """Every DeQuantStub of a flow that is given a quantised tensor, in order of execution."""
+    for op in flow.ops:
+        if op.stub is not None and not op.stub.quantizes and op.operands:
+            state = op.operands[0]
+            if state.quant is Quant.QUANTIZED and state.made_by:
+                yield _output(flow, op)
+
+
+def _output(flow: Flow, stub: QuantOp) -> Output:
+    between: dict[int, None] = {}
+    sources: dict[int, Source] = {}
+    is_open = first_unknown = False
+    pending = list(stub.operands[0].made_by)
+    first = frozenset(_through_identities(flow, pending))
+    while pending:
+        for number in _through_identities(flow, [pending.pop()]):
+            if number in between or number in sources:
+                continue
+            op = flow.ops[number]
+            meaning = meaning_of(op.name)
+            if meaning is None:
+                is_open = True
+                first_unknown = first_unknown or number in first
+                continue
+            if op.stub is not None:
+                if number in first:
+                    between[number] = None  # a QuantStub: there is no op at all
+                continue
+            source = _source(flow, op, meaning)
+            if source is not None:
+                sources[number] = source
+                continue
+            between[number] = None
+            quantised = [state for state in op.operands if state.quant is Quant.QUANTIZED]
+            is_open = is_open or any(not state.made_by for state in quantised)
+            pending += [n for state in quantised for n in state.made_by]
+    found = tuple(sorted(sources.values()))
+    ops = tuple(sorted(n for n in between if flow.ops[n].stub is None))
+    inside = {stub.number, *ops}
+    others = tuple(sorted({n for source in found for n in _other_users(flow, source.end, stub, inside)}))
+    given = any(_is_given(flow, source.end, stub) for source in found)
+    verdict = _verdict(between, found, bool(others) or given, is_open, first_unknown)
+    return Output(stub.number, verdict, ops, found, others, is_open)
+
+
+def _verdict(
+    between: dict[int, None],
+    sources: Sequence[Source],
+    shared: bool,
+    is_open: bool,
+    first_unknown: bool,
+) -> Verdict:
+    if first_unknown:
+        return Verdict.UNKNOWN
+    if not sources:
+        return Verdict.BETWEEN if is_open and between else Verdict.NONE if between else Verdict.UNKNOWN
+    if between:
+        return Verdict.BETWEEN
+    if shared:
+        return Verdict.USERS
+    if any(source.gemm is Gemm.VERSION for source in sources):
+        return Verdict.VERSION
+    return Verdict.HIGH
+
+
+def _source(flow: Flow, op: QuantOp, meaning: Meaning) -> Source | None:
+    """The GEMM op whose result the op gives: itself, or what it fuses with."""
+    root = _root(flow, op, meaning, tuple(Role))
+    if root is None:
+        return None
+    found = meaning_of(root.name)
+    assert found is not None
+    # The fused kinds of a deformable convolution are in the list of the template, the bare one is not.
+    fused = root is not op and found.name == "deform_conv2d"
+    return Source(op.number, root.number, Gemm.YES if fused else found.gemm)
+
+
+def _root(flow: Flow, op: QuantOp, meaning: Meaning, allowed: Sequence[Role]) -> QuantOp | None:
+    if meaning.gemm is not Gemm.NO:
+        return op
+    role = meaning.fuses
+    if role is None or role not in allowed or role not in _BEFORE:
+        return None
+    for state in op.operands:
+        if len(state.made_by) != 1 or state.quant is not Quant.QUANTIZED:
+            continue
+        before = flow.ops[state.made_by[0]]
+        known = meaning_of(before.name)
+        if known is None or known.fuses not in _BEFORE[role]:
+            continue
+        # What has other users is needed as it is, and does not fuse.
+        if set(before.users) <= {op.number} and not before.returned and not before.kept:
+            root = _root(flow, before, known, _BEFORE[role])
+            if root is not None:
+                return root
+    return None
+
+
+def _other_users(flow: Flow, number: int, stub: QuantOp, inside: set[int]) -> Iterator[int]:
+    """Users of a result besides those `inside`, and besides DeQuantStubs; Identities are looked through.
+
+    Not those that run only where the stub does not, nor those that may get another tensor in its place.
+    """
+    for user in flow.ops[number].users:
+        op = flow.ops[user]
+        if op.name == "identity":
+            yield from _other_users(flow, user, stub, inside)
+        elif user not in inside and not (op.stub is not None and not op.stub.quantizes):
+            if not excludes(op.when, stub.when) and any(s.made_by == (number,) for s in op.operands):
+                yield user
+
+
+def _is_given(flow: Flow, number: int, stub: QuantOp) -> bool:
+    """Whether a result is also given back as it is, or kept."""
+    return flow.ops[number].kept or any(
+        r.state.made_by == (number,) and not excludes(r.when, stub.when) for r in flow.returns
+    )
+
+
+def _through_identities(flow: Flow, numbers: Sequence[int]) -> list[int]:
+    """The ops that made something, past Identities."""
+    found: list[int] = []
+    for number in numbers:
+        op = flow.ops[number]
+        if op.name == "identity" and op.operands and op.operands[0].made_by:
+            found += _through_identities(flow, op.operands[0].made_by)
+        else:
+            found.append(number)
+    return found

@@ -1,0 +1,116 @@
+"""A QuantStub is given a tensor that is quantised already.
+
+## What it flags
+
+A call of a QuantStub whose argument comes from another QuantStub, or from ops on quantised tensors, on every
+path and in every model that runs the class. An error where the stub has a fixed scale. A QuantStub behind a
+DeQuantStub (a model that is cut in two) is none, nor one whose argument may be float.
+
+## Why it matters
+
+The tensor is quantised a second time: one more op on the chip, with a scale of its own, which costs accuracy
+and time. With a fixed scale the plugin refuses the quantised input and stops.
+
+## Bad
+
+```python
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.quantization import DeQuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.quant_feat = QuantStub()
+        self.out = nn.Conv2d(8, 8, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.conv(self.quant(x))
+        return self.dequant(self.out(self.quant_feat(x)))
+```
+
+## Good
+
+```python
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.quantization import DeQuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.out = nn.Conv2d(8, 8, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.conv(self.quant(x))
+        return self.dequant(self.out(x))
+```
+
+## The fix
+
+The call is replaced by its argument, and the stub is made no more where nothing else uses it. Float results
+and keys of the state dict stay: the fix is safe.
+
+## Source
+
+The plugin's QuantStub and notes on `model_check_result.txt`; horizon_facts F and C6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.finding import Finding, Fix, Related, RemoveStub, Safety, Severity
+from qatlint.flowing import Subjects, is_quantised, makers, own_stubs, subject_of
+from qatlint.rule import rule
+from qatlint.trace import Flow, QuantOp, Trace
+
+
+@rule("QAT303", "redundant-quantstub", severity=Severity.ERROR, fixable=True, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per call of a stub."""
+    subjects = Subjects()
+    for span, runs in own_stubs(trace, quantizes=True).items():
+        subject = subjects.take(subject_of(runs[0][1]))
+        if not all(op.operands and is_quantised(flow, op.operands[0]) for flow, op in runs):
+            continue
+        flow, op = runs[0]
+        fixed = any(op.stub is not None and op.stub.scale for _, op in runs)
+        cost = (
+            "it has a fixed scale, and the plugin stops at a quantised input"
+            if fixed
+            else "it is quantised twice, each time with a loss"
+        )
+        fix, no_fix = _fix(trace, runs)
+        yield Finding(
+            code="QAT303",
+            name="redundant-quantstub",
+            severity=Severity.ERROR if fixed else Severity.WARNING,
+            message=f"the argument of `{op.written}` is quantised already: {cost}",
+            span=span,
+            owner=op.owner,
+            subject=subject,
+            related=tuple(
+                Related(maker.span, f"`{maker.written}` gives a quantised tensor")
+                for maker in makers(flow, op.operands[0])
+            )[:1],
+            fix=fix,
+            no_fix=no_fix,
+        )
+
+
+def _fix(trace: Trace, runs: list[tuple[Flow, QuantOp]]) -> tuple[Fix | None, str]:
+    """(the fix, or None, why there is none)."""
+    op = runs[0][1]
+    if op.owner != trace.owner:
+        return None, "the stub is called in a base class, which others may inherit"
+    intent = RemoveStub(op.span.path, op.owner.partition(":")[2], op.span)
+    return Fix(f"remove `{op.written}`", Safety.SAFE, "", intent), ""

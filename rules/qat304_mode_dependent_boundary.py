@@ -1,0 +1,234 @@
+"""A QuantStub or DeQuantStub that works in one mode only, or on one return path only.
+
+## What it flags
+
+A stub that runs in training only, or in evaluation only, while the ops behind it run in both; a
+DeQuantStub that one mode leaves out, using the quantised tensor instead; a return statement that gives a
+quantised tensor where another one gives it dequantised. As well: torch's QuantStub with a number or a
+`scale`, which it cannot take. Not where an attribute decides that the constructor sets (`if self.export:`):
+each model that is built has one boundary then. Nor a stub whose whole branch exists in one mode only (an
+auxiliary head).
+
+## Why it matters
+
+`prepare` traces the model once, in eval mode, and cuts it at the stubs. In the other mode the boundary
+lies elsewhere: losses are computed of quantised tensors, float tensors meet quantised ones, scales are
+never calibrated. The first argument of torch's QuantStub is a qconfig: a number there is no scale, and the
+one that was meant is not set.
+
+## Bad
+
+```python
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.quantization import DeQuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.out = nn.Conv2d(8, 8, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        y = self.out(self.quant(x))
+        if not self.training:
+            y = self.dequant(y)
+        return y
+```
+
+## Good
+
+```python
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.quantization import DeQuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.out = nn.Conv2d(8, 8, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        y = self.out(self.quant(x))
+        return self.dequant(y)
+```
+
+## The fix
+
+There is none: which side is right, only the author knows. Put the stub outside of the branch.
+
+## Source
+
+Horizon's how-to texts on stubs and on prepare; torch's and the plugin's QuantStub; horizon_facts B4 and F.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.condition import TRAINING, Condition, excludes, implies, literal
+from qatlint.finding import Finding, Related, Severity
+from qatlint.flowing import Subjects, is_quantised, own_stubs, subject_of
+from qatlint.rule import rule
+from qatlint.trace import Comes, Flow, Quant, QuantOp, Returned, Span, Trace
+
+_OUTSIDE = "put the stub where it runs in every mode, outside of the branch"
+
+
+@rule("QAT304", "mode-dependent-boundary", severity=Severity.ERROR, fixable=False, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per call of a stub, stub or return."""
+    subjects = Subjects()
+    made: set[Span] = set()
+    for quantizes in (True, False):
+        for runs in own_stubs(trace, quantizes=quantizes).values():
+            subject = subjects.take(subject_of(runs[0][1]))
+            found = [_mode_of(flow, op) for flow, op in runs]
+            if all(found):
+                yield _in_one_mode(*runs[0], found[0], subject)
+            yield from _wrongly_made(runs[0][1], subject, made)
+    yield from _returns(trace, subjects)
+
+
+# --- one mode -----------------------------------------------------------------------------------------------
+
+
+def _mode_of(flow: Flow, op: QuantOp) -> str:
+    """The only mode in which the stub works while what it is for exists in both; "" when there is none."""
+    for mode, holds in (("training", True), ("evaluation", False)):
+        other = literal(TRAINING, not holds)
+        if not implies(op.when, literal(TRAINING, holds)):
+            continue
+        if _used_in(flow, op, other) or _left_out(flow, op, other):
+            return mode
+    return ""
+
+
+def _used_in(flow: Flow, op: QuantOp, mode: Condition) -> bool:
+    """Whether what takes the stub's result is given something else in a mode in which the stub does not run:
+    a tensor that is quantised on one path only."""
+    takers = [(state, flow.ops[user].when) for user in op.users for state in flow.ops[user].operands]
+    takers += [(returned.state, returned.when) for returned in flow.returns]
+    return any(
+        state.quant is Quant.UNKNOWN and op.number in state.made_by and not excludes(when, mode)
+        for state, when in takers
+    )
+
+
+def _left_out(flow: Flow, op: QuantOp, mode: Condition) -> bool:
+    """Whether what a DeQuantStub is given is used in the other mode as it is."""
+    if op.stub is None or op.stub.quantizes or not op.operands:
+        return False
+    makers = op.operands[0].made_by
+    for number in makers:
+        for user in flow.ops[number].users:
+            taker = flow.ops[user]
+            if implies(taker.when, mode) and not (taker.stub is not None and not taker.stub.quantizes):
+                return True
+    return any(
+        implies(r.when, mode)
+        and r.state.quant is Quant.QUANTIZED
+        and not set(makers).isdisjoint(r.state.made_by)
+        for r in flow.returns
+    )
+
+
+def _in_one_mode(flow: Flow, op: QuantOp, mode: str, subject: str) -> Finding:
+    other = "evaluation" if mode == "training" else "training"
+    begins = op.stub is not None and op.stub.quantizes
+    effect = (
+        f"in {other} the ops behind it are given the float tensor"
+        if begins
+        else f"in {other} its input is used quantised"
+    )
+    users = [flow.ops[user] for user in op.users][:1]
+    return Finding(
+        code="QAT304",
+        name="mode-dependent-boundary",
+        severity=Severity.ERROR,
+        message=f"`{op.written}` runs in {mode} only: {effect}, and prepare sees one mode",
+        span=op.span,
+        owner=op.owner,
+        subject=subject,
+        related=tuple(Related(user.span, f"`{user.written}` takes its result") for user in users),
+        no_fix=_OUTSIDE,
+    )
+
+
+# --- what a stub is made with -------------------------------------------------------------------------------
+
+
+def _wrongly_made(op: QuantOp, subject: str, made: set[Span]) -> Iterator[Finding]:
+    stub = op.stub
+    if (
+        stub is None
+        or not stub.quantizes
+        or not stub.class_name.startswith("torch.")
+        or stub.definition in made
+    ):
+        return
+    if not stub.number_first and not stub.scale:
+        return
+    made.add(stub.definition)
+    what = (
+        "the first argument of torch's QuantStub is a qconfig, not a scale"
+        if stub.number_first
+        else "torch's QuantStub takes no scale"
+    )
+    yield Finding(
+        code="QAT304",
+        name="mode-dependent-boundary",
+        severity=Severity.ERROR,
+        message=f"{what}: the stub of `{op.written}` does not get the scale that is meant",
+        span=stub.definition,
+        owner=op.owner,
+        subject=f"{subject}: scale",
+        no_fix="import it from horizon_plugin_pytorch.quantization, whose QuantStub takes a scale",
+    )
+
+
+# --- return paths -------------------------------------------------------------------------------------------
+
+
+def _returns(trace: Trace, subjects: Subjects) -> Iterator[Finding]:
+    for flow in trace.flows:
+        if flow.root != trace.owner or not flow.complete:
+            continue
+        left = [r for r in flow.returns if _is_dequantised(r)]
+        for given in flow.returns:
+            if not given.state.made_by or not is_quantised(flow, given.state):
+                continue
+            other = next((r for r in left if r.span != given.span and _choose(flow, r, given)), None)
+            if other is None:
+                continue
+            maker = flow.ops[given.state.made_by[0]]
+            yield Finding(
+                code="QAT304",
+                name="mode-dependent-boundary",
+                severity=Severity.WARNING,
+                message=f"this return gives the result of `{maker.written}` quantised, where another return "
+                "is behind a DeQuantStub: the model has no one boundary",
+                span=given.span,
+                owner=trace.owner,
+                subject=subjects.take("return"),
+                related=(Related(other.span, "this return is behind a DeQuantStub"),),
+                no_fix="give every output back behind a DeQuantStub",
+            )
+        return
+
+
+def _is_dequantised(returned: Returned) -> bool:
+    state = returned.state
+    return state.quant is Quant.FLOAT and any(origin.comes is Comes.DEQUANTIZED for origin in state.origins)
+
+
+def _choose(flow: Flow, one: Returned, other: Returned) -> bool:
+    """Whether the inputs or the mode decide between two returns, not the constructor."""
+    atoms = {abs(x) for condition in (one.when, other.when) for term in condition for x in term}
+    undecided = [n for n in atoms if n != TRAINING and not (n in flow.atoms and flow.atoms[n].config)]
+    return excludes(one.when, other.when) and bool(undecided or TRAINING in atoms)

@@ -1,0 +1,184 @@
+"""What a DeQuantStub is given does not come from a GEMM op directly.
+
+## What it flags
+
+An op between the last GEMM op (Conv2d, Conv3d, Linear, matmul) and a DeQuantStub, a GEMM op whose result
+has other users besides DeQuantStubs, and an output without any GEMM op. What fuses with the GEMM op (batch
+norm, add, ReLU) is part of it; an Identity does not count. As a note: ops that only move numbers (`view`,
+`permute`, slices), which newer versions of the toolchain may see through, and ConvTranspose, Conv1d and
+deformable convolutions, for which it depends on the version.
+
+## Why it matters
+
+Only a GEMM op directly before a DeQuantStub keeps the precision of its accumulator: int32 on J6E and J6M,
+float on J6B, J6H and J6P. Any other op gives int8 or int16, so that regressed boxes, points and scores lose
+their last digits. Sigmoid, exp and softmax cost more: they are tables of values.
+
+## Bad
+
+```python
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.quantization import DeQuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.cls = nn.Conv2d(8, 3, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.quant(x)
+        return self.dequant(self.cls(x).sigmoid())
+```
+
+## Good
+
+```python
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.quantization import DeQuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.cls = nn.Conv2d(8, 3, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.quant(x)
+        return self.dequant(self.cls(x)).sigmoid()
+```
+
+## The fix
+
+The stub is moved to the result of the GEMM op, and the ops run behind it, in float, on the CPU. Where
+several GEMM ops are put together (`cat`), each gets a stub of its own. In float a stub does nothing, so
+results and keys of the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs
+elsewhere, where it stays quantised. There is no fix where another op needs what would be float then.
+
+## Source
+
+The plugin's template for high precision output and its checker, the manual's chapter on heads; horizon_facts
+G.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.condition import TRAINING, implies, literal
+from qatlint.dequant_plan import NoPlan, Plan, plan
+from qatlint.finding import Finding, Fix, Related, Safety, Severity
+from qatlint.flowing import Subjects, own_stubs, subject_of
+from qatlint.horizon.ops import chips, meaning_of
+from qatlint.outputs import Output, Verdict, outputs
+from qatlint.rule import rule
+from qatlint.trace import Flow, QuantOp, Trace
+from qatlint.words import listed
+
+_SAID = (Verdict.VERSION, Verdict.BETWEEN, Verdict.USERS, Verdict.NONE)
+
+
+@rule("QAT401", "non-gemm-before-dequant", severity=Severity.WARNING, fixable=True, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per call of a stub."""
+    subjects = Subjects()
+    known = [{output.stub: output for output in outputs(flow)} for flow in trace.flows]
+    by_flow = {id(flow): found for flow, found in zip(trace.flows, known, strict=True)}
+    for span, runs in own_stubs(trace, quantizes=False).items():
+        subject = subjects.take(subject_of(runs[0][1]))
+        judged = [(flow, op, by_flow[id(flow)].get(op.number)) for flow, op in runs]
+        said = [(f, op, o) for f, op, o in judged if o is not None and o.verdict in _SAID]
+        if len(said) < len(runs) or implies(runs[0][1].when, literal(TRAINING)):
+            continue
+        flow, op, output = said[0]
+        fix, no_fix = _fix(trace, said)
+        yield Finding(
+            code="QAT401",
+            name="non-gemm-before-dequant",
+            severity=min(_severity(f, o) for f, _, o in said),
+            message=_message(trace, flow, op, output),
+            span=span,
+            owner=op.owner,
+            subject=subject,
+            related=tuple(_related(flow, output)),
+            fix=fix,
+            no_fix=no_fix,
+        )
+
+
+def _severity(flow: Flow, output: Output) -> Severity:
+    if output.verdict is Verdict.VERSION:
+        return Severity.NOTE
+    moves = output.verdict is Verdict.BETWEEN and all(_is_layout(flow.ops[n]) for n in output.between)
+    return Severity.NOTE if moves else Severity.WARNING
+
+
+def _is_layout(op: QuantOp) -> bool:
+    meaning = meaning_of(op.name)
+    return meaning is not None and meaning.layout
+
+
+def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
+    gemm = ", ".join(dict.fromkeys(f"`{flow.ops[source.end].written}`" for source in output.sources))
+    between = [f"`{flow.ops[n].written}`" for n in output.between]
+    if output.verdict is Verdict.VERSION:
+        return f"whether {gemm} keeps its precision before `{op.written}` depends on the toolchain's version"
+    if output.verdict is Verdict.USERS:
+        return f"the result of {gemm} has other users besides `{op.written}`: {_lost(trace)}"
+    if output.verdict is Verdict.NONE:
+        last = between[-1:] or ["a QuantStub"]
+        return f"`{op.written}` is given the result of {last[0]}, and no GEMM op is before it: {_lost(trace)}"
+    stands = "stands" if len(between) == 1 else "stand"
+    where = f"between {gemm} and `{op.written}`" if gemm else f"directly before `{op.written}`"
+    message = f"{listed(between)} {stands} {where}: {_lost(trace)}"
+    if _severity(flow, output) is Severity.NOTE:
+        message += "; newer versions of the toolchain may see through ops that only move numbers"
+    return message
+
+
+def _lost(trace: Trace) -> str:
+    """What is lost on the chip."""
+    kept = chips()[trace.march].output if trace.march else ""
+    if not kept:
+        return "the output leaves as int8 or int16, not with the precision of a GEMM op"
+    return f"on {trace.march} the output leaves as int8 or int16 instead of {kept}"
+
+
+def _related(flow: Flow, output: Output) -> Iterator[Related]:
+    for number in output.between:
+        yield Related(flow.ops[number].span, f"`{flow.ops[number].written}`")
+    for source in output.sources:
+        yield Related(flow.ops[source.end].span, "the GEMM op")
+    if output.verdict is Verdict.USERS:
+        for number in output.others:
+            yield Related(flow.ops[number].span, f"`{flow.ops[number].written}` takes the same result")
+
+
+def _fix(trace: Trace, said: list[tuple[Flow, QuantOp, Output]]) -> tuple[Fix | None, str]:
+    """(the fix, or None, why there is none)."""
+    flow, op, output = said[0]
+    if output.verdict is Verdict.VERSION:
+        return None, "end with Conv2d, Conv3d or Linear where the precision matters"
+    if output.verdict is Verdict.USERS:
+        return None, "give the output a GEMM op of its own, or the other users one"
+    if output.verdict is Verdict.NONE:
+        return None, "end with a GEMM op, or keep the output at int16 by the qconfig"
+    if op.owner != trace.owner:
+        return None, "the stub is called in a base class, which others may inherit"
+    plans = [plan(f, o) for f, _, o in said]
+    first = plans[0]
+    if isinstance(first, NoPlan):
+        return None, first.reason
+    if any(not isinstance(p, Plan) or p.intent != first.intent for p in plans):
+        return None, "it is not the same in every model that runs the class"
+    reasons = [p.reason for p in plans if isinstance(p, Plan) and p.reason]
+    title = f"apply `{op.written}` before {listed([f'`{flow.ops[n].written}`' for n in output.between])}"
+    if reasons:
+        return Fix(title, Safety.UNSAFE, reasons[0], first.intent), ""
+    return Fix(title, Safety.SAFE, "", first.intent), ""
