@@ -16,7 +16,6 @@ from qatlint import parallel, stored
 from qatlint.aim import Aim
 from qatlint.cachefile import CacheFile, Entry, Facts, Kept, digest_of
 from qatlint.examined import BY_IMPORTS, PLUGIN, Examined, importing
-from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.layout import Layout
@@ -27,33 +26,34 @@ _CLOCK_STEP = 2.0
 """Seconds by which the time of a file may be off."""
 
 
-def check(
+def examine(
     paths: Sequence[str],
     loader: Loader,
     rules: Sequence[Rule],
     aim: Aim,
     file: CacheFile,
-) -> list[Finding]:
-    """What `parallel.check` finds in `paths`. Takes what it can from `file`, and brings that up to date."""
+) -> Examined:
+    """What `parallel.examine` gives for `paths`: from `file` as far as it can, which is then renewed."""
     began = time.time()
     kept = file.load()
     try:
         now = _Now(paths, Layout(loader, aim.source_roots), loader, kept)
         valid = [path for path in paths if now.is_valid(path)]
         known = {path: [stored.from_lists(one) for one in kept.entries[path].judged] for path in valid}
+        unknown = {path: dict(kept.entries[path].unknown) for path in valid}
     except (stored.Garbled, LookupError, TypeError, ValueError, AttributeError):
         # The sum was right: it was written so.
         file.damaged = True
         kept = Kept({}, {})
         now = _Now(paths, Layout(loader, aim.source_roots), loader, kept)
-        known = {}
+        known, unknown = {}, {}
     pending = [path for path in paths if path not in known]
-    examined = Examined(dict(known), {}, {})
+    examined = Examined(dict(known), {}, {}, unknown)
     if pending:
         examined.add(parallel.examine(pending, paths, loader, rules, aim))
     if pending or now.changed:
         file.save(now.updated(examined, pending, began))
-    return examined.findings(paths)
+    return examined
 
 
 class _Importer(NamedTuple):
@@ -124,6 +124,7 @@ class _Now:
             entries[path] = Entry(
                 {topic: self._answer(topic) for topic in sorted(map(_text, examined.asked[path]))},
                 [stored.to_lists(judged) for judged in examined.judged[path]],
+                examined.unknown.get(path, {}),
             )
         return Kept(
             {path: facts for path, facts in files.items() if path not in unsure},

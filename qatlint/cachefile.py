@@ -51,6 +51,8 @@ class Entry(NamedTuple):
     """Topic that the linted files were asked about -> digest of the answer."""
     judged: list[Any]
     """As `stored.to_lists` makes them."""
+    unknown: dict[str, int]
+    """See `Examined.unknown`."""
 
 
 class Kept(NamedTuple):

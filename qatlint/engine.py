@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Examined, Judged
 from qatlint.finding import Finding, Severity
+from qatlint.flowing import unknown_ops
 from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.project import Project, is_training_code
@@ -46,7 +48,7 @@ def examine(
 
     One thing may be found from several classes (a base class and what inherits it): see `merge`.
     """
-    examined = Examined({}, {}, {})
+    examined = Examined({}, {}, {}, {})
     project.lookups = examined.lookups
     with collected_by_hand():
         for start in range(0, len(paths), _EXPECTED_FILES):
@@ -54,7 +56,10 @@ def examine(
             project.expect(batch)
             for path in batch:
                 project.asked = examined.asked[path] = set()
-                examined.judged[path] = list(_judged(path, project, rules))
+                unknown: Counter[str] = Counter()
+                examined.judged[path] = list(_judged(path, project, rules, unknown))
+                if unknown:
+                    examined.unknown[path] = dict(unknown)
             if project.lines_parsed() > lines_held:
                 project.forget()
                 gc.collect()
@@ -62,7 +67,7 @@ def examine(
     return examined
 
 
-def _judged(path: str, project: Project, rules: Sequence[Rule]) -> Iterator[Judged]:
+def _judged(path: str, project: Project, rules: Sequence[Rule], unknown: Counter[str]) -> Iterator[Judged]:
     try:
         file = project.file(path)
     except (Unreadable, OSError) as error:
@@ -71,6 +76,7 @@ def _judged(path: str, project: Project, rules: Sequence[Rule]) -> Iterator[Judg
     for cls in file.classes:
         if project.is_module(cls) and not is_training_code(project, cls):
             trace = trace_class(project, cls)
+            unknown.update(unknown_ops(trace))
             for finding in judge(trace, rules):
                 yield Judged(finding, finding.owner == trace.owner)
 

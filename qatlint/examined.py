@@ -34,6 +34,8 @@ class Examined(NamedTuple):
     """What each of these files made the linter ask about all linted files."""
     lookups: dict[str, dict[str, str]]
     """Any file -> the module names that were looked up in it -> the path of each, "" outside the project."""
+    unknown: dict[str, dict[str, int]]
+    """By the file of the class: ops that the op table does not have, as written, and how often."""
 
     def findings(self, linted: Collection[str]) -> list[Finding]:
         """One finding per thing that stands in one of the files `linted`, sorted by place."""
@@ -49,13 +51,14 @@ class Examined(NamedTuple):
         """Take over what `other` says; for a file that both know, `other` is right."""
         self.judged.update(other.judged)
         self.asked.update(other.asked)
+        self.unknown.update(other.unknown)
         for path, found in other.lookups.items():
             self.lookups.setdefault(path, {}).update(found)
 
     def copy(self) -> Examined:
         """One that can be added to."""
         lookups = {path: dict(found) for path, found in self.lookups.items()}
-        return Examined(dict(self.judged), dict(self.asked), lookups)
+        return Examined(dict(self.judged), dict(self.asked), lookups, dict(self.unknown))
 
     def affected_by(self, changed: Collection[str], topics: Set[Topic]) -> set[str]:
         """The examined files that another text of `changed` may be judged differently.

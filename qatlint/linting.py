@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from qatlint import catalogue, parallel, registry
 from qatlint.aim import Aim, EntryPoint
 from qatlint.config import ConfigError, Finder, Settings
+from qatlint.examined import Examined
 from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
@@ -35,23 +37,28 @@ class Linter:
         self._folder_of = folder_of
         self.damaged: list[str] = []
         """Folders whose cache could not be used and was made anew."""
+        self.unknown: Counter[str] = Counter()
+        """Ops in what `check` has looked at that the op table does not have, as written."""
 
     def check(self, paths: Sequence[str], loader: Loader) -> list[Finding]:
         """Findings in `paths`, selected and not suppressed, sorted by place. Raises `ConfigError`."""
         findings: list[Finding] = []
         for group in self.groups(paths):
-            findings += group.reported(self._found(group, loader), loader)
+            examined = self._examined(group, loader)
+            for counts in examined.unknown.values():
+                self.unknown.update(counts)
+            findings += group.reported(examined.findings(group.paths), loader)
         return sorted(findings, key=lambda finding: finding.sort_key)
 
-    def _found(self, group: Group, loader: Loader) -> list[Finding]:
+    def _examined(self, group: Group, loader: Loader) -> Examined:
         rules, aim = group.rules, group.aim(loader)
         if self._folder_of is None:
-            return parallel.check(group.paths, loader, rules, aim)
+            return parallel.examine(group.paths, group.paths, loader, rules, aim)
         from qatlint import cache
         from qatlint.cachefile import CacheFile
 
         file = CacheFile(self._folder_of(group.settings), [rule.code for rule in rules], aim)
-        found = cache.check(group.paths, loader, rules, aim, file)
+        found = cache.examine(group.paths, loader, rules, aim, file)
         if file.damaged:
             self.damaged.append(file.folder)
         return found

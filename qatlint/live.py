@@ -84,7 +84,7 @@ class _Part:
         self._rules = group.rules
         self._loader = loader
         self._project = engine.open_project(group.paths, loader, group.aim(loader))
-        self._examined = Examined({}, {}, {})
+        self._examined = Examined({}, {}, {}, {})
         self._topics: dict[str, set[Topic]] = {}
         """What the text that was examined has to say about other files."""
         self._traces: dict[str, list[Trace]] = {}

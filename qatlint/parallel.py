@@ -12,7 +12,6 @@ from contextlib import closing
 from qatlint import engine, progress, registry
 from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Examined
-from qatlint.finding import Finding
 from qatlint.loader import Loader
 from qatlint.rule import Rule
 
@@ -22,11 +21,6 @@ _MOST_WORKERS = 8
 _CHUNKS_PER_WORKER = 40
 
 
-def check(paths: Sequence[str], loader: Loader, rules: Sequence[Rule], aim: Aim = NOTHING) -> list[Finding]:
-    """What `engine.check` finds, on as many processes as the run is worth."""
-    return examine(paths, paths, loader, rules, aim).findings(paths)
-
-
 def examine(
     paths: Sequence[str],
     linted: Sequence[str],
@@ -34,7 +28,8 @@ def examine(
     rules: Sequence[Rule],
     aim: Aim = NOTHING,
 ) -> Examined:
-    """What `engine.examine` gives for `paths`, which are some of the files `linted`, or all."""
+    """What `engine.examine` gives for `paths`, which are some of the files `linted`, or all: on as many
+    processes as the run is worth."""
     if len(paths) > FEW_FILES:
         from qatlint import workers
 
@@ -44,7 +39,7 @@ def examine(
             codes = tuple(rule.code for rule in rules)
             lines = engine.LINES_HELD // number
             prepared = workers.Prepared(_worker, (chunks, linted, loader, codes, aim, lines))
-            examined = Examined({}, {}, {})
+            examined = Examined({}, {}, {}, {})
             with closing(workers.answers(number, len(chunks), prepared)) as answers:
                 for found in answers:
                     examined.add(found)

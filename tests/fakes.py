@@ -117,7 +117,7 @@ def examine(paths: Sequence[str], project: Project, rules: Sequence[Rule]) -> Ex
     """The findings of each file, which depend on no other."""
     codes = {rule.code for rule in rules}
     judged = {p: [Judged(f, True) for f in findings(p, project.loader, codes)] for p in paths}
-    return Examined(judged, {path: set() for path in paths}, {})
+    return Examined(judged, {path: set() for path in paths}, {}, {})
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:

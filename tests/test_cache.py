@@ -319,7 +319,9 @@ def test_the_folder_says_what_it_is(project: Path) -> None:
 
 def test_a_cache_comes_back_as_it_was(project: Path) -> None:
     facts = Facts("aa", ("pkg.a", "src", False), {"torch": "", "pkg.b": "src/pkg/b\udcff.py"}, ["base:A"])
-    kept = Kept({"a\udcff.py": facts}, {"a\udcff.py": Entry({"base:A": "dd"}, [to_lists(judged())])})
+    kept = Kept(
+        {"a\udcff.py": facts}, {"a\udcff.py": Entry({"base:A": "dd"}, [to_lists(judged())], {"torch.foo": 2})}
+    )
     file = CacheFile("cache", [], NOTHING)
     file.save(kept)
     assert file.load() == kept

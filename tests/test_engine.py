@@ -164,14 +164,14 @@ def test_several_processes_find_the_same(
     monkeypatch.setattr(workers, "processors", lambda: processors)
     alone = engine.check(paths, DiskLoader(), all_rules())
     assert len(alone) > 30
-    assert parallel.check(paths, DiskLoader(), all_rules()) == alone
+    assert parallel.examine(paths, paths, DiskLoader(), all_rules()).findings(paths) == alone
 
 
 def test_several_processes_use_the_rules_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = _many(tmp_path, parallel.FEW_FILES + 5)
     monkeypatch.setattr(workers, "processors", lambda: 2)
     rules = [r for r in all_rules() if r.code == "QAT103"]
-    assert {f.code for f in parallel.check(paths, DiskLoader(), rules)} == {"QAT000"}
+    assert {f.code for f in parallel.examine(paths, paths, DiskLoader(), rules).findings(paths)} == {"QAT000"}
 
 
 def test_what_a_worker_does(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_few_files_stay_in_this_process(tmp_path: Path, monkeypatch: pytest.Monk
             seen.append(os.getpid())
             return super().read(path)
 
-    parallel.check(paths, Watching(), all_rules())
+    parallel.examine(paths, paths, Watching(), all_rules())
     assert set(seen) == {os.getpid()}
 
 

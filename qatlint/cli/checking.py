@@ -16,6 +16,8 @@ from qatlint.finding import Finding, Replacement
 from qatlint.linting import Linter, Weigh
 from qatlint.loader import Loader, OverlayLoader
 from qatlint.report.formats import FORMATS
+from qatlint.report.summary import plural
+from qatlint.words import listed
 
 if TYPE_CHECKING:
     from qatlint.evidence import Evidence
@@ -151,7 +153,7 @@ def _report(
     hidden = [finding for finding in findings if not scope.linter.is_shown(finding)]
     changes = _suggested(shown, scope, loader, wanted) if wanted.with_fixes else {}
     print_findings(
-        Shown(shown, hidden, scope.files, fixed, changes, scope.notes),
+        Shown(shown, hidden, scope.files, fixed, changes, [*scope.notes, *_unknown(scope, wanted)]),
         loader,
         output=wanted.output,
         file=wanted.output_file,
@@ -161,6 +163,20 @@ def _report(
         err=err,
     )
     return FINDINGS if shown and not wanted.exit_zero else CLEAN
+
+
+def _unknown(scope: Scope, wanted: Wanted) -> list[str]:
+    """What the statistics say of ops that nothing is known of."""
+    unknown = scope.linter.unknown
+    if not wanted.statistics or not unknown:
+        return []
+    named = [
+        f"`{name}` ({count})" for name, count in sorted(unknown.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    return [
+        f"{plural(unknown.total(), 'op')} of the quantised region that `qatlint ops` does not have, of which "
+        f"no rule says anything: {listed(named, 6)}."
+    ]
 
 
 def _suggested(
