@@ -139,6 +139,16 @@ class Project:
             return False
         return bool(self._locate(bound[0], file))
 
+    def imported_module(self, file: ModuleFile, name: str) -> ModuleFile | None:
+        """The module that an imported name is by its path, for a name that is used as a module: whatever star
+        imports of the package bind under it need not be looked for, which may mean to read thousands of
+        files."""
+        bound = file.binding(name)
+        if not isinstance(bound, tuple):
+            return None
+        module, attribute = bound
+        return self.module(f"{module}.{attribute}" if attribute else module, file)
+
     def resolve(self, file: ModuleFile, name: str, depth: int = 0) -> Found | ModuleFile | str | None:
         """What a top-level name of `file` means: something of the project, or the dotted name of a
         library object; None when the file does not bind it."""

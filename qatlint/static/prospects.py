@@ -123,7 +123,7 @@ class _Look:
                     yield file, name
         for name in known[1]:
             if any(f"{name}." in text for text in texts):
-                module = self._project.resolve(file, name)
+                module = self._project.imported_module(file, name) or self._project.resolve(file, name)
                 if isinstance(module, ModuleFile):
                     member = re.compile(rf"(?<![\w.]){name}\.(\w+)\(")
                     for attribute in sorted({a for text in texts for a in member.findall(text)}):
