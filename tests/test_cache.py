@@ -382,3 +382,61 @@ def test_a_killed_run_leaves_a_cache_that_can_be_used(project: Path) -> None:
             process.kill()
             process.wait()
         assert lint(FILES) == right
+
+
+STUBBED = """
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.out = nn.Conv2d(8, 8, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.out(self.quant(x)).sigmoid())
+"""
+
+
+def test_the_first_import_of_the_plugin_counts_and_later_changes_do_not(
+    project: Path, looked: list[list[str]]
+) -> None:
+    paths = ["src/head.py", "src/tool.py"]
+    write("src/head.py", STUBBED)
+    write("src/tool.py", "x = 1\n")
+    assert lint(paths) == []
+    write("src/tool.py", "import horizon_plugin_pytorch\n")
+    found = lint(paths)
+    assert [f.code for f in found] == ["QAT401"]
+    write("src/tool.py", "import horizon_plugin_pytorch\nx = 2\n")
+    assert lint(paths) == found
+    write("src/tool.py", "x = 2\n")
+    assert lint(paths) == []
+    assert looked == [paths, paths, ["src/tool.py"], paths]
+
+
+def test_another_script_that_prepares_the_model_is_seen(project: Path) -> None:
+    write("src/head.py", STUBBED)
+    write("src/tool.py", "import horizon_plugin_pytorch\n")
+    for script in (
+        "from horizon_plugin_pytorch.quantization import prepare\nfrom head import Head\nprepare(Head(), 1)\n",
+        "import horizon_plugin_pytorch\n",
+    ):
+        write("src/tool.py", script)
+        paths = ["src/head.py", "src/tool.py"]
+        assert lint(paths) == lint(paths, cached=False)
+
+
+def test_unknown_ops_are_counted_with_a_cache_as_without(project: Path) -> None:
+    write(
+        "src/head.py",
+        "import horizon_plugin_pytorch\nimport torch\n" + STUBBED.replace("sigmoid()", "strange()"),
+    )
+    counts = []
+    for cached in (True, True, False):
+        run = linter(cached=cached)
+        run.check(["src/head.py"], DiskLoader())
+        counts.append(dict(run.unknown))
+    assert counts == [{".strange()": 1}] * 3
