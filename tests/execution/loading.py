@@ -10,7 +10,8 @@ from typing import Any
 
 
 def load(entry: Path) -> Any:
-    """Import the entry file. One inside a package is imported through the package, freshly."""
+    """Import the entry file. One inside a package is imported through the package, freshly; a stored output
+    (`run.fixed.py`) among the files of the original."""
     package = entry.parent
     if (package / "__init__.py").exists():
         for name in [n for n in sys.modules if n.partition(".")[0] == package.name]:
@@ -18,10 +19,16 @@ def load(entry: Path) -> Any:
         sys.path.insert(0, str(package.parent))
         importlib.invalidate_caches()
         try:
-            return importlib.import_module(f"{package.name}.{entry.stem}")
+            if "." not in entry.stem:
+                return importlib.import_module(f"{package.name}.{entry.stem}")
+            importlib.import_module(package.name)
+            return _executed(f"{package.name}.{entry.stem.replace('.', '_')}", entry)
         finally:
             sys.path.remove(str(package.parent))
-    name = "fixture_" + "".join(c if c.isalnum() else "_" for c in str(entry))
+    return _executed("fixture_" + "".join(c if c.isalnum() else "_" for c in str(entry)), entry)
+
+
+def _executed(name: str, entry: Path) -> Any:
     spec = importlib.util.spec_from_file_location(name, entry)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
