@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qatlint.horizon.judging.judge import judge
-from qatlint.horizon.report import decoding, read
+from qatlint.horizon.report import ModelCheck, decoding, read
 from qatlint.horizon.report.decoding import NotText, decode
+from qatlint.report import model_check, model_check_json
+from qatlint.report.model_check import Shown
+from qatlint.report.style import Style
 
 REPORTS = Path(__file__).with_name("reports")
 PASTED = (REPORTS / "pasted.txt").read_text(encoding="utf-8")
@@ -55,17 +60,32 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     judge(read(text))
 
 
-def test_cut_anywhere() -> None:
-    """Rows that were whole before the cut are read, and nothing that was never there."""
-    for name in ("newer.txt", "older.txt"):
-        data = (REPORTS / name).read_bytes()
-        whole = read(decode(data))
-        for end in range(0, len(data), 7):
-            found = read(decode(data[:end]))
-            assert set(found.layers[:-1]) <= set(whole.layers)
-            assert set(found.suspicious) <= set(whole.suspicious)
-            assert set(found.counts[:-1]) <= set(whole.counts)
-            judge(found)
+ROWS = ("sequences", "counts", "inputs", "outputs", "layers", "weights", "suspicious", "unusual", "graph")
+
+
+@pytest.mark.parametrize("name", ["newer.txt", "older.txt", "j5.txt", "pasted.txt"])
+def test_cut_at_every_byte(name: str) -> None:
+    """Rows that were whole before the cut are read in their order, and only the last may be a part of one.
+    What is left is explained and shown like any other file."""
+    data = (REPORTS / name).read_bytes()
+    whole = read(decode(data))
+    before = ModelCheck()
+    for end in range(len(data)):
+        found = read(decode(data[:end]))
+        for part in ROWS:
+            rows = getattr(found, part)[:-1]
+            assert rows == getattr(whole, part)[: len(rows)], (end, part)
+            assert len(getattr(found, part)) <= len(getattr(whole, part)), (end, part)
+        if found != before:
+            shown(found)
+        before = found
+    assert read(decode(data)) == whole
+
+
+def shown(check: ModelCheck) -> str:
+    """The report as a person and as a program get it."""
+    report = Shown((), check, judge(check))
+    return model_check.render(report, Style()) + model_check_json.render(report)
 
 
 HOSTILE = {
@@ -87,5 +107,51 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_time_is_bounded_whatever_a_line_holds(name: str) -> None:
     before = time.process_time()
-    judge(read(HOSTILE[name]))
+    shown(read(HOSTILE[name]))
     assert time.process_time() - before < 10
+
+
+CLASS = "<class 'x.nn.qat.conv2d.Conv2d'>"
+TABLES = {
+    "layers": (
+        "Each layer out qconfig:\n| Module Name | Module Type | Input dtype | out dtype |\n",
+        "| m.{n}.conv[add](2) | " + CLASS + " | ['qint8', torch.float32] | ['qint32'] |\n",
+    ),
+    "counts": ("Each module called times:\nname called times\n", "m.{n}._generated_add_{n} 3\n"),
+    "sequences": (
+        "Fusable modules are listed below:\n",
+        "name type\nm.conv_{n}(shared) " + CLASS + "\nm._generated_add_{n} <class 'x.FloatFunctional'>\n",
+    ),
+    "graph": ("Graph:\nopcode name target args\n", "call_module m_{n} m.{n} (m_{n},) {{}}\n"),
+    "other text": ("Graph:\n", "what this line is about, number {n}, nobody knows\n"),
+    "parts": ("", "input dtype statistics:\noutput dtype statistics: {n}\n"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_twice_the_rows_take_twice_the_steps(name: str) -> None:
+    head, row = TABLES[name]
+
+    def steps(rows: int) -> int:
+        text = head + "".join(row.format(n=n) for n in range(rows))
+        return calls_of(lambda: shown(read(text)))
+
+    few, many = steps(1_000), steps(4_000)
+    assert 1_000 < few < many < 4.2 * few
+
+
+def calls_of(function: Callable[[], object]) -> int:
+    """How many calls, also of built-in functions, running something makes."""
+    count = 0
+
+    def counted(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    earlier = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        function()
+    finally:
+        sys.setprofile(earlier)
+    return count
