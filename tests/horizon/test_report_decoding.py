@@ -69,16 +69,17 @@ def test_cut_at_every_byte(name: str) -> None:
     What is left is explained and shown like any other file."""
     data = (REPORTS / name).read_bytes()
     whole = read(decode(data))
-    before = ModelCheck()
+    explained = set()
     for end in range(len(data)):
         found = read(decode(data[:end]))
         for part in ROWS:
             rows = getattr(found, part)[:-1]
             assert rows == getattr(whole, part)[: len(rows)], (end, part)
             assert len(getattr(found, part)) <= len(getattr(whole, part)), (end, part)
-        if found != before:
+        lengths = tuple(len(getattr(found, part)) for part in ROWS)
+        if lengths not in explained:  # each row when it comes, whatever is there of it
+            explained.add(lengths)
             shown(found)
-        before = found
     assert read(decode(data)) == whole
 
 
@@ -136,8 +137,8 @@ def test_twice_the_rows_take_twice_the_steps(name: str) -> None:
         text = head + "".join(row.format(n=n) for n in range(rows))
         return calls_of(lambda: shown(read(text)))
 
-    few, many = steps(1_000), steps(4_000)
-    assert 1_000 < few < many < 4.2 * few
+    few, many = steps(500), steps(2_000)
+    assert 500 < few < many < 4.2 * few
 
 
 def calls_of(function: Callable[[], object]) -> int:

@@ -48,7 +48,7 @@ def count_of(line: str) -> tuple[str, int] | None:
     parts = line.split()
     if len(parts) != 2 or not (parts[1].isascii() and parts[1].isdecimal()) or len(parts[1]) > 9:
         return None
-    if len(parts[0]) > LONGEST_NAME:
+    if len(parts[0]) > LONGEST_NAME or "|" in parts[0]:  # a row with bars that was cut off
         return None
     return parts[0], int(parts[1])
 

@@ -1,0 +1,74 @@
+"""Files that `qatlint report` is given and that are not as the toolchain wrote them: one clear sentence, or
+what can be read of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from qatlint.cli.run import run as main
+
+REPORTS = Path(__file__).resolve().parents[1] / "horizon/reports"
+MB = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "gb18030"])
+def test_other_encodings_and_line_ends_change_nothing(
+    encoding: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "\u6a21\u578b\u68c0\u67e5\n" + (REPORTS / "newer.txt").read_text(encoding="utf-8")
+    file = Path("model_check_result.txt")
+    file.write_text(text, encoding="utf-8", newline="\n")
+    assert main(["report", str(file)]) == 1
+    expected = capsys.readouterr().out
+    file.write_text(text, encoding=encoding, newline="\r\n")
+    assert main(["report", str(file)]) == 1
+    assert capsys.readouterr().out == expected
+
+
+def test_a_report_among_a_hundred_megabytes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The log that it was printed to, for example: what is not understood is counted, not kept."""
+    report = (REPORTS / "newer.txt").read_bytes()
+    line = b"epoch 1, loss 0.5; " * 500 + b"\n"
+    with open("train.log", "wb") as file:
+        for _ in range(50 * MB // len(line)):
+            file.write(line)
+        file.write(report)
+        for _ in range(50 * MB // len(line)):
+            file.write(line)
+    before = time.process_time()
+    assert main(["report", "train.log"]) == 1
+    assert time.process_time() - before < 60
+    text = capsys.readouterr().out
+    assert "LOOK FIRST" in text and len(text) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(100 * MB, "not a text file"), (256 * MB + 1, "larger than 256 MB")]
+)
+def test_large_files_that_are_no_text(size: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with open("model_check_result.txt", "wb") as file:
+        file.write(b"Graph:\n\0\0\1\2")
+        file.truncate(size)  # what was not written is zeros, and takes no room
+    before = time.process_time()
+    assert main(["report", "."]) == 2
+    assert time.process_time() - before < 60
+    error = capsys.readouterr().err
+    assert words in error and "Traceback" not in error and len(error) < 1_000
+
+
+def test_a_report_that_was_cut_off_in_the_middle_of_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    data = (REPORTS / "newer.txt").read_bytes()
+    end = data.index(b"<class", data.index(b"Each layer out qconfig")) + 9
+    Path("model_check_result.txt").write_bytes(data[:end])
+    assert main(["report", "."]) == 1
+    text = capsys.readouterr().out
+    assert "1 line not understood" in text and "aux.conv  0 times" in text
