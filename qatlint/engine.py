@@ -14,9 +14,10 @@ from qatlint.flowing import unknown_ops
 from qatlint.loader import Loader
 from qatlint.rule import Rule
 from qatlint.static.project import Project, is_training_code
+from qatlint.static.reached import flows_of
 from qatlint.static.source import Unreadable
 from qatlint.static.tracing import trace_class
-from qatlint.trace import Span, Trace
+from qatlint.trace import Flow, Span, Trace
 
 
 def check(paths: Sequence[str], loader: Loader, rules: Sequence[Rule], aim: Aim = NOTHING) -> list[Finding]:
@@ -116,6 +117,25 @@ def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
         for cls in project.file(path).classes
         if class_name in ("", cls.qualname) and project.is_module(cls)
     ]
+
+
+def flows(paths: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> list[Flow]:
+    """What tensors go through in the models that the module classes of some files run in, each model once.
+
+    Files that cannot be read are left out; a project that has nothing to do with the plugin has none.
+    """
+    project = open_project(paths, loader, aim)
+    found: dict[tuple[str, bool], Flow] = {}
+    with collected_by_hand():
+        for path in paths:
+            try:
+                classes = project.file(path).classes
+            except (Unreadable, OSError):
+                continue
+            for cls in classes:
+                if project.is_module(cls) and not is_training_code(project, cls):
+                    found.update(((flow.root, flow.assumed), flow) for flow in flows_of(project, cls))
+    return list(found.values())
 
 
 def module_classes(path: str, loader: Loader) -> list[str]:

@@ -40,12 +40,18 @@ class Wanted(NamedTuple):
     colour: str
     claim: proving.Claim | None
     evidence: Evidence | None
+    report: str | None
     cache: bool
 
     @property
     def weigh(self) -> Weigh | None:
         """What gives findings the severity that was measured."""
         return self.evidence.weigh if self.evidence is not None else None
+
+    @property
+    def shows(self) -> bool:
+        """Whether findings are only to be shown."""
+        return not (self.fix or self.diff or self.reason)
 
 
 def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wanted, narrow: Narrow) -> int:
@@ -65,9 +71,9 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
         return TROUBLE if trouble else CLEAN
     if wanted.evidence is not None and not any(map(wanted.evidence.is_about, found.files)):
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
-    if not (wanted.fix or wanted.diff or wanted.reason):
+    if wanted.shows:
         with bar("linting"):
-            findings = scope.check(loader)
+            findings = _confirmed(scope, loader, wanted, read, finder)
         for folder in scope.linter.damaged:
             base.warn(f"{folder}: the cache was damaged, and was made anew")
         code = _report(scope, findings, loader, wanted, fixed=None)
@@ -107,6 +113,22 @@ def check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> in
         return FINDINGS if texts and not wanted.exit_zero else CLEAN
     base.out(texts.get(name, source))
     return _report(scope, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
+
+
+def _confirmed(
+    scope: Scope, loader: Loader, wanted: Wanted, read: Discovery, finder: Finder
+) -> list[Finding]:
+    """The findings, weighed by the toolchain's report where one is named."""
+    findings = scope.check(loader)
+    if wanted.report is None:
+        return findings
+    from qatlint.cli.confirming import Confirmation
+
+    confirmation = Confirmation(wanted.report, read.files, finder.for_file(read.files[0]), loader)
+    note = confirmation.note(findings)
+    if note:
+        scope.notes.append(note)
+    return [confirmation.weigh(finding) for finding in findings]
 
 
 def _changed(

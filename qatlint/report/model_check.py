@@ -1,15 +1,21 @@
-"""What the toolchain's report means, for a person: ranked groups of rows, each with the next step."""
+"""What the toolchain's report means, for a person: ranked groups of rows, with the next step and lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from qatlint.finding import Finding
 from qatlint.horizon.judging.judge import Group, grouped
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.values import Generation, ModelCheck
+from qatlint.report.formats import Lines
 from qatlint.report.style import Style
 from qatlint.report.width import one_line, text_width, wrap
+from qatlint.resolve.linked import unexplained
+from qatlint.resolve.located import Located, Place, Role
+from qatlint.trace import Span
 
 SHOWN = 8
 """Rows shown of one group where not all are asked for."""
@@ -52,18 +58,29 @@ class Shown(NamedTuple):
     files: tuple[str, ...]
     check: ModelCheck
     judgements: Sequence[Judgement]
+    located: Mapping[Judgement, Located] = MappingProxyType({})
+    """Empty where no source was given."""
+    findings: Mapping[Judgement, tuple[Finding, ...]] = MappingProxyType({})
+    has_source: bool = False
+    model: str = ""
+    """`package.module:Class` of the model that the rows were looked for in."""
+    notes: tuple[str, ...] = ()
 
 
-def render(shown: Shown, style: Style, *, all_rows: bool = False) -> str:
-    """The report as text, without a line end."""
+def render(shown: Shown, lines: Lines, style: Style, *, all_rows: bool = False) -> str:
+    """The report as text, without a line end. `lines` gives the lines of a source file."""
     rows = list(_head(shown, style))
-    writer = _Writer(style, all_rows)
+    writer = _Writer(shown, lines, style, all_rows)
     rank: Rank | None = None
     for group in grouped(shown.judgements):
         if group.rank is not rank:
             rank = group.rank
             rows += ["", style.paint(rank.label.upper(), _COLOURS[rank])]
         rows += ["", *writer.group(group)]
+    if shown.has_source:
+        rows += writer.unexplained()
+    for note in shown.notes:
+        rows += ["", *wrap(f"note: {note}", style.width)]
     return "\n".join(rows)
 
 
@@ -91,13 +108,17 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
     others = sum(j.times for j in shown.judgements if not j.named)
     more = f"; the statistics count {others} more" if others else ""
     yield f"rows: {', '.join(counts) or 'none'}{more}"
+    if shown.model:
+        yield f"model: {shown.model}"
 
 
 _RANKS = {Rank.FIRST: "to look at first", Rank.CHECK: "to check", Rank.KNOW: "good to know"}
 
 
 class _Writer:
-    def __init__(self, style: Style, all_rows: bool) -> None:
+    def __init__(self, shown: Shown, lines: Lines, style: Style, all_rows: bool) -> None:
+        self._shown = shown
+        self._lines = lines
         self._style = style
         self._most = 10**9 if all_rows else SHOWN
 
@@ -116,17 +137,32 @@ class _Writer:
             yield (self._style.paint(lead, "dim") if number == 0 else " " * len(lead)) + line
 
     def _rows(self, group: Group) -> Iterator[str]:
-        named = [judgement for judgement in group.judgements if judgement.named]
-        for judgement in named[: self._most]:
-            yield from self._row(judgement)
-        if len(named) > self._most:
-            yield f"    and {_number(len(named) - self._most, 'more row')} of this kind"
+        """Rows with the same lines of source stand together."""
+        bundles: dict[tuple[object, ...], list[Judgement]] = {}
+        for judgement in group.judgements:
+            if judgement.named:
+                bundles.setdefault(self._key(judgement), []).append(judgement)
+        left = self._most
+        for judgements in bundles.values():
+            for judgement in judgements[: max(left, 0)]:
+                yield from self._row(judgement)
+            left -= len(judgements)
+            if left < 0:
+                yield f"    and {_number(min(-left, len(judgements)), 'more row')} of this kind"
+            if left > -len(judgements):
+                yield from self._source(judgements[0])
         rest = [j for j in group.judgements if not j.named]
         if rest:
             counted = ", ".join(f"{j.type} {j.times}" for j in rest)
             more = "more " if group.named else ""
             text = f"{more}by the statistics, whose rows are not in this text: {counted}"
             yield from (f"    {line}" for line in wrap(text, max(self._style.width - 4, 20)))
+
+    def _key(self, judgement: Judgement) -> tuple[object, ...]:
+        located = self._shown.located.get(judgement, Located())
+        spans = tuple((p.span, p.role) for p in located.places)
+        # Rows without any line have nothing in common but that.
+        return (spans, located.why, self._shown.findings.get(judgement, ()))
 
     def _row(self, judgement: Judgement) -> Iterator[str]:
         names = [one_line(name) for name in judgement.names]
@@ -142,6 +178,54 @@ class _Writer:
         for line in wrap(told, width):
             yield "      " + self._style.paint(line, "dim")
 
+    def _source(self, judgement: Judgement) -> Iterator[str]:
+        located = self._shown.located.get(judgement)
+        if located is None:
+            return
+        once = {(place.span, place.role): place for place in located.places}
+        for place in once.values():
+            if place.role is Role.RUNS:
+                yield from self._place(place)
+        ways = [place.span for place in once.values() if place.role is Role.THROUGH]
+        if ways:
+            text = f"{Role.THROUGH.value}: {_lines_of(ways)}"
+            yield from (f"      {line}" for line in wrap(text, max(self._style.width - 6, 20)))
+        if located.why:
+            yield from (f"      {line}" for line in wrap(located.why, max(self._style.width - 6, 20)))
+        for finding in self._shown.findings.get(judgement, ()):
+            head = f"{finding.code} at {one_line(finding.span.path)}:{finding.span.line}"
+            text = f"{head}: `{finding.subject}`" if finding.subject else head
+            yield "      " + self._style.paint(text, "bold")
+
+    def _place(self, place: Place) -> Iterator[str]:
+        span = place.span
+        lines = self._lines(span.path)
+        where = f"{one_line(span.path)}:{span.line}"
+        owner = place.owner.rpartition(":")[2]
+        yield f"      {self._style.paint(where, 'blue')} {owner}"
+        if 0 < span.line <= len(lines):
+            source = one_line(lines[span.line - 1].strip().expandtabs(4))
+            yield "        " + _cut(source, max(self._style.width - 8, 20))
+
+    def unexplained(self) -> Iterator[str]:
+        """The last part: rows that no finding speaks of."""
+        left = unexplained(self._shown.judgements, self._shown.findings)
+        if not left:
+            return
+        style = self._style
+        yield ""
+        text = f"NOT EXPLAINED BY ANY FINDING: {_number(len(left), 'row')}"
+        yield style.paint(text, "dim")
+        by_topic: dict[Topic, list[Judgement]] = {}
+        for judgement in left:
+            by_topic.setdefault(judgement.topic, []).append(judgement)
+        for topic, rows in by_topic.items():
+            names = [" + ".join(j.names) for j in rows]
+            shown = ", ".join(names[: self._most])
+            more = f" and {len(names) - self._most} more" if len(names) > self._most else ""
+            for number, line in enumerate(wrap(f"{topic.value}: {shown}{more}", max(style.width - 4, 20))):
+                yield ("  " if number == 0 else "    ") + line
+
 
 def title(group: Group) -> str:
     """What a group is about, counted."""
@@ -154,6 +238,19 @@ def title(group: Group) -> str:
     if group.times > group.named:
         text += f" ({group.times} by the statistics)" if group.named else " (by the statistics)"
     return text
+
+
+def _lines_of(spans: Sequence[Span]) -> str:
+    """`a.py:3, :7, b.py:2`"""
+    words, path = [], ""
+    for span in spans:
+        words.append(f":{span.line}" if span.path == path else f"{one_line(span.path)}:{span.line}")
+        path = span.path
+    return ", ".join(words)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if text_width(text) <= width else text[: max(width - 3, 1)] + "..."
 
 
 def _number(number: int, noun: str) -> str:

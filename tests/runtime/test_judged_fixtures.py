@@ -7,20 +7,25 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qatlint import outputs
+from qatlint import engine, outputs
+from qatlint.aim import Aim, EntryPoint
 from qatlint.engine import traces
 from qatlint.files import DiskLoader
 from qatlint.horizon.ops import Boundary
+from qatlint.horizon.report import read, write
+from qatlint.resolve.names import Names
 from qatlint.runtime import counts, dequants, dtypes, fuse
 from qatlint.runtime.changes import Changes
 from qatlint.runtime.dequants import Precision
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Reason, Trouble
+from qatlint.runtime.model_check import model_check
 from qatlint.runtime.recording import from_json
 from tests.execution.parent import VARIABLE, torch_python
 from tests.fixture_units import LEVELS, Unit, stored_output, units
@@ -133,6 +138,48 @@ def test_stubs_that_are_removed_do_not_run(unit: Unit, flows: dict[Path, Flow]) 
 
     before, fixed = versions(unit, flows)
     assert all(stubs(after) < stubs(before) for after in fixed)
+
+
+def test_rows_of_the_report_lead_to_the_lines_that_ran(flows: dict[Path, Flow]) -> None:
+    """Execute, write the toolchain's report, read it, and find the line of every row in the source."""
+    right, rest = 0, []
+    for unit in FIXED:
+        flow = flows[unit.entry]
+        text = write(model_check(flow))
+        ran = {flow.labels[op.number]: op.place for op in flow.ops if flow.units[op.number] is not None}
+        labels = [layer.label for layer in read(text).layers]
+        assert labels == list(ran)
+        for prefix, names in _models(unit, flow, labels):
+            for label in labels:
+                place = ran[label]
+                if place is None or not label.startswith(prefix):
+                    continue
+                ops, why = names.ops_of(label.removeprefix(prefix))
+                if any(
+                    span.line <= place.line <= span.end_line and os.path.abspath(span.path) == place.path
+                    for span in (op.span for op in ops)
+                ):
+                    right += 1
+                else:
+                    rest.append(f"{unit.name}: {label} at line {place.line}: {why or 'another line'}")
+    assert right > 1000
+    assert len(rest) <= 0.02 * (right + len(rest)), "\n".join(rest)
+
+
+def _models(unit: Unit, flow: Flow, labels: list[str]) -> Iterator[tuple[str, Names]]:
+    """The classes that the model is made of: itself, or the parts of a Sequential, with the path of each."""
+    known = {module.path: module for module in flow.recording.modules}
+    parts = [path for path in known if path.isdecimal() and not known[path].class_name.startswith("torch.")]
+    roots = parts if known[""].class_name.startswith("torch.") else [""]
+    points = [EntryPoint(known[r].source, known[r].class_name.rpartition(":")[2]) for r in roots]
+    found = engine.flows([str(file) for file in unit.files], DiskLoader(), Aim((), tuple(points)))
+    for root, point in zip(roots, points, strict=True):
+        prefix = f"{root}." if root else ""
+        own = [label.removeprefix(prefix) for label in labels if label.startswith(prefix)]
+        # Training code is no model to qatlint.
+        for model in found:
+            if model.root.rpartition(":")[2] == point.qualname and not model.assumed:
+                yield prefix, Names(model, own, found)
 
 
 def weights_run_again(flow: Flow, fusion: fuse.Fusion) -> bool:

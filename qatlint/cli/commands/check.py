@@ -59,6 +59,12 @@ STDIN = "-"
     help="What `qatlint ranges --output FILE` measured: sharing that costs weighs more, other sharing less.",
 )
 @click.option(
+    "--report",
+    metavar="FILE",
+    help="The toolchain's model_check_result.txt of this model: findings it confirms weigh more, and its "
+    "rows that no finding explains are listed last.",
+)
+@click.option(
     "--output-format",
     type=click.Choice(list(FORMATS)),
     default="full",
@@ -103,6 +109,7 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     select_from: str | None,
+    report: str | None,
     min_severity: str | None,
     output_format: str,
     output_file: str | None,
@@ -139,6 +146,8 @@ def command(
     claim = proving.claim_of(verify, how, fix, diff, paths == (STDIN,))
     if paths == (STDIN,) and (since is not None or project is not None):
         raise click.UsageError("--since and --project are for files, not for standard input")
+    if report is not None and (fix or diff or add_suppressions is not None or paths == (STDIN,)):
+        raise click.UsageError("--report is for showing the findings in files, without changing them")
     finder = settings.finder(select, ignore, min_severity, config, isolated)
     narrow = _narrow(since, baseline)
     wanted = Wanted(
@@ -154,6 +163,7 @@ def command(
         colour,
         claim,
         _evidence(select_from),
+        report,
         not no_cache,
     )
     if paths == (STDIN,):

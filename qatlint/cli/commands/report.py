@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import sys
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import click
 
 from qatlint.cli import base
+from qatlint.cli.output import read_lines
+from qatlint.files import DiskLoader
+from qatlint.loader import Loader
+
+if TYPE_CHECKING:
+    from qatlint.report.model_check import Shown
 
 CLEAN, ROWS = 0, 1
 
@@ -16,6 +24,16 @@ CLEAN, ROWS = 0, 1
     epilog="Exit codes: 0 nothing to look at or check, 1 there is, 2 wrong usage, or no such report.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--model",
+    metavar="TARGET",
+    help="The class that was prepared, `pkg.mod:Class` or `path/to/file.py:Class`: rows get their lines.",
+)
+@click.option(
+    "--src",
+    metavar="FOLDER",
+    help="A folder with source: the model in it that has most of the names is taken.",
+)
 @click.option("--march", default="", metavar="CHIP", help="The chip (nash-e, nash-m, nash-p ...).")
 @click.option(
     "--expect",
@@ -34,6 +52,8 @@ CLEAN, ROWS = 0, 1
 @base.COLOUR
 def command(
     files: tuple[str, ...],
+    model: str | None,
+    src: str | None,
     march: str,
     expect: str | None,
     all_rows: bool,
@@ -57,11 +77,42 @@ def command(
     if unread:
         show_unread(check)
         return CLEAN
+    if model is not None and src is not None:
+        raise click.UsageError("--model and --src exclude each other")
     judgements = judge(check, Settings(march, expect or ""))
     shown = Shown(read, check, judgements)
+    loader = DiskLoader()
+    if model is not None or src is not None:
+        shown = _with_source(shown, model, src, loader)
     if output_format == "json":
         base.out(model_check_json.render(shown))
     else:
         style = base.style_for(colour, sys.stdout)
-        base.out(model_check.render(shown, style, all_rows=all_rows), colour=style.colour)
+        lines = cache(partial(read_lines, loader=loader))
+        base.out(model_check.render(shown, lines, style, all_rows=all_rows), colour=style.colour)
     return ROWS if any(j.rank is not Rank.KNOW for j in judgements) else CLEAN
+
+
+def _with_source(shown: Shown, model: str | None, src: str | None, loader: Loader) -> Shown:
+    """The rows with their lines and the findings about them."""
+    from qatlint.cli import toolchain_source
+    from qatlint.config import Finder, Overrides
+    from qatlint.linting import Linter
+    from qatlint.resolve.linked import Links
+    from qatlint.resolve.names import best
+
+    finder = Finder(Overrides())
+    look = toolchain_source.folder if model is None else toolchain_source.model
+    where = src or model or ""
+    models = look(where, finder, loader)
+    names = best(models.flows, shown.judgements, models.others)
+    if names is None:
+        note = f"no model of {where} has any of the names in this report, as it is read from source"
+        return shown._replace(has_source=True, notes=(note,))
+    findings = Linter(finder).check(models.files, loader)
+    return shown._replace(
+        located={row: names.locate(row) for row in shown.judgements if row.named},
+        findings=Links(shown.judgements, names).findings_about(findings),
+        has_source=True,
+        model=names.flow.root,
+    )

@@ -1,0 +1,46 @@
+"""`check --report`: findings that the toolchain's own report confirms, and its rows that nothing explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qatlint import engine
+from qatlint.aim import Aim
+from qatlint.cli import base
+from qatlint.cli.toolchain_files import read_files
+from qatlint.config import Settings
+from qatlint.finding import Finding
+from qatlint.horizon.judging.facts import Settings as Said
+from qatlint.horizon.judging.judge import judge
+from qatlint.horizon.judging.judgement import Judgement
+from qatlint.loader import Loader
+from qatlint.resolve.linked import Links, unexplained
+from qatlint.resolve.names import best
+
+
+class Confirmation:
+    """One report, held against the source that is checked."""
+
+    def __init__(self, report: str, files: Sequence[str], settings: Settings, loader: Loader) -> None:
+        """Raises `click.UsageError` when `report` is no report."""
+        check, _ = read_files([report])
+        self._rows: list[Judgement] = judge(check, Said(settings.march))
+        flows = engine.flows(files, loader, Aim(settings.src))
+        names = best(flows, self._rows, flows)
+        if names is None:
+            base.warn(f"--report: no model in the checked files has any of the names in {report}")
+        self._links = Links(self._rows, names) if names is not None else None
+
+    def weigh(self, finding: Finding) -> Finding:
+        """The finding, one level more severe where the report says the same."""
+        return finding if self._links is None else self._links.confirm(finding)
+
+    def note(self, findings: Sequence[Finding]) -> str:
+        """The rows to look at that no finding explains, in words; "" when there are none."""
+        explained = {} if self._links is None else self._links.findings_about(findings)
+        rows = unexplained(self._rows, explained)
+        if not rows:
+            return ""
+        lines = [f"  {row.topic.value}: {' + '.join(row.names)}" for row in rows]
+        head = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+        return "\n".join([f"{head} of the toolchain's report that no finding explains:", *lines])

@@ -1,0 +1,55 @@
+"""Which findings and which rows of the toolchain's report speak of the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from qatlint.finding import Finding, Severity
+from qatlint.horizon.judging.judgement import Judgement, Rank
+from qatlint.resolve.names import Names
+
+_NAMED = 2
+"""Rows that a message names."""
+
+
+class Links:
+    """The rows of a report and the places in source that they come from."""
+
+    def __init__(self, judgements: Sequence[Judgement], names: Names) -> None:
+        self._rows = [judgement for judgement in judgements if judgement.named]
+        self._reached = {judgement: names.reached(judgement) for judgement in self._rows}
+
+    def rows_about(self, finding: Finding) -> list[Judgement]:
+        """The rows that say what a finding says: its rule looks for them, and it stands at an op of the row
+        or at a call that leads to it."""
+        spans = {finding.span, *(related.span for related in finding.related)}
+        return [
+            row
+            for row in self._rows
+            if finding.code in row.codes and not self._reached[row].isdisjoint(spans)
+        ]
+
+    def findings_about(self, findings: Sequence[Finding]) -> Mapping[Judgement, tuple[Finding, ...]]:
+        """Row -> the findings about it, in their order."""
+        found: dict[Judgement, tuple[Finding, ...]] = {}
+        for finding in findings:
+            for row in self.rows_about(finding):
+                found[row] = (*found.get(row, ()), finding)
+        return found
+
+    def confirm(self, finding: Finding) -> Finding:
+        """The finding as it stands when the toolchain reports the same: one level more, and the message says
+        which rows; the same one where no row speaks of it."""
+        rows = self.rows_about(finding)
+        if not rows:
+            return finding
+        shown = [f"`{' + '.join(row.names)}` ({row.detail})" for row in rows[:_NAMED]]
+        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        message = f"{finding.message}; confirmed by the toolchain: {', '.join(shown)}{more}"
+        return replace(finding, severity=Severity(min(finding.severity + 1, Severity.ERROR)), message=message)
+
+
+def unexplained(judgements: Sequence[Judgement], explained: Mapping[Judgement, object]) -> list[Judgement]:
+    """The rows to look at or check that no finding speaks of."""
+    return [row for row in judgements if row.named and row.rank is not Rank.KNOW and row not in explained]

@@ -1,0 +1,176 @@
+"""From the dotted names of a report to lines: each is looked for among the ops of a model that was read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from qatlint.condition import TRUE
+from qatlint.horizon.judging.facts import Generated, generated_of
+from qatlint.horizon.judging.judgement import Judgement, Topic
+from qatlint.horizon.ops import of_function
+from qatlint.resolve.located import Located, Place, Role
+from qatlint.resolve.unrolled import nth
+from qatlint.trace import Flow, QuantOp
+
+_LABEL = re.compile(r"^(?P<name>.*?)(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
+_INNER = 2
+"""Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
+
+
+class Names:
+    """The names of one report, looked up in one model and, for parts that source does not tell, in others."""
+
+    def __init__(self, flow: Flow, names: Iterable[str], others: Sequence[Flow] = ()) -> None:
+        self.flow = flow
+        """The model."""
+        self._others = [other for other in others if other is not flow]
+        self._totals: Counter[tuple[str, str]] = Counter()
+        """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
+        found = list(dict.fromkeys(map(_plain, names)))
+        for name in found:
+            made = generated_of(name)
+            if made is not None:
+                key = (made.owner, made.op)
+                self._totals[key] = max(self._totals[key], made.number + 1)
+        self._wrapped = self._is_wrapped(found)
+        self.matched = sum(bool(self._ops(flow, self._unwrapped(name))) for name in found)
+        """How many of the names the model has."""
+
+    def locate(self, judgement: Judgement) -> Located:
+        """Where the modules of a row run."""
+        places: dict[Place, None] = {}
+        reasons: dict[str, None] = {}
+        for label in judgement.names:
+            ops, why = self.ops_of(label)
+            for op in ops:
+                places[Place(op.span, op.owner, Role.RUNS, label)] = None
+            if judgement.topic is Topic.SHARED:
+                places.update(dict.fromkeys(_ways(ops, label)))
+            if why:
+                reasons[why] = None
+        return Located(tuple(places), "; ".join(reasons))
+
+    def reached(self, judgement: Judgement) -> frozenset[object]:
+        """The spans of all ops of a row and of the calls that lead to them: what findings are joined by."""
+        ops = [op for label in judgement.names for op in self.ops_of(label)[0]]
+        return frozenset(span for op in ops for span in (op.span, *op.via))
+
+    def ops_of(self, label: str) -> tuple[list[QuantOp], str]:
+        """The ops that a label of the report may mean (`head.add[add](2)`), and in words why there are none
+        or several ("" where there is nothing to say)."""
+        parsed = _LABEL.match(label)
+        assert parsed is not None  # every text matches
+        name, method, call = self._unwrapped(parsed["name"]), parsed["method"], parsed["call"]
+        ops, why = self._ops(self.flow, name), ""
+        if not ops:
+            ops, why = self._elsewhere(name)
+        if not ops and (around := self._ops(self.flow, name, unknown=True)):
+            ops, why = around, "what runs inside of it was not followed"
+        if method:
+            ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
+        if (call or method) and not why and generated_of(name) is None and all(map(_runs_once, ops)):
+            # Another run of the owner comes to the same lines again.
+            ops = ops and [ops[int(call or 0) % len(ops)]]
+        lines = {op.span for op in ops}
+        if not why and len(lines) > 1 and (call or method):
+            why = f"`{label}` may be any of {len(lines)} lines"
+        return ops, why
+
+    def _elsewhere(self, name: str) -> tuple[list[QuantOp], str]:
+        """The ops of a part of the model that source does not tell: those of all classes that have such."""
+        part, rest = "", name
+        while "." in rest:
+            first, _, rest = rest.partition(".")
+            part = f"{part}.{first}" if part else first
+            found = [ops for other in self._others if (ops := self._ops(other, rest))]
+            if found:
+                classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
+                why = f"source does not tell what `{part}` is; {classes} such a part"
+                return [op for ops in found for op in ops], why
+        owner = self.flow.root.rpartition(":")[2]
+        return [], f"no module `{name}` is run in the forward of {owner}, as it was read"
+
+    def _ops(self, flow: Flow, name: str, *, unknown: bool = False) -> list[QuantOp]:
+        """The ops of a module; with `unknown` also the run of a module around it that was not followed."""
+        made = generated_of(name)
+        if made is not None:
+            return self._made(flow, made)
+        for inner in range(_INNER + 1):
+            ops = [op for op in flow.ops if _is_run(op, name) and (op.name or unknown or not inner)]
+            if ops or "." not in name:
+                return ops
+            name = name.rpartition(".")[0]
+        return []
+
+    def _made(self, flow: Flow, made: Generated) -> list[QuantOp]:
+        meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
+        wanted = meaning.name if meaning is not None else made.op
+        ops = [op for op in flow.ops if not op.module and op.name == wanted and _matches(op.path, made.owner)]
+        return nth(ops, made.number, self._totals[made.owner, made.op]) if ops else []
+
+    def _unwrapped(self, name: str) -> str:
+        return name.partition(".")[2] if self._wrapped else name
+
+    def _is_wrapped(self, names: Sequence[str]) -> bool:
+        """Whether all names begin with one that the model does not have: `module.`, the name in a wrapper."""
+        firsts = {name.partition(".")[0] for name in names}
+        if len(firsts) != 1 or not all("." in name for name in names):
+            return False
+        first = firsts.pop()
+        paths = (op.module or op.path for op in self.flow.ops)
+        return not any(path.partition(".")[0] in (first, "*") for path in paths)
+
+
+def best(flows: Sequence[Flow], judgements: Sequence[Judgement], others: Sequence[Flow]) -> Names | None:
+    """The one of `flows` that has most of the names of a report; None when none has any. `others` are of
+    classes that may be parts of it."""
+    names = [name for judgement in judgements for name in judgement.names]
+    found = [Names(flow, names, others) for flow in flows]
+    chosen = max(found, key=lambda one: one.matched, default=None)
+    return chosen if chosen is not None and chosen.matched else None
+
+
+def _plain(label: str) -> str:
+    parsed = _LABEL.match(label)
+    assert parsed is not None
+    return parsed["name"]
+
+
+def _is_run(op: QuantOp, name: str) -> bool:
+    """Whether an op is a run of the module of this name."""
+    if op.module:
+        return _matches(op.module, name)
+    # A module of an unknown class, by the attribute that holds it.
+    owner, _, attribute = name.rpartition(".")
+    return not op.name and op.written == f"self.{attribute}" and _matches(op.path, owner)
+
+
+def _runs_once(op: QuantOp) -> bool:
+    """Whether its place in the order of runs is known: no loop and no branch decides about it."""
+    return not op.loops and op.when == TRUE
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether `layers.*.norm*` stands for `layers.3.norm1`; entries of a Sequential that have names are
+    numbered in source, so `stem.0` may be `stem.conv`."""
+    if pattern == name:
+        return True
+    parts, given = pattern.split("."), name.split(".")
+    return len(parts) == len(given) and all(map(_may_be, parts, given))
+
+
+def _may_be(part: str, given: str) -> bool:
+    if part == given or part == "*":
+        return True
+    if part.isdecimal():
+        return not given.isdecimal()
+    return "*" in part and re.fullmatch(re.escape(part).replace(r"\*", ".*"), given) is not None
+
+
+def _ways(ops: Iterable[QuantOp], label: str) -> Iterator[Place]:
+    """The calls that lead to some ops from the forward of the model."""
+    for op in ops:
+        for span, owner in zip(op.via, op.via_owners, strict=True):
+            yield Place(span, owner, Role.THROUGH, label)

@@ -1,0 +1,111 @@
+"""`qatlint report --model`: the rows of a report of the first user document's shape, with their lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from qatlint.cli.commands.check import command as check
+from qatlint.cli.commands.report import command as report
+
+HERE = Path(__file__).parent
+PASTED = HERE.parent / "horizon" / "reports" / "pasted.txt"
+TEXT = (HERE / "bev_model.py.txt").read_text(encoding="utf-8").splitlines()
+
+
+def line(text: str) -> int:
+    """The number of the one line that holds a text."""
+    (number,) = [n for n, found in enumerate(TEXT, 1) if text in found]
+    return number
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "bev_model.py").write_text("\n".join(TEXT) + "\n", encoding="utf-8")
+    words = [str(PASTED), "--model", f"{folder}/bev_model.py:BevModel", "--output-format", "json"]
+    result = CliRunner().invoke(report, words, standalone_mode=False)
+    assert result.return_value == 1, result.output
+    found: list[dict[str, Any]] = json.loads(result.stdout)["judgements"]
+    return found
+
+
+def places(row: dict[str, Any], role: str = "runs here") -> list[tuple[str, int]]:
+    return [
+        (place["owner"].rpartition(":")[2], place["line"]) for place in row["places"] if place["role"] == role
+    ]
+
+
+def test_unfused_pairs_lead_to_the_convolution_and_the_add_of_the_camera_loop(
+    rows: list[dict[str, Any]],
+) -> None:
+    pairs = [row for row in rows if row["topic"] == "not-fused"]
+    assert len(pairs) == 6
+    conv, add = line("self.input_proj[str(cam)]"), line("src + self.level_embed")
+    for row in pairs:
+        assert places(row) == [("View", conv), ("View", add)]
+        assert {(f["code"], f["line"]) for f in row["findings"]} == {
+            ("QAT201", line("for cam in range(num_cams)"))
+        }
+
+
+def test_the_position_embedding_leads_to_its_call_in_the_decoder_loop(rows: list[dict[str, Any]]) -> None:
+    shared = {
+        row["names"][0].rpartition("embed.")[2]: row for row in rows if row["topic"] == "called-several-times"
+    }
+    assert {name: row["times"] for name, row in shared.items()}
+    call = line("layer(self.embed(points))")
+    for name, text in [
+        ("div.reciprocal", "self.div("),
+        ("sin_model.sin", "self.sin_model("),
+        ("cat", "self.cat.cat("),
+        ("dim_t_quant", "self.dim_t_quant("),
+    ]:
+        row = shared[name]
+        assert ("Embed", line(text)) in places(row), name
+        assert ("Decoder", call) in places(row, "reached through")
+        assert ("QAT101", call, "embed") in [(f["code"], f["line"], f["subject"]) for f in row["findings"]]
+
+
+def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bev_model.py").write_text("\n".join(TEXT) + "\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def found(*words: str) -> dict[tuple[str, int], tuple[str, str]]:
+        result = CliRunner().invoke(check, ["bev_model.py", *words, "--output-format", "json", "--isolated"])
+        items = json.loads(result.stdout)
+        return {(i["code"], i["line"]): (i["severity"], i["message"]) for i in items}
+
+    plain, marked = found(), found("--report", str(PASTED))
+    key = ("QAT101", line("layer(self.embed(points))"))
+    assert plain[key][0] == "warning" and marked[key][0] == "error"
+    assert marked[key][1].startswith(
+        plain[key][1] + "; confirmed by the toolchain: `model.map_head.decoder.embed"
+    )
+    shown = CliRunner().invoke(
+        check, ["bev_model.py", "--report", str(PASTED), "--isolated"], env={"COLUMNS": "80"}
+    )
+    tail = shown.output[shown.output.index("of the toolchain's report that no finding explains:") :]
+    assert "not-fused" not in tail and "quantised-output" in tail
+
+
+def test_wrong_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.py").write_text("import torch\nclass A(torch.nn.Module):\n    pass\n", encoding="utf-8")
+    for words, said in [
+        (["--model", "m.py:B"], "no module class `B`"),
+        (["--model", "m"], "neither"),
+        (["--model", "m:B"], "has no class `B`"),
+        (["--model", "m.py:A", "--src", "."], "exclude each other"),
+        (["--src", "nowhere"], "nowhere"),
+    ]:
+        result = CliRunner().invoke(report, [str(PASTED), *words])
+        assert result.exit_code == 2 and said in result.output, (words, result.output)
+    nothing = CliRunner().invoke(report, [str(PASTED), "--model", "m.py:A"])
+    assert "has any of the names in this report" in nothing.output
