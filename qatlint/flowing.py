@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from qatlint.trace import Flow, Quant, QuantOp, QuantState, Span, Trace
+from qatlint.horizon.modules import facts_of
+from qatlint.trace import Flow, Kind, Quant, QuantOp, QuantState, Span, Trace
 
-_LIBRARIES = ("torch.", "horizon_plugin_pytorch.")
+_LIBRARIES = ("torch.", "torchvision.", "horizon_plugin_pytorch.")
 
 
 def own_stubs(trace: Trace, *, quantizes: bool) -> Mapping[Span, list[tuple[Flow, QuantOp]]]:
@@ -43,8 +44,8 @@ def is_quantised(flow: Flow, state: QuantState) -> bool:
 
 
 def unknown_ops(trace: Trace) -> Iterator[str]:
-    """The functions and the modules of torch and the plugin that the class runs and the op table does not
-    have, as written, one for each place."""
+    """The functions, methods and modules of torch and the plugin that the class runs and the op table does
+    not have, as written, one for each place. Not functions of the project, which may do anything."""
     seen: set[Span] = set()
     for flow in trace.flows:
         for op in flow.ops:
@@ -52,9 +53,18 @@ def unknown_ops(trace: Trace) -> Iterator[str]:
                 continue
             seen.add(op.span)
             if op.class_name.startswith(_LIBRARIES):
-                yield op.class_name.rpartition(".")[2]
-            elif not op.class_name and not op.written.startswith("self."):
+                if facts_of(op.class_name).kind is not Kind.CONTAINER:
+                    yield op.class_name.rpartition(".")[2]
+            elif not op.class_name and (op.written.startswith(_LIBRARIES) or _is_method(op.written)):
                 yield op.written
+
+
+def _is_method(written: str) -> bool:
+    """`.foo()`, which may be a method of a tensor: not one that only lists, dicts and strings have."""
+    name = written.removeprefix(".").removesuffix("()")
+    if not name.isidentifier() or written != f".{name}()":
+        return False
+    return not any(hasattr(kind, name) for kind in (list, dict, str, set))
 
 
 def subject_of(op: QuantOp) -> str:

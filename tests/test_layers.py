@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "unquantised": VALUES | {"horizon"},
     "outputs": VALUES | {"horizon"},
     "dequant_plan": VALUES | {"outputs"},
-    "flowing": VALUES,
+    "flowing": VALUES | {"horizon"},
     "horizon": VALUES,
     "static": VALUES | {"usage", "horizon"},
     "rule": VALUES,

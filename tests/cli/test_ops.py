@@ -110,3 +110,28 @@ def test_an_unknown_name_is_wrong_usage(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in flat(captured.err)
+
+
+MODEL = """
+import horizon_plugin_pytorch
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.quant(x).strange().strange())
+"""
+
+
+def test_statistics_count_what_the_table_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("model.py").write_text(MODEL)
+    for arguments, told in (("--statistics",), True), ((), False):
+        run(["check", "--isolated", "--no-cache", "model.py", *arguments])
+        out = flat(capsys.readouterr().out)
+        assert ("2 ops of the quantised region that `qatlint ops` does not have" in out) is told
+        assert ("`.strange()` (2)" in out) is told

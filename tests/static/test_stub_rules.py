@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.static.sources import findings_in, said
+from qatlint.flowing import unknown_ops
+from tests.static.sources import findings_in, said, trace_in
 
 IMPORTS = """
 import torch
@@ -108,3 +109,18 @@ def test_a_stub_that_is_passed_in_is_named_by_its_holder() -> None:
 def test_models_that_are_right(forward: str) -> None:
     text = model("", forward) + "    def helper(self, y):\n        return y.softmax(1).exp()\n"
     assert found(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("forward", "unknown"),
+    [
+        ("return self.dequant(self.out(self.quant(x)))", []),
+        ("return self.dequant(self.out(torch.strange(self.quant(x))))", ["torch.strange"]),
+        ("y = self.quant(x)\nreturn self.dequant(self.out(y.odd() + y.odd()))", [".odd()", ".odd()"]),
+        ("y = {'a': self.quant(x)}\nreturn [self.dequant(self.out(v)) for k, v in y.items()]", []),
+        ("return self.dequant(mine(self.quant(x)))", []),
+        ("return self.dequant(nn.Strange()(self.quant(x)))", ["Strange"]),
+    ],
+)
+def test_ops_that_the_table_does_not_have_are_counted(forward: str, unknown: list[str]) -> None:
+    assert sorted(unknown_ops(trace_in({"model.py": model("", forward)}, "model.py"))) == unknown
