@@ -124,7 +124,8 @@ class Head(nn.Module):
         self.dequant = DeQuantStub()
 
     def forward(self, x):
-        return self.dequant(self.quant(x).strange().strange())
+        x = self.quant(x)
+        return self.dequant(x.strange()), self.dequant(x.strange())
 """
 
 
