@@ -28,6 +28,15 @@ _INLINE = {
 """Regions without statements, and what to do."""
 
 
+_LOOPED = {
+    "comprehension": "the comprehension becomes a loop, which runs before the rest of its statement, and its "
+    "variables become those of the function",
+    "call": "the call becomes a loop, which runs before the rest of its statement; `multi_apply` is taken "
+    "for the usual one, which gives one list for each result",
+}
+"""Why a loop in their place is unsafe."""
+
+
 class Spot(NamedTuple):
     """A dynamic loop or branch that runs ops itself, outside of any block."""
 
@@ -72,10 +81,10 @@ class Plan(NamedTuple):
 def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     """Which statements to put into a block."""
     region = spot.region
-    if region.assigned and region.receiver:
+    if region.becomes_loop and region.receiver:
         owner = region.owner.partition(":")[2]
         loop = LoopWithBlock(region.span.path, owner, region.receiver, region.span, _tracer(trace))
-        why = "the comprehension becomes a loop, and its variables become those of the function"
+        why = _LOOPED[region.statement]
         return Plan(Fix("write it as a loop with a dynamic block", Safety.UNSAFE, why, loop))
     if region.statement in _INLINE:
         return Plan(None, _INLINE[region.statement])

@@ -148,7 +148,8 @@ class WrapInBlock:
 
 @dataclass(frozen=True, slots=True)
 class LoopWithBlock:
-    """Intent: write a list comprehension as a loop whose turns are entries of a dynamic block."""
+    """Intent: write a comprehension, or a call of `map` or `multi_apply`, as a loop in front of its statement
+    whose turns are entries of a dynamic block."""
 
     path: str
     owner: str

@@ -207,8 +207,8 @@ class Region(NamedTuple):
     function: str
     receiver: str
     """How the code there calls the owner: `self`; "" where it has no name for it."""
-    assigned: str = ""
-    """For a list comprehension that is all a local variable is given: the variable."""
+    becomes_loop: bool = False
+    """For a region without statements: whether a loop in front of its statement could do the same."""
 
     @property
     def loops(self) -> bool:

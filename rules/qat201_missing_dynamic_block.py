@@ -61,9 +61,10 @@ The statements that run the ops are put into `with Tracer.dynamic_block(self, "<
 inside the loop. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has no
 name for it: from the plugin, or from where `tracer-import` in the settings says. In a project that nowhere
 imports the plugin and has no such setting, the finding is the same, since the code is as wrong for the chip,
-but the fix is unsafe: the file could no longer be imported where the plugin is missing. A list comprehension
-that is assigned to a variable becomes a loop, which is unsafe, since its variables become those of the
-function. A plain function has no module to give to the block: there the finding says what to do.
+but the fix is unsafe: the file could no longer be imported where the plugin is missing. A list comprehension,
+and `list(map(f, xs))` or `multi_apply`, become a loop in front of their statement, which is unsafe: it runs
+before the rest of the statement, and its variables become those of the function. A plain function has no
+module to give to the block: there the finding says what to do.
 
 ## Source
 

@@ -12,10 +12,11 @@ import libcst as cst
 from qatlint.codemods.clone_inherited import plan_inherited
 from qatlint.codemods.clone_module import plan_clone
 from qatlint.codemods.compare import refuse_other_changes, refuse_other_lines
-from qatlint.codemods.dynamic_block import plan_blocks, plan_loop
+from qatlint.codemods.dynamic_block import plan_blocks
 from qatlint.codemods.edits import Edits, Rewriter
 from qatlint.codemods.encoded import decode
 from qatlint.codemods.imports import insert_import
+from qatlint.codemods.looped_block import plan_loop
 from qatlint.codemods.misplaced_block import plan_import, plan_move, plan_rename
 from qatlint.codemods.move_dequant import plan_dequant
 from qatlint.codemods.opened import OpenedFile

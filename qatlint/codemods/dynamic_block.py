@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from qatlint.codemods.edits import Edits, Rewrite, always
+from qatlint.codemods.edits import Edits, Rewrite
 from qatlint.codemods.locate import Tree, method_of, own_class, walk
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
-from qatlint.finding import BlockSite, LoopWithBlock, WrapInBlock
+from qatlint.finding import BlockSite, WrapInBlock
 from qatlint.trace import Span
 
 _Home = cst.For | cst.While | cst.If
@@ -31,52 +31,15 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
         body = _body(tree, home, site.branch)
         runs = _runs(tree, body, site)
         spelled = file.imports.dynamic_block(method, intent.tracer, edits)
-        heads = []
-        for _ in runs:
-            arguments = f"{intent.receiver}, {block_name(file, cls, method)}"
-            heads.append(_head(spelled, arguments))
+        heads = [entering(spelled, intent.receiver, block_name(file, cls, method)) for _ in runs]
         items = [cst.WithItem(file.expression(head)) for head in heads]
         edits.replace[body] = _wrap(len(_statements(body)), list(zip(runs, items, strict=True)))
     return edits, cls
 
 
-def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.ClassDef]:
-    """The edits that make a loop of `ys = [f(x) for x in xs]`, and its class. Raises `Refused`."""
-    tree, edits = file.tree, Edits()
-    node = tree.expression(intent.comprehension)
-    assign = tree.parent(node)
-    line = tree.parent(assign)
-    cls = own_class(tree, node)
-    method = method_of(tree, cls, node)
-    if (
-        method is None
-        or not isinstance(node, cst.ListComp)
-        or not isinstance(assign, cst.Assign)
-        or not isinstance(line, cst.SimpleStatementLine)
-        or len(line.body) > 1
-    ):
-        raise Refused("the comprehension does not stand on a line of its own")
-    each = node.for_in
-    inside = {id(n) for n in walk(node)}
-    targets = {n.value for n in walk(each.target) if isinstance(n, cst.Name)}
-    if any(isinstance(n, cst.Name) and n.value in targets and id(n) not in inside for n in walk(method)):
-        raise Refused("a variable of the comprehension means something else in the function")
-    spelled = file.imports.dynamic_block(method, intent.tracer, edits)
-    head = _head(spelled, f"{intent.receiver}, {block_name(file, cls, method)}")
-    added = cst.Call(cst.Attribute(assign.targets[0].target, cst.Name("append")), [cst.Arg(node.elt)])
-    body = cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(added)])])
-    inner: cst.BaseStatement = cst.With([cst.WithItem(file.expression(head))], body)
-    for test in reversed(each.ifs):
-        inner = cst.If(test.test, cst.IndentedBlock([inner]))
-    loop = cst.For(each.target, each.iter, cst.IndentedBlock([inner]))
-    edits.replace[node] = always(file.expression("[]"))
-    edits.insert_after(line, loop)
-    return edits, cls
-
-
-def _head(spelled: str, arguments: str) -> str:
+def entering(spelled: str, receiver: str, name: str) -> str:
     """The call that enters a block; the unnamed form takes no arguments."""
-    return f"{spelled}({arguments})" if spelled.endswith(".dynamic_block") else f"{spelled}()"
+    return f"{spelled}({receiver}, {name})" if spelled.endswith(".dynamic_block") else f"{spelled}()"
 
 
 def block_name(file: OpenedFile, cls: cst.ClassDef, method: cst.FunctionDef) -> str:

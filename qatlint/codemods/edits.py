@@ -25,6 +25,7 @@ class Edits:
 
     replace: dict[cst.CSTNode, Rewrite] = field(default_factory=dict)
     after: dict[cst.CSTNode, list[cst.BaseStatement]] = field(default_factory=dict)
+    before: dict[cst.CSTNode, list[cst.BaseStatement]] = field(default_factory=dict)
     append: dict[cst.SimpleStatementSuite, list[cst.BaseSmallStatement]] = field(default_factory=dict)
     """Small statements put at the end of a one-line suite (`if use: self.a = A()`)."""
     remove: set[cst.CSTNode] = field(default_factory=set)
@@ -34,6 +35,10 @@ class Edits:
     def insert_after(self, statement: cst.CSTNode, new: cst.BaseStatement) -> None:
         """Put `new` on the line after `statement`, behind what was put there before."""
         self.after.setdefault(statement, []).append(new)
+
+    def insert_before(self, statement: cst.CSTNode, new: cst.BaseStatement) -> None:
+        """Put `new` on the line before `statement`, below the comments above it."""
+        self.before.setdefault(statement, []).append(new)
 
     def overlaps(self, other: Edits) -> bool:
         """Whether both change one node."""
@@ -47,6 +52,8 @@ class Edits:
         self.imports.update(other.imports)
         for node, statements in other.after.items():
             self.after.setdefault(node, []).extend(statements)
+        for node, statements in other.before.items():
+            self.before.setdefault(node, []).extend(statements)
         for suite, small in other.append.items():
             self.append.setdefault(suite, []).extend(small)
 
@@ -67,10 +74,14 @@ class Rewriter(cst.CSTTransformer):
             result = edits.replace[original_node](result)
         if isinstance(original_node, cst.SimpleStatementSuite) and original_node in edits.append:
             result = _extend(cst.ensure_type(result, cst.SimpleStatementSuite), edits.append[original_node])
+        first = edits.before.get(original_node, [])
+        if first and isinstance(result, cst.SimpleStatementLine):
+            first = [first[0].with_changes(leading_lines=result.leading_lines), *first[1:]]
+            result = result.with_changes(leading_lines=[])
         kept = [] if original_node in edits.remove else [result]
         new = edits.after.get(original_node, [])
-        if new:
-            return cst.FlattenSentinel([*kept, *new])
+        if first or new:
+            return cst.FlattenSentinel([*first, *kept, *new])
         return kept[0] if kept else cst.RemoveFromParent()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
+from qatlint.static.looping import becomes_loop
 from qatlint.static.machine import NOWHERE, EnteredBlock
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.natures import Cause, heaviest
@@ -86,7 +87,7 @@ class _Observer:
             owner=_owner(raw.cls, raw.file, raw.function),
             function=raw.function,
             receiver=raw.receiver,
-            assigned=raw.assigned,
+            becomes_loop=cause.varies is not Varies.STATIC and becomes_loop(raw.statement, raw.node),
         )
 
     def _op(self, number: int, raw: RawOp) -> Op:

@@ -38,7 +38,6 @@ class RawRegion:
     """A loop, or one side of a branch, while it is watched."""
 
     __slots__ = (
-        "assigned",
         "at",
         "atoms",
         "behind",
@@ -50,6 +49,7 @@ class RawRegion:
         "node",
         "over",
         "receiver",
+        "statement",
     )
 
     def __init__(self, node: ast.AST, branch: str, frame: Frame, receiver: str) -> None:
@@ -67,8 +67,8 @@ class RawRegion:
         """What it runs over."""
         self.exits: list[RawRegion] = []
         """Branches in it by which a turn, or the whole loop, is left early."""
-        self.assigned = ""
-        """See `trace.Region`."""
+        self.statement: ast.stmt | None = None
+        """For a comprehension or a call: the statement that it is a part of."""
         self.at: ast.stmt | None = None
         """The statement of its body that is running."""
         self.behind: ast.stmt | None = None
@@ -164,6 +164,8 @@ class Watching(Natured):
         self._turned_by: dict[int, RawRegion] = {}
         """Loop number -> region."""
         self._with_statement: ast.With | ast.AsyncWith | None = None
+        self._statement: ast.stmt | None = None
+        """The one that is running."""
         self._unimported: set[int] = set()
 
     # -- ops ------------------------------------------------------------------------------------
@@ -316,7 +318,8 @@ class Watching(Natured):
 
     def _watch(self, node: ast.stmt, frame: Frame) -> None:
         """Run one statement, knowing what it opens."""
-        before = self._with_statement, self.asserting
+        before = self._with_statement, self.asserting, self._statement
+        self._statement = node
         self.asserting = isinstance(node, ast.Assert)
         if isinstance(node, ast.If):
             then, other = self._region(node, "if", frame), self._region(node, "else", frame)
@@ -331,10 +334,6 @@ class Watching(Natured):
                 self._bounds[id(node.iter)] = region
         elif isinstance(node, (ast.Break, ast.Continue, ast.Return)):
             self._leave(frame, isinstance(node, ast.Return))
-        elif isinstance(node, ast.Assign):
-            name = _list_given(node)
-            if name:
-                self._region(node.value, "", frame).assigned = name
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             self._with_statement = node
         super().run([node], frame)
@@ -342,7 +341,7 @@ class Watching(Natured):
             for loop, known in list(self._turned_by.items()):
                 if known.node is node:
                     self.carry(loop)
-        self._with_statement, self.asserting = before
+        self._with_statement, self.asserting, self._statement = before
 
     def _leave(self, frame: Frame, all_loops: bool) -> None:
         """`break`, `continue` or `return`: the branches it stands in decide about the loops around."""
@@ -400,6 +399,7 @@ class Watching(Natured):
         if not self.watching or self.phase != "forward" or frame.owner is not self.root:
             return super().comprehend(node, frame)
         region = self._region(node, "", frame)
+        region.statement = self._statement
         for generator in node.generators:
             self._bounds[id(generator.iter)] = region
             for test in generator.ifs:
@@ -421,6 +421,7 @@ class Watching(Natured):
             super()._many(value, args, node, frame)
             return
         region = self._region(node, "", frame)
+        region.statement = self._statement
         lengths = [i.value for i in args.positional[1:]]
         if not any(not self.length_causes(v) for v in lengths):
             region.over += lengths
@@ -486,13 +487,3 @@ def _deployed_atoms(condition: Condition) -> frozenset[int]:
 def _always_asked(guard: Condition) -> frozenset[int]:
     asked = [frozenset(abs(x) for x in term) for term in guard]
     return frozenset.intersection(*asked) if asked else frozenset()
-
-
-def _list_given(node: ast.Assign) -> str:
-    """`ys` for `ys = [f(x) for x in xs]`, which a loop can do as well; "" for anything else."""
-    target, value = node.targets[0], node.value
-    if len(node.targets) != 1 or not isinstance(target, ast.Name) or not isinstance(value, ast.ListComp):
-        return ""
-    mentioned = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
-    plain = len(value.generators) == 1 and not value.generators[0].is_async
-    return target.id if plain and target.id not in mentioned else ""

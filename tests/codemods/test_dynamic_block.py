@@ -202,6 +202,9 @@ def test_a_block_with_more_than_a_loop_is_not_moved() -> None:
     assert found.fix is None and "more than the loop" in found.no_fix
 
 
+ONE = "from mmdet.models.utils import multi_apply\n\ndef one(f, k=2):\n    return f * k\n\n"
+
+
 def looped(text: str) -> str:
     """The text after the comprehension in it became a loop."""
     (fix,) = [f.fix for f in findings_in({"model.py": text}, "QAT201") if f.fix is not None]
@@ -226,21 +229,51 @@ def looped(text: str) -> str:
             "if len(xs):\n    ys = []\n    for f in xs:\n        with B:\n            ys.append(x  # one\n"
             "                * f)\n    x = ys[0]\nreturn x",
         ),
+        (
+            "return [x * f for f in xs]",
+            "outs = []\nfor f in xs:\n    with B:\n        outs.append(x * f)\nreturn outs",
+        ),
+        (
+            "# why\nxs = torch.stack([x * f for f in xs], 1)  # how\nreturn xs",
+            "# why\nouts = []\nfor f in xs:\n    with B:\n        outs.append(x * f)\n"
+            "xs = torch.stack(outs, 1)  # how\nreturn xs",
+        ),
+        (
+            "outs = [x * g for f in xs for g in f if g is not None]\nreturn outs",
+            "outs = []\nfor f in xs:\n    for g in f:\n        if g is not None:\n            with B:\n"
+            "                outs.append(x * g)\nreturn outs",
+        ),
+        (
+            "ys = list(map(one, xs))\nreturn ys",
+            "ys = []\nfor item in xs:\n    with B:\n        ys.append(one(item))\nreturn ys",
+        ),
+        (
+            "return tuple(map(lambda f, g: x * f + g, xs, xs))",
+            "outs = []\nfor f, g in zip(xs, xs):\n    with B:\n        outs.append(x * f + g)\nreturn tuple(outs)",
+        ),
+        (
+            "item, b = multi_apply(one, xs, k=3)\nreturn item",
+            "outs = []\nfor item_2 in xs:\n    with B:\n        outs.append(one(item_2, k=3))\n"
+            "item, b = tuple(map(list, zip(*outs)))\nreturn item",
+        ),
     ],
 )
 def test_a_comprehension_becomes_a_loop(before: str, after: str) -> None:
-    text = forward_of(looped(IMPORT + model("", before)))
+    text = forward_of(looped(IMPORT + ONE + model("", before)))
     assert text.replace('Tracer.dynamic_block(self, "model_forward_1")', "B") == clean(after) + "\n"
 
 
 @pytest.mark.parametrize(
     "forward",
     [
-        "return [x * f for f in xs]",
-        "xs = [x * f for f in xs]\nreturn xs",
-        "ys = tuple([x * f for f in xs])\nreturn ys",
-        "ys = [x * g for f in xs for g in f]\nreturn ys",
         "ys = {i: x * f for i, f in enumerate(xs)}\nreturn ys",
+        "return sum(x * f for f in xs)",
+        "return [y for y in [x * f for f in xs]]",
+        "return [x * f for f in xs] if flag else x",
+        "return flag and [x * f for f in xs]",
+        "return map(lambda f: x * f, xs)",
+        "return list(map(lambda *f: x * f[0], xs))",
+        "return list(map(*(lambda f: x * f, xs)))",
     ],
 )
 def test_comprehensions_that_stay(forward: str) -> None:

@@ -1,0 +1,129 @@
+"""A comprehension, or a call of `map`, as a loop in front of its statement, with a dynamic block in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import libcst as cst
+
+from qatlint.codemods.dynamic_block import block_name, entering
+from qatlint.codemods.edits import Edits, always
+from qatlint.codemods.locate import method_of, own_class, walk
+from qatlint.codemods.opened import OpenedFile
+from qatlint.codemods.refused import Refused
+from qatlint.finding import LoopWithBlock
+
+
+class _Each(NamedTuple):
+    """A loop to be: what it runs over, the tests of each turn, and what a turn gives."""
+
+    loops: Sequence[tuple[cst.BaseAssignTargetExpression, cst.BaseExpression, Sequence[cst.BaseExpression]]]
+    element: cst.BaseExpression
+    replaced: cst.BaseExpression
+    """The expression that the list takes the place of."""
+    rows: bool = False
+    """Whether the place wants a list for each of the results: what `multi_apply` gives."""
+
+
+def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.ClassDef]:
+    """The edits that make a loop of `ys = [f(x) for x in xs]`, and its class. Raises `Refused`."""
+    tree, edits = file.tree, Edits()
+    node = tree.expression(intent.comprehension)
+    cls = own_class(tree, node)
+    method = method_of(tree, cls, node)
+    line = tree.around(node, cst.SimpleStatementLine)
+    if method is None or line is None or len(line.body) > 1:
+        raise Refused("the comprehension does not stand on a line of its own")
+    each = _each(file, method, node)
+    _check_names(method, node, each)
+    spelled = file.imports.dynamic_block(method, intent.tracer, edits)
+    head = entering(spelled, intent.receiver, block_name(file, cls, method))
+    target = _target(line.body[0], each, node)
+    made = target or cst.Name(_free(method, "outs"))
+    added = cst.Call(cst.Attribute(made, cst.Name("append")), [cst.Arg(each.element)])
+    body: cst.BaseStatement = cst.With(
+        [cst.WithItem(file.expression(head))],
+        cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(added)])]),
+    )
+    for over, iterated, tests in reversed(each.loops):
+        for test in reversed(tests):
+            body = cst.If(test, cst.IndentedBlock([body]))
+        body = cst.For(over, iterated, cst.IndentedBlock([body]))
+    if target is not None:
+        edits.replace[each.replaced] = always(file.expression("[]"))
+        edits.insert_after(line, body)
+        return edits, cls
+    empty = cst.Assign([cst.AssignTarget(made)], cst.List([]))
+    edits.insert_before(line, cst.SimpleStatementLine([empty]))
+    edits.insert_before(line, body)
+    result = f"tuple(map(list, zip(*{made.value})))" if each.rows else made.value
+    edits.replace[each.replaced] = always(file.expression(result))
+    return edits, cls
+
+
+def _each(file: OpenedFile, method: cst.FunctionDef, node: cst.BaseExpression) -> _Each:
+    if isinstance(node, cst.ListComp):
+        loops = []
+        part: cst.CompFor | None = node.for_in
+        while part is not None:
+            loops.append((part.target, part.iter, [test.test for test in part.ifs]))
+            part = part.inner_for_in
+        return _Each(loops, node.elt, node)
+    if not isinstance(node, cst.Call) or len(node.args) < 2:
+        raise Refused("it is written in a way that cannot become a loop")
+    called, *rest = [a for a in node.args if a.keyword is None]
+    named = [a for a in node.args if a.keyword is not None]
+    around = file.tree.parent(node)
+    holder = file.tree.parent(around) if isinstance(around, cst.Arg) else None
+    is_map = isinstance(node.func, cst.Name) and node.func.value == "map"
+    whole = isinstance(holder, cst.Call) and isinstance(holder.func, cst.Name) and holder.func.value == "list"
+    replaced = holder if is_map and whole and isinstance(holder, cst.Call) else node
+    if isinstance(called.value, cst.Lambda):
+        names = [param.name for param in called.value.params.params]
+        element: cst.BaseExpression = called.value.body
+    else:
+        base = "item" if len(rest) == 1 else ""
+        names = [cst.Name(_free(method, base or f"item_{n}")) for n in range(1, len(rest) + 1)]
+        element = cst.Call(called.value, [*(cst.Arg(name) for name in names), *_last(named)])
+    over: cst.BaseAssignTargetExpression = names[0]
+    iterated = rest[0].value
+    if len(rest) > 1:
+        over = cst.Tuple([cst.Element(name) for name in names], lpar=[], rpar=[])
+        iterated = cst.Call(cst.Name("zip"), [cst.Arg(a.value) for a in rest])
+    return _Each([(over, iterated, ())], element, replaced, not is_map)
+
+
+def _last(arguments: Sequence[cst.Arg]) -> list[cst.Arg]:
+    """Keyword arguments on one line."""
+    equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return [cst.Arg(a.value, keyword=a.keyword, equal=equal) for a in arguments]
+
+
+def _target(statement: cst.BaseSmallStatement, each: _Each, node: cst.BaseExpression) -> cst.Name | None:
+    """The variable that the list is all there is for, where the loop does not ask for it."""
+    if not isinstance(statement, cst.Assign) or statement.value is not each.replaced or each.rows:
+        return None
+    target = statement.targets[0].target
+    if len(statement.targets) > 1 or not isinstance(target, cst.Name):
+        return None
+    mentioned = {n.value for n in walk(node) if isinstance(n, cst.Name)}
+    return None if target.value in mentioned else target
+
+
+def _check_names(method: cst.FunctionDef, node: cst.BaseExpression, each: _Each) -> None:
+    """Raises `Refused` where a variable of the loop would hide another one."""
+    inside = {id(n) for n in walk(node)}
+    targets = {n.value for over, _, _ in each.loops for n in walk(over) if isinstance(n, cst.Name)}
+    if any(isinstance(n, cst.Name) and n.value in targets and id(n) not in inside for n in walk(method)):
+        raise Refused("a variable of the comprehension means something else in the function")
+
+
+def _free(method: cst.FunctionDef, name: str) -> str:
+    """`name`, or `name_2` and so on: what the function does not mention."""
+    taken = {n.value for n in walk(method) if isinstance(n, cst.Name)}
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
