@@ -13,6 +13,7 @@ from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
 from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, united
 from qatlint.static.project import Project
+from qatlint.static.prospects import CHECKPOINTING
 from qatlint.static.values import (
     Args,
     Block,
@@ -208,6 +209,14 @@ class Watching(Natured):
         for one in tensors:
             op.inputs |= one.producers
         return number
+
+    def call(self, callee: Value, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if self.watching and isinstance(callee, Function) and self.is_followed(frame):
+            name = getattr(callee.node, "name", "")
+            if CHECKPOINTING in name and callee.closure is None and args.positional:
+                self.callbacks(name, args, node, frame)
+                return self._unseen(args, frame)
+        return super().call(callee, args, node, frame)
 
     # -- regions ---------------------------------------------------------------------------------
 

@@ -26,6 +26,14 @@ def hidden(a, b):
 
 def decode_boxes(a, b):
     return a + b
+
+def checkpoint_each(functions, x, n):
+    for start in range(0, n, 2):
+        x = functions[start](x) * 2
+    return x
+
+def checkpoint_one(function, *args):
+    return function(*args)
 """
 
 
@@ -271,6 +279,13 @@ def test_comprehensions_and_map_are_loops() -> None:
     assert regions("return [x * f for f in xs]") == [("comprehension", "unproven", "xs")]
     found = regions("return list(map(self.one, xs))", methods="def one(self, f):\n    return f * f")
     assert found == [("call", "unproven", "xs")]
+
+
+def test_functions_that_save_memory_in_training_are_not_followed_but_what_they_run_is() -> None:
+    assert regions("return checkpoint_each(self.layers, x, x.shape[0])") == []
+    inner = "def inner(self, x, n):\n    for _ in range(n):\n        x = x * 2\n    return x"
+    forward = "return checkpoint_one(self.inner, x, x.shape[0])"
+    assert [head for head, _, _ in regions(forward, methods=inner)] == ["for"]
 
 
 def test_how_a_region_calls_the_owner() -> None:
