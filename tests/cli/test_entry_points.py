@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from qatlint.cli.run import run as main
 
 NET = "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return x\n"
 
@@ -19,17 +20,25 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("pkg/net.py").write_text(NET)
 
 
-def run(settings: str, *arguments: str) -> tuple[int, str]:
-    """(exit code, everything printed), with these settings."""
-    Path("qatlint.toml").write_text(settings)
-    command = [sys.executable, "-m", "qatlint", "check", "pkg", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Check `pkg` with some settings: (exit code, everything printed)."""
+
+    def check(settings: str, *arguments: str) -> tuple[int, str]:
+        Path("qatlint.toml").write_text(settings)
+        code = main(["check", "pkg", *arguments])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return check
 
 
 @pytest.mark.parametrize("point", ["pkg.net:Net", 'pkg.net:Net", "pkg.net:Net'])
 @pytest.mark.parametrize("march", ["nash-e", "nash-m", "nash-p", "nash-b", "nash-h", "bayes"])
-def test_classes_and_chips_that_exist(point: str, march: str) -> None:
+def test_classes_and_chips_that_exist(point: str, march: str, run: Run) -> None:
     assert run(f'march = "{march}"\nentry-points = ["{point}"]')[0] == 0
 
 
@@ -57,9 +66,51 @@ def test_classes_and_chips_that_exist(point: str, march: str) -> None:
 )
 @pytest.mark.parametrize("arguments", [(), ("--no-cache",), ("--diff",)])
 def test_what_cannot_be_meant_is_said_and_ends_the_run(
-    settings: str, said: str, arguments: tuple[str, ...]
+    settings: str, said: str, arguments: tuple[str, ...], run: Run
 ) -> None:
     code, output = run(settings, *arguments)
     assert code == 2
     assert said in output
     assert "Traceback" not in output
+
+
+STUBBED = """
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.out = nn.Linear(8, 8)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.out(self.quant(x)).exp())
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "said"),
+    [
+        ("", 0, "All checks passed."),
+        ('march = "nash-p"', 0, "All checks passed."),
+        ('entry-points = ["pkg.net:Net"]', 1, "not with the precision of a GEMM op"),
+        (
+            'entry-points = ["pkg.net:Net"]\nmarch = "nash-p"',
+            1,
+            "on nash-p the output leaves as int8 or int16 instead of float",
+        ),
+        (
+            'entry-points = ["pkg.net:Net"]\nmarch = "bayes"',
+            1,
+            "on bayes the output leaves as int8 or int16 instead of int32",
+        ),
+    ],
+)
+def test_a_model_that_is_named_is_judged_and_the_chip_is_told(
+    settings: str, code: int, said: str, run: Run
+) -> None:
+    Path("pkg/net.py").write_text(STUBBED)
+    found, output = run(settings, "--output-format", "concise", "--select", "QAT401")
+    assert (found, said in output) == (code, True), output
