@@ -86,7 +86,7 @@ def test_cut_at_every_byte(name: str) -> None:
 def shown(check: ModelCheck) -> str:
     """The report as a person and as a program get it."""
     report = Shown((), check, judge(check))
-    return model_check.render(report, Style()) + model_check_json.render(report)
+    return model_check.render(report, lambda _: (), Style()) + model_check_json.render(report)
 
 
 HOSTILE = {
