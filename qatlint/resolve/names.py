@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from qatlint.condition import TRUE
 from qatlint.horizon.judging.facts import Generated, generated_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
 from qatlint.resolve.located import Located, Place, Role
+from qatlint.resolve.runs import Runs
 from qatlint.resolve.unrolled import nth
 from qatlint.trace import Flow, QuantOp
 
@@ -25,7 +27,9 @@ class Names:
     def __init__(self, flow: Flow, names: Iterable[str], others: Sequence[Flow] = ()) -> None:
         self.flow = flow
         """The model."""
+        self._runs = Runs(flow)
         self._others = [other for other in others if other is not flow]
+        self._found: dict[str, tuple[list[QuantOp], str]] = {}
         self._totals: Counter[tuple[str, str]] = Counter()
         """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
         found = list(dict.fromkeys(map(_plain, names)))
@@ -35,7 +39,7 @@ class Names:
                 key = (made.owner, made.op)
                 self._totals[key] = max(self._totals[key], made.number + 1)
         self._wrapped = self._is_wrapped(found)
-        self.matched = sum(bool(self._ops(flow, self._unwrapped(name))) for name in found)
+        self.matched = sum(bool(self._ops(self._runs, self._unwrapped(name))) for name in found)
         """How many of the names the model has."""
 
     def locate(self, judgement: Judgement) -> Located:
@@ -60,13 +64,22 @@ class Names:
     def ops_of(self, label: str) -> tuple[list[QuantOp], str]:
         """The ops that a label of the report may mean (`head.add[add](2)`), and in words why there are none
         or several ("" where there is nothing to say)."""
+        if label not in self._found:
+            self._found[label] = self._look_up(label)
+        return self._found[label]
+
+    @cached_property
+    def _runs_of_others(self) -> list[Runs]:
+        return [Runs(other) for other in self._others]
+
+    def _look_up(self, label: str) -> tuple[list[QuantOp], str]:
         parsed = _LABEL.match(label)
         assert parsed is not None  # every text matches
         name, method, call = self._unwrapped(parsed["name"]), parsed["method"], parsed["call"]
-        ops, why = self._ops(self.flow, name), ""
+        ops, why = self._ops(self._runs, name), ""
         if not ops:
             ops, why = self._elsewhere(name)
-        if not ops and (around := self._ops(self.flow, name, unknown=True)):
+        if not ops and (around := self._ops(self._runs, name, unknown=True)):
             ops, why = around, "what runs inside of it was not followed"
         if method:
             ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
@@ -84,7 +97,7 @@ class Names:
         while "." in rest:
             first, _, rest = rest.partition(".")
             part = f"{part}.{first}" if part else first
-            found = [ops for other in self._others if (ops := self._ops(other, rest))]
+            found = [ops for other in self._runs_of_others if (ops := self._ops(other, rest))]
             if found:
                 classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
                 why = f"source does not tell what `{part}` is; {classes} such a part"
@@ -92,22 +105,22 @@ class Names:
         owner = self.flow.root.rpartition(":")[2]
         return [], f"no module `{name}` is run in the forward of {owner}, as it was read"
 
-    def _ops(self, flow: Flow, name: str, *, unknown: bool = False) -> list[QuantOp]:
+    def _ops(self, runs: Runs, name: str, *, unknown: bool = False) -> list[QuantOp]:
         """The ops of a module; with `unknown` also the run of a module around it that was not followed."""
         made = generated_of(name)
         if made is not None:
-            return self._made(flow, made)
+            return self._made(runs, made)
         for inner in range(_INNER + 1):
-            ops = [op for op in flow.ops if _is_run(op, name) and (op.name or unknown or not inner)]
+            ops = [op for op in runs.of_module(name) if op.name or unknown or not inner]
             if ops or "." not in name:
                 return ops
             name = name.rpartition(".")[0]
         return []
 
-    def _made(self, flow: Flow, made: Generated) -> list[QuantOp]:
+    def _made(self, runs: Runs, made: Generated) -> list[QuantOp]:
         meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
         wanted = meaning.name if meaning is not None else made.op
-        ops = [op for op in flow.ops if not op.module and op.name == wanted and _matches(op.path, made.owner)]
+        ops = [op for op in runs.of_functions(made.owner) if op.name == wanted]
         return nth(ops, made.number, self._totals[made.owner, made.op]) if ops else []
 
     def _unwrapped(self, name: str) -> str:
@@ -138,35 +151,9 @@ def _plain(label: str) -> str:
     return parsed["name"]
 
 
-def _is_run(op: QuantOp, name: str) -> bool:
-    """Whether an op is a run of the module of this name."""
-    if op.module:
-        return _matches(op.module, name)
-    # A module of an unknown class, by the attribute that holds it.
-    owner, _, attribute = name.rpartition(".")
-    return not op.name and op.written == f"self.{attribute}" and _matches(op.path, owner)
-
-
 def _runs_once(op: QuantOp) -> bool:
     """Whether its place in the order of runs is known: no loop and no branch decides about it."""
     return not op.loops and op.when == TRUE
-
-
-def _matches(pattern: str, name: str) -> bool:
-    """Whether `layers.*.norm*` stands for `layers.3.norm1`; entries of a Sequential that have names are
-    numbered in source, so `stem.0` may be `stem.conv`."""
-    if pattern == name:
-        return True
-    parts, given = pattern.split("."), name.split(".")
-    return len(parts) == len(given) and all(map(_may_be, parts, given))
-
-
-def _may_be(part: str, given: str) -> bool:
-    if part == given or part == "*":
-        return True
-    if part.isdecimal():
-        return not given.isdecimal()
-    return "*" in part and re.fullmatch(re.escape(part).replace(r"\*", ".*"), given) is not None
 
 
 def _ways(ops: Iterable[QuantOp], label: str) -> Iterator[Place]:

@@ -1,0 +1,81 @@
+"""The ops of a model by the dotted names of a report; time goes with the length of a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from qatlint.trace import Flow, QuantOp
+
+
+class Runs:
+    """What a model runs, for lookups by name."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._ops = flow.ops
+        self._modules, self._owners = _Node(), _Node()
+        for number, op in enumerate(flow.ops):
+            if op.module:
+                self._modules.add(op.module, number)
+                continue
+            self._owners.add(op.path, number)
+            attribute = op.written.removeprefix("self.")
+            if not op.name and attribute != op.written and attribute.isidentifier():
+                # A module of an unknown class, by the attribute that holds it.
+                self._modules.add(f"{op.path}.{attribute}" if op.path else attribute, number)
+
+    def of_module(self, name: str) -> list[QuantOp]:
+        """The runs of the module of this name, in their order."""
+        return self._at(self._modules.find(name))
+
+    def of_functions(self, owner: str) -> list[QuantOp]:
+        """What the forward of the module of this name computes without a module, in its order."""
+        return self._at(self._owners.find(owner))
+
+    def _at(self, numbers: Iterable[int]) -> list[QuantOp]:
+        return [self._ops[number] for number in sorted(numbers)]
+
+
+class _Node:
+    """A tree of dotted patterns: `layers.*.norm*` stands for `layers.3.norm1`, and, since entries of a
+    Sequential that have names are numbered in source, `stem.0` for `stem.conv`."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._children: dict[str, _Node] = {}
+        self._loose: dict[str, _Node] = {}
+        """Those of the children that stand for several names."""
+
+    def add(self, pattern: str, number: int) -> None:
+        """Put a number at a pattern."""
+        node = self
+        for part in pattern.split("."):
+            child = node._children.get(part)
+            if child is None:
+                child = node._children[part] = _Node()
+                if "*" in part or part.isdecimal():
+                    node._loose[part] = child
+            node = child
+        node._numbers.append(number)
+
+    def find(self, name: str) -> set[int]:
+        """The numbers at all patterns that a name matches."""
+        nodes = [self]
+        for part in name.split("."):
+            nodes = [child for node in nodes for child in node._matching(part)]
+            if not nodes:
+                break
+        return {number for node in nodes for number in node._numbers}
+
+    def _matching(self, name: str) -> list[_Node]:
+        exact = self._children.get(name)
+        loose = [child for part, child in self._loose.items() if part != name and _may_be(part, name)]
+        return loose if exact is None else [exact, *loose]
+
+
+def _may_be(part: str, name: str) -> bool:
+    if part == "*":
+        return True
+    if part.isdecimal():
+        return not name.isdecimal()
+    return re.fullmatch(re.escape(part).replace(r"\*", ".*"), name) is not None
