@@ -214,6 +214,20 @@ class RemoveStub:
     call: Span
 
 
+@dataclass(frozen=True, slots=True)
+class AddQuantStub:
+    """Intent: make a QuantStub in the constructor, and let a tensor pass it at one place."""
+
+    path: str
+    owner: str
+    target: Span
+    """The expression that gets quantised; the parameter, where it is one as a whole."""
+    hint: str
+    """What the tensor is called, where the expression has no name of its own."""
+    parameter: str = ""
+    """The name of that parameter ("" for an expression): it is quantised where its method begins."""
+
+
 Intent = (
     CloneModule
     | CloneInherited
@@ -225,6 +239,7 @@ Intent = (
     | RenameBlock
     | MoveDequant
     | RemoveStub
+    | AddQuantStub
 )
 
 

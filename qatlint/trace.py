@@ -369,6 +369,8 @@ class Origin(NamedTuple):
     """`package.module:Class` whose body holds the span; "" for a plain function."""
     runner: str = ""
     """Class of the module that runs it, or holds it: the class itself, where `owner` is a base of it."""
+    scalar: bool = False
+    """A tensor of one number, as far as the source tells: it needs no stub."""
 
 
 class QuantState(NamedTuple):

@@ -11,7 +11,8 @@ from functools import cache
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING, excludes, literal
-from qatlint.horizon.ops import Gemm, meanings
+from qatlint.finding import AddQuantStub, Fix, Safety
+from qatlint.horizon.ops import Confidence, Gemm, meanings
 from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
 
 
@@ -83,10 +84,12 @@ def _home(op: QuantOp, origin: Origin) -> str:
 
 def _meetings(op: QuantOp, comes: Comes) -> Iterator[Meeting]:
     """Operands of an op that are float and begin with this (and with constants)."""
-    if op.stub is not None or not op.name or excludes(op.when, literal(TRAINING, False)):
+    if op.stub is not None or op.name in _unsure() or excludes(op.when, literal(TRAINING, False)):
         return
     for position, state in enumerate(op.operands):
         if state.quant is not Quant.FLOAT or not state.origins:
+            continue
+        if all(origin.scalar for origin in state.origins):
             continue
         kinds = {origin.comes for origin in state.origins}
         if comes in kinds and kinds <= {comes, Comes.CONSTANT}:
@@ -131,6 +134,12 @@ def _gemms() -> frozenset[str]:
     return frozenset(m.name for m in meanings() if m.gemm is not Gemm.NO)
 
 
+@cache
+def _unsure() -> frozenset[str]:
+    """Names of the ops of which nobody knows what the toolchain does; "" for what the table does not have."""
+    return frozenset(["", *(m.name for m in meanings() if m.confidence is Confidence.OPEN)])
+
+
 def _stray(origin: Origin, meetings: Sequence[Meeting]) -> Stray:
     places: dict[tuple[Span, int], Meeting] = {}
     for meeting in meetings:
@@ -147,3 +156,85 @@ def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
         return chain[-1]
     mine = [link for link in chain if link[0] == origin.owner]
     return mine[-1] if mine else chain[-1]
+
+
+def met(stray: Stray) -> str:
+    """What happens to the tensor, in words that follow its name."""
+    op = stray.meetings[0].op
+    if _is_mixed(op):
+        return f"has no QuantStub before `{op.written}`, which takes it together with a quantised tensor"
+    return f"has no QuantStub before `{op.written}`, whose result goes on into the quantised region"
+
+
+class Plan(NamedTuple):
+    """A fix, or why there is none."""
+
+    fix: Fix | None
+    no_fix: str = ""
+
+
+def stub_plan(trace: Trace, stray: Stray) -> Plan:
+    """Where the one stub of a tensor goes."""
+    ops = [meeting.op for meeting in stray.meetings]
+    first = stray.meetings[0]
+    position = _position(first)
+    inside = all(op.owner == op.runner == trace.owner for op in ops)
+    if inside and len(ops) == 1 and not first.op.loops and position is not None:
+        return _plan(stray, position)
+    maker = _maker(trace, stray)
+    if maker is not None:
+        return _plan(stray, maker.span)
+    if _is_bare_input(trace, stray):
+        return _plan(stray, stray.origin.span, stray.origin.name)
+    if not inside and stray.origin.runner != trace.owner:
+        return Plan(None, "it comes from another class: put a QuantStub where it enters the region")
+    return Plan(
+        None,
+        "several operations or turns use it, and no single expression makes it for them: put one QuantStub "
+        "before them",
+    )
+
+
+def _position(meeting: Meeting) -> Span | None:
+    positions = meeting.op.positions
+    return positions[meeting.operand] if meeting.operand < len(positions) else None
+
+
+def _maker(trace: Trace, stray: Stray) -> QuantOp | None:
+    """The op that makes the tensor, outside of loops, where only the meetings take its result."""
+    made = {number for meeting in stray.meetings for number in meeting.state.made_by}
+    if len(made) != 1 or not all(meeting.state.made_by for meeting in stray.meetings):
+        return None
+    (number,) = made
+    op = _flow(trace, stray).ops[number]
+    users = {meeting.op.number for meeting in stray.meetings}
+    own = op.owner == op.runner == trace.owner
+    free = not op.loops and not op.kept and not op.returned and users.issuperset(op.users)
+    return op if own and free else None
+
+
+def _is_bare_input(trace: Trace, stray: Stray) -> bool:
+    """Whether the meetings take a parameter as it is, and nothing else does."""
+    origin = stray.origin
+    if origin.comes is not Comes.INPUT or not origin.name.isidentifier() or origin.owner != trace.owner:
+        return False
+    if any(meeting.state.made_by for meeting in stray.meetings):
+        return False
+    met_by = {meeting.op.number for meeting in stray.meetings}
+    return all(
+        op.number in met_by
+        for op in _flow(trace, stray).ops
+        for state in op.operands
+        if not state.made_by and stray.origin in state.origins
+    )
+
+
+def _flow(trace: Trace, stray: Stray) -> Flow:
+    op = stray.meetings[0].op
+    return next(f for f in trace.flows if op.number < len(f.ops) and f.ops[op.number] is op)
+
+
+def _plan(stray: Stray, target: Span, parameter: str = "") -> Plan:
+    owner = stray.owner.partition(":")[2]
+    intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter)
+    return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", Safety.SAFE, "", intent))

@@ -139,7 +139,7 @@ def test_execution_agrees_with_the_marks(place: Place) -> None:
     for mark in place.marks:
         owner = owner_at(tree, mark.line)
         if not mark.code.startswith("QAT1"):
-            continue  # fusing, dtypes and outputs are executed in tests/runtime/test_judged_fixtures.py
+            continue  # fusing, dtypes and outputs are executed in test_judged_fixtures.py and test_quant_states.py
         if mark.code == "QAT102":
             problem = _alias_disagreement(mark, _aliases(report, owner), tree)
             assert not problem, f"{place.label}:{mark.line} {owner}: {problem}"

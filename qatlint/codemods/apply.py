@@ -20,10 +20,12 @@ from qatlint.codemods.looped_block import plan_loop
 from qatlint.codemods.misplaced_block import plan_import, plan_move, plan_rename
 from qatlint.codemods.move_dequant import plan_dequant
 from qatlint.codemods.opened import OpenedFile
+from qatlint.codemods.quant_stub import plan_stub
 from qatlint.codemods.refused import Refused
 from qatlint.codemods.remove_stub import plan_removal
 from qatlint.codemods.separate_instances import plan_separation
 from qatlint.finding import (
+    AddQuantStub,
     CloneInherited,
     CloneModule,
     ImportTracer,
@@ -106,6 +108,8 @@ def _plan(file: OpenedFile, intent: Intent) -> tuple[Edits, cst.ClassDef]:
         return plan_dequant(file, intent)
     if isinstance(intent, RemoveStub):
         return plan_removal(file, intent)
+    if isinstance(intent, AddQuantStub):
+        return plan_stub(file, intent)
     return plan_separation(file, intent)
 
 

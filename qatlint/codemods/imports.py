@@ -15,6 +15,13 @@ from qatlint.codemods.scope import bound_in, bound_in_module
 
 JIT = "horizon_plugin_pytorch.fx.jit_scheme"
 """The module of the plugin that has `Tracer` and `dynamic_block`."""
+STUB_HOMES = (
+    "horizon_plugin_pytorch.quantization",
+    "horizon_plugin_pytorch.quantization.stubs",
+    "torch.quantization",
+    "torch.ao.quantization",
+)
+"""The modules that have a QuantStub, the one to import from first."""
 _Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
@@ -78,6 +85,19 @@ class Imports:
             raise Refused("the name `nn` means something other than torch.nn in this file")
         edits.imports.add("from torch import nn")
         return f"nn.{what}"
+
+    def quant_stub(self, function: cst.FunctionDef, edits: Edits) -> str:
+        """How to write a class of QuantStubs inside `function`: as the file does, else the plugin's, whose
+        import is noted."""
+        local = bound_in(function)
+        for home in STUB_HOMES:
+            for spelled in self._spellings(f"{home}.QuantStub", {**self._tried, **self._known}, 2):
+                if not local[spelled.partition(".")[0]]:
+                    return spelled
+        if self._bound["QuantStub"] or local["QuantStub"]:
+            raise Refused("the name `QuantStub` means something other than the plugin's in this file")
+        edits.imports.add(f"from {STUB_HOMES[0]} import QuantStub")
+        return "QuantStub"
 
     def dynamic_block(self, function: cst.FunctionDef, tracer: str, edits: Edits) -> str:
         """How to write the plugin's `dynamic_block` inside `function`; notes a missing import of `tracer`.

@@ -29,6 +29,13 @@ class Names:
         """Whether nothing in the file is, or may become by formatting, called `name`."""
         return not any(words.has(name) for words in self._words)
 
+    def take(self, name: str) -> str:
+        """`name` where it is free, else a free one with a number; it is not given out again."""
+        if not self.is_free(name):
+            return self.take_numbered(name)
+        self._given.add_name(name)
+        return name
+
     def take_numbered(self, base: str) -> str:
         """A free `<base>_<k>`, the smallest k from 1 on; it is not given out again."""
         for number in range(1, _MANY):

@@ -11,7 +11,7 @@ from qatlint.static.machine import NOWHERE, Place
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.quantised import Quantised, RawQuant
 from qatlint.static.values import Const, Instance, LoopFrame, Value
-from qatlint.trace import Flow, Origin, QuantOp, QuantState, Returned, Span, Stub
+from qatlint.trace import Flow, Origin, Quant, QuantOp, QuantState, Returned, Span, Stub
 
 _LENGTH = 60
 _DEPTH = 8
@@ -109,6 +109,8 @@ class _Writer:
         )
 
     def _state(self, held: Held) -> QuantState:
+        if held.quant is Quant.FLOAT and any(b.node in self._run.indices for b in held.begins):
+            return QuantState(Quant.UNKNOWN, (), tuple(sorted(held.made)))
         origins = sorted((self._origin(b) for b in held.begins), key=lambda o: (o.span, o.name))
         return QuantState(held.quant, tuple(dict.fromkeys(origins)), tuple(sorted(held.made)))
 
@@ -119,6 +121,7 @@ class _Writer:
             self._span(begin.file, begin.node),
             begin.cls.full_name if begin.cls is not None else "",
             begin.runner.full_name if begin.runner is not None else "",
+            begin.scalar,
         )
 
     def _stub(self, raw: RawQuant) -> Stub | None:

@@ -19,6 +19,8 @@ class Begin(NamedTuple):
     cls: ClassDef | None
     function: str
     runner: ClassDef | None
+    scalar: bool = False
+    """A tensor of one number: it needs no stub."""
 
 
 class Held(NamedTuple):

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 
 from qatlint.condition import TRUE, Condition, both, either
 from qatlint.horizon.ops import Meaning, Role, of_class, of_function, of_method
-from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held, joined_held
+from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, joined_held
 from qatlint.static.iteration import varies
 from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import OPERATORS, Natured
 from qatlint.static.natures import FIXED, Causes, Nature, What
 from qatlint.static.project import Project
-from qatlint.static.quantities import NOT_A_QUANTITY, Made, result_of
+from qatlint.static.quantities import NOT_A_QUANTITY, Made, is_scalar, quantities, result_of
 from qatlint.static.values import (
     Args,
     At,
@@ -110,6 +110,8 @@ class Quantised(Natured):
         self.returned_values: list[tuple[Condition, ast.Return, Held]] = []
         self.ran = {cls.full_name}
         """The classes whose forward was followed."""
+        self.indices: set[ast.AST] = set()
+        """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
         self._numbers: dict[object, int] = {}
         """By what makes an op one: place, calls that lead there, owner, module."""
         self._args: Args | None = None
@@ -117,6 +119,8 @@ class Quantised(Natured):
         self._receiver: ast.expr | None = None
         """Where the tensor is written whose method is called."""
         self._last = NOT_KNOWN
+        self._scalars: set[object] = set()
+        """Keys of parameters that are made of one number."""
         self._attributes: dict[object, Begin] = {}
         """Key of a tensor that a module holds -> where it was put there."""
         self._turned: dict[object, Held] = {}
@@ -304,6 +308,15 @@ class Quantised(Natured):
                     return f"self.{name}"
         return "self"
 
+    def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
+        result = super().instance_attribute(value, name, frame)
+        if isinstance(result, Builtin) and self.phase == "forward":
+            nature = self.nature(result)
+            if nature.constant:  # `self.table.weight`: a tensor like any other
+                result = Symbol(self.intern(("weight", value.number, name)), origin="config", text=name)
+                self.natures.setdefault(result.key, nature)
+        return result
+
     def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
         super().set_attribute(value, name, new, frame, node)
         held = self.nature(new).held
@@ -311,7 +324,9 @@ class Quantised(Natured):
         if self.phase == "init" and isinstance(value, Instance) and isinstance(new, Symbol):
             if isinstance(name, Const):
                 written = f"self.{name.value}"
-                begin = Begin(Comes.CONSTANT, written, frame.file, node, frame.cls, frame.name, value.cls)
+                scalar = new.key in self._scalars or any(b.scalar for b in held.begins)
+                place = (frame.file, node, frame.cls, frame.name)
+                begin = Begin(Comes.CONSTANT, written, *place, value.cls, scalar)
                 self._attributes[new.key] = begin
                 if held.quant is not Quant.UNKNOWN:
                     nature = self.nature(new)
@@ -361,8 +376,11 @@ class Quantised(Natured):
 
     def _symbol_attribute(self, value: Symbol, name: str) -> Value:
         result = super()._symbol_attribute(value, name)
-        if self.phase == "init" and isinstance(result, Symbol) and self.nature(value).constant:
+        if isinstance(result, Symbol) and self.nature(value).constant:
+            # What the constructor makes counts as configured; here its methods are ops.
             self.members[result.key] = (value, name)
+            if name in _NO_OPS:
+                self.natures[result.key] = Nature(What.SHAPE)
         return result
 
     def _sliced(self, base: Value, part: ast.Slice, node: ast.Subscript, frame: Frame) -> Value:
@@ -396,9 +414,6 @@ class Quantised(Natured):
         nature = self.nature(value)
         if self.phase != "forward" or not isinstance(result, Symbol):
             return result
-        if isinstance(value, Builtin) and nature.constant:
-            self.natures[result.key] = nature
-            self._picked(value, result, node, frame)
         if not isinstance(value, Symbol):
             return result
         if isinstance(index, Const) and isinstance(index.value, str):
@@ -476,6 +491,10 @@ class Quantised(Natured):
         self._args, self._receiver = args, None
         result = super().call_library(dotted, args, node, frame)
         meaning = of_function(dotted)
+        if self.phase == "init" and isinstance(result, Symbol) and dotted.endswith(".Parameter"):
+            given = [self.nature(i.value) for i in args.positional[:1]]
+            if any(b.scalar for n in given for b in n.held.begins):
+                self._scalars.add(result.key)
         if self.phase == "init" and meaning is not None and isinstance(result, Symbol):
             natures = self._operands(args)
             values = [i.value for i in args.positional]
@@ -539,7 +558,8 @@ class Quantised(Natured):
             runner = frame.owner.cls if frame.owner is not None else None
             text = ast.unparse(node)
             name = text if len(text) < 40 else f"{text[:37]}..."
-            return Begin(comes, name, frame.file, node, frame.cls, frame.name, runner)
+            scalar = meaning is not None and is_scalar(meaning, args)
+            return Begin(comes, name, frame.file, node, frame.cls, frame.name, runner, scalar)
 
         return result_of(self._made(meaning, operands, values, args), begin)
 
@@ -564,6 +584,14 @@ class Quantised(Natured):
         ]
         values = [i.value for i in args.positional] if args is not None else []
         held = self._made_of(meaning, operands, values, args, node, frame)
+        counting = quantities(meaning, [one for one, _ in given])
+        for (one, _), counts in zip(given, counting, strict=True):
+            if not counts:
+                self.indices |= {b.node for b in one.begins if b.comes is Comes.INPUT}
+        given = [
+            (one if counts else PLAIN._replace(made=one.made), place)
+            for (one, place), counts in zip(given, counting, strict=True)
+        ]
         if self.phase != "forward" or self.supposing or (meaning is not None and meaning.name in _NO_OPS):
             return held
         op = self._noted(meaning, node, frame, written, target)
@@ -674,5 +702,5 @@ def _sides(node: ast.AST) -> list[ast.expr | None]:
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]
     if isinstance(node, ast.AugAssign):
-        return [node.target, node.value]
+        return [None, node.value]
     return [None, None]

@@ -28,6 +28,7 @@ _STAYS_WHOLE = frozenset(
 _FLOATS = frozenset("float double half bfloat16".split())
 _INTEGERS = frozenset("randint randint_like randperm tril_indices triu_indices".split())
 _BY_ARGUMENTS = frozenset("arange range tensor as_tensor scalar_tensor full from_numpy".split())
+_CONVERTS = frozenset("tensor as_tensor from_numpy".split())
 _CASTS = frozenset("to type".split())
 _FLOATING = re.compile(r"(^|\.)(float\d*|half|double|bfloat16|FloatTensor|HalfTensor)$")
 _WHOLE = re.compile(r"(^|\.)(u?int\d+|long|int|short|uint8|bool|(Long|Int|Bool|Byte)Tensor)$")
@@ -94,7 +95,9 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
     if floats:
         return Held(Quant.FLOAT, first(frozenset().union(*(h.begins for h in floats))))
     if not counting:
-        return Held(Quant.FLOAT, frozenset({begin(Comes.CONSTANT)}))
+        if meaning.name in _LOOKS_UP:
+            return Held(Quant.FLOAT, frozenset({begin(Comes.CONSTANT)}))
+        return NOT_KNOWN  # of a list that nobody knows the entries of
     return _of_whole_numbers(op, counting, begin)
 
 
@@ -140,8 +143,18 @@ def _dtype(value: Value) -> str:
     return "unknown" if isinstance(value, Choice) else ""
 
 
+def is_scalar(meaning: Meaning, args: Args | None) -> bool:
+    """Whether a function makes a tensor of one number: `torch.tensor(0.5)`."""
+    if meaning.name not in ("tensor", "as_tensor", "scalar_tensor") or args is None or not args.positional:
+        return False
+    value = args.positional[0].value
+    return isinstance(value, Const) or (isinstance(value, Symbol) and value.origin == "config")
+
+
 def _made(meaning: Meaning, args: Args | None) -> str:
     """What a function that makes a tensor of nothing gives."""
+    if meaning.name in _CONVERTS and args is not None and any(map(_is_computed, _values(args)[:1])):
+        return "unknown"  # of what forward was given, not of a literal
     dtype = args.keywords.get("dtype") if args is not None else None
     if dtype is not None:
         known = _dtype(dtype)
@@ -160,6 +173,12 @@ def _made(meaning: Meaning, args: Args | None) -> str:
     if numbers and all(type(n) in (int, bool) for n in numbers):
         return "whole"
     return "whole" if meaning.name == "arange" else "unknown"
+
+
+def _is_computed(value: Value) -> bool:
+    if isinstance(value, Seq):
+        return any(_is_computed(item.value) for item in value.items)
+    return isinstance(value, Symbol) and value.origin != "config"
 
 
 def _numbers(values: Sequence[Value]) -> list[object]:

@@ -1,0 +1,115 @@
+"""A float input of the model that meets an operation of the quantised region without a QuantStub.
+
+## What it flags
+
+An argument of the model's forward (or an element of one: `batch["img"]`, `feats[0]`) that is given, as it
+is or after float arithmetic, to an operation together with a quantised tensor; or to a convolution, a
+linear layer or a matrix product whose result goes on into the region. The model is followed through its
+children in all files, so a QuantStub in a backbone is seen.
+
+Silent for float arithmetic before the stub, for masks, indices, shapes and other arguments that hold no
+quantities, for arguments with a default, for what runs in training only, and behind the last DeQuantStub.
+Silent too where nothing says that the class is a model: it is one if the settings (`entry-points`) or a
+script that calls `prepare` names it, or if no other class makes it and a QuantStub takes one of its
+inputs.
+
+## Why it matters
+
+A float tensor sends the operation to the CPU, and the compiled model is cut in two there: data travels
+between the processors, and nothing fuses across the cut. The table of layers in `model_check_result.txt`
+shows it as `torch.float32` in the inputs of an operation that is no stub.
+
+## Bad
+
+```python
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+class Fusion(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant_img = QuantStub()
+        self.conv = nn.Conv2d(3, 8, 1)
+        self.head = nn.Conv2d(8, 4, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, img, depth):
+        x = self.conv(self.quant_img(img))
+        return self.dequant(self.head(x + depth))
+```
+
+## Good
+
+```python
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+class Fusion(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant_img = QuantStub()
+        self.quant_depth = QuantStub()
+        self.conv = nn.Conv2d(3, 8, 1)
+        self.head = nn.Conv2d(8, 4, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, img, depth):
+        x = self.conv(self.quant_img(img))
+        return self.dequant(self.head(x + self.quant_depth(depth)))
+```
+
+## The fix
+
+Makes `self.quant_<input>` in the constructor and uses it once: around the operand where there is one
+place that needs it, around the expression that makes the tensor where there are several, and outside of
+loops. Float results stay the same, and checkpoint keys too. No fix where the tensor enters in another
+class, or where some of its users need it in float.
+
+## Source
+
+Horizon's how-to on inserting QuantStub and DeQuantStub, the J6 manual's precision tuning example (float32
+inputs in the table of layers); horizon_facts F and H32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.finding import Finding, Related, Severity
+from qatlint.rule import rule
+from qatlint.trace import Trace
+from qatlint.unquantised import Stray, met, stub_plan, unquantized_inputs
+
+
+@rule("QAT301", "unquantized-input", severity=Severity.ERROR, fixable=True, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per input."""
+    for stray in unquantized_inputs(trace):
+        plan = stub_plan(trace, stray)
+        yield Finding(
+            code="QAT301",
+            name="unquantized-input",
+            severity=Severity.ERROR,
+            message=_message(stray),
+            span=stray.place,
+            owner=stray.owner,
+            subject=stray.origin.name.replace('["', ".").replace('"]', ""),
+            related=tuple(_related(stray)),
+            fix=plan.fix,
+            no_fix=plan.no_fix,
+        )
+
+
+def _message(stray: Stray) -> str:
+    return f"input `{stray.origin.name}` {met(stray)}: it runs on the CPU and cuts the compiled model in two"
+
+
+def _related(stray: Stray) -> Iterator[Related]:
+    yield Related(stray.origin.span, "the input")
+    for meeting in stray.meetings:
+        if meeting.op.span != stray.place:
+            yield Related(meeting.op.span, f"`{meeting.op.written}` takes it as float")

@@ -1,0 +1,122 @@
+"""A float constant that meets a quantised tensor without a QuantStub.
+
+## What it flags
+
+A tensor that is the same in every forward (`torch.arange`, `linspace`, a literal, a buffer, a parameter, the
+weight of an embedding), or what is computed of such tensors only, where it meets a quantised tensor in an
+operation. The model is followed through its children in all files.
+
+Silent for constants of whole numbers and truths, for tensors of one number, for constants whose dtype nobody
+knows, for the weights of
+functional convolutions, for what runs in training only, and in projects that have nothing to do with the
+plugin. Where the quant state of the other operand is not known, nothing is said.
+
+## Why it matters
+
+The constant is an input of the operation, and an operation of the region wants quantised inputs. Older
+versions of the toolchain leave it in float, and the operation falls back to the CPU. Newer ones insert a
+QuantStub by themselves, whose range is a guess: with a stub of your own you can fix the range, or choose
+int16, for this tensor alone.
+
+## Bad
+
+```python
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.conv = nn.Conv2d(3, 8, 1)
+        self.out = nn.Conv2d(8, 4, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.conv(self.quant(x))
+        weights = torch.linspace(0, 1, 8)[None, :, None, None] * 2
+        return self.dequant(self.out(x * weights))
+```
+
+## Good
+
+```python
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.quant_weights = QuantStub()
+        self.conv = nn.Conv2d(3, 8, 1)
+        self.out = nn.Conv2d(8, 4, 1)
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.conv(self.quant(x))
+        weights = torch.linspace(0, 1, 8)[None, :, None, None] * 2
+        return self.dequant(self.out(x * self.quant_weights(weights)))
+```
+
+## The fix
+
+Makes `self.quant_<name>` in the constructor and uses it once, after the arithmetic on the constant, which
+stays in float, and outside of loops. Float results stay the same, and checkpoint keys too. No fix where
+the constant comes from another class than the one that uses it.
+
+## Source
+
+Horizon's how-to on inserting QuantStub (constant tensors), the J6 manual's precision tuning example
+(`dim_t_quant`); horizon_facts F: newer versions of the toolchain insert the stub by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qatlint.finding import Finding, Related, Severity
+from qatlint.rule import rule
+from qatlint.trace import Trace
+from qatlint.unquantised import Stray, met, stub_plan, unquantized_constants
+
+
+@rule("QAT302", "unquantized-constant", severity=Severity.WARNING, fixable=True, since="0.2.0")
+def check(trace: Trace) -> Iterator[Finding]:
+    """One finding per constant."""
+    taken: dict[str, int] = {}
+    for stray in unquantized_constants(trace):
+        name = stray.origin.name
+        taken[name] = count = taken.get(name, 0) + 1
+        plan = stub_plan(trace, stray)
+        yield Finding(
+            code="QAT302",
+            name="unquantized-constant",
+            severity=Severity.WARNING,
+            message=_message(stray),
+            span=stray.place,
+            owner=stray.owner,
+            subject=name if count == 1 else f"{name} ({count})",
+            related=tuple(_related(stray)),
+            fix=plan.fix,
+            no_fix=plan.no_fix,
+        )
+
+
+def _message(stray: Stray) -> str:
+    return (
+        f"constant `{stray.origin.name}` {met(stray)}: "
+        "the operation falls back to the CPU, or a newer toolchain inserts a stub and guesses its range"
+    )
+
+
+def _related(stray: Stray) -> Iterator[Related]:
+    if stray.origin.span != stray.place:
+        yield Related(stray.origin.span, "the constant")
+    for meeting in stray.meetings:
+        if meeting.op.span != stray.place:
+            yield Related(meeting.op.span, f"`{meeting.op.written}` takes it as float")
