@@ -85,6 +85,9 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
         return _cast(counting[:1], op.args, begin)
     if meaning.name in _FLOATS:
         return _floats(counting[:1], begin)
+    if meaning.group == "made_alike" and op.args is not None and "dtype" in op.args.keywords:
+        kind = _dtype(op.args.keywords["dtype"])
+        return Held(Quant.PLAIN) if kind == "whole" else NOT_KNOWN
     if meaning.result is Result.PASSES and counting:
         real = [h for h in counting if h.quant is not Quant.PLAIN]
         return (real or counting)[0]._replace(made=frozenset())
