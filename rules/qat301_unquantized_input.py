@@ -66,7 +66,7 @@ class Fusion(nn.Module):
 
 Makes `self.quant_<input>` in the constructor and uses it once: around the operand where there is one
 place that needs it, around the expression that makes the tensor where there are several, and outside of
-loops. Float results stay the same, and checkpoint keys too. No fix where the tensor enters in another
+loops. Safe: float results and checkpoint keys stay the same. No fix where the tensor enters in another
 class, or where some of its users need it in float.
 
 ## Source

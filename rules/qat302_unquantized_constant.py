@@ -66,7 +66,7 @@ class Head(nn.Module):
 ## The fix
 
 Makes `self.quant_<name>` in the constructor and uses it once, after the arithmetic on the constant, which
-stays in float, and outside of loops. Float results stay the same, and checkpoint keys too. No fix where
+stays in float, and outside of loops. Safe: float results and checkpoint keys stay the same. No fix where
 the constant comes from another class than the one that uses it.
 
 ## Source

@@ -313,7 +313,7 @@ class Quantised(Natured):
         if isinstance(result, Builtin) and self.phase == "forward":
             nature = self.nature(result)
             if nature.constant:  # `self.table.weight`: a tensor like any other
-                result = Symbol(self.intern(("weight", value.number, name)), origin="config", text=name)
+                result = Symbol(self.intern(("weight", value.number, name)), text=name)
                 self.natures.setdefault(result.key, nature)
         return result
 

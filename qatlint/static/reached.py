@@ -10,7 +10,7 @@ from qatlint.static.flows import flow_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project
 from qatlint.static.quantised import Quantised
-from qatlint.static.roots import Why, root_of, uses_plugin
+from qatlint.static.roots import Why, root_of
 from qatlint.trace import Comes, Flow, QuantOp
 
 _MOST_MAKERS = 60
@@ -18,9 +18,8 @@ _MOST_ROOTS = 4
 
 
 def flows_of(project: Project, cls: ClassDef) -> tuple[Flow, ...]:
-    """One Flow per root in which the class runs, or that of the class alone; see `trace.Trace.flows`."""
-    if not uses_plugin(project, cls.file.path):
-        return ()
+    """One Flow per root in which the class runs, or that of the class alone; see `trace.Trace.flows`. Only to
+    be asked for where `roots.uses_plugin` says so."""
     flows = [flow for root in _roots_above(project, cls) if (flow := _followed(project, root)) is not None]
     reached = [flow for flow in flows if cls.full_name in flow.ran]
     return tuple(reached) or (_follow(project, cls, assumed=True),)

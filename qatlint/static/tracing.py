@@ -19,7 +19,6 @@ from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.prospects import may_be_dynamic
-from qatlint.static.reached import flows_of
 from qatlint.static.repeatable import (
     State,
     changed_below,
@@ -29,6 +28,7 @@ from qatlint.static.repeatable import (
     made_anew,
     state_of,
 )
+from qatlint.static.roots import uses_plugin
 from qatlint.static.source import Unreadable, nodes
 from qatlint.static.usedness import how_used
 from qatlint.static.values import (
@@ -67,7 +67,9 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
                 has_plugin=project.uses_plugin(cls.file.path),
             )
     interpreter.close()
-    if trace.has_forward:
+    if trace.has_forward and uses_plugin(project, cls.file.path):
+        from qatlint.static.reached import flows_of  # most projects have nothing to do with the plugin
+
         trace = trace._replace(flows=flows_of(project, cls))
     forget()
     return trace

@@ -86,10 +86,11 @@ def executed_states(flow: Executed, roots: set[str]) -> dict[Where, set[States]]
 
 
 def _classes_around(flow: Executed, number: int) -> Iterator[str]:
-    """Names of the classes whose forward runs, the innermost first."""
+    """Names of the classes whose forward runs, the innermost first; containers only run their entries."""
     while number >= 0:
         execution = flow.recording.executions[number]
-        yield execution.class_name.rpartition(":")[2]
+        if not execution.class_name.startswith("torch."):
+            yield execution.class_name.rpartition(":")[2]
         number = execution.parent
 
 
@@ -158,9 +159,15 @@ def _is_unknown(states: States) -> bool:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_states_are_those_of_the_executed_model(unit: Unit) -> None:
-    found, known, count = differences(unit)
+    found, _, count = differences(unit)
     assert count, "no op of a root was executed"
     assert not found, "\n".join(found)
+
+
+def test_nearly_all_states_are_known() -> None:
+    """A boundary that depends on the mode is not, and must not be."""
+    results = [differences(unit) for unit in UNITS]
+    known, count = sum(known for _, known, _ in results), sum(count for _, _, count in results)
     assert known >= LEAST * count, f"the states of {known} of {count} ops are known"
 
 
