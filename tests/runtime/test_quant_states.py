@@ -133,9 +133,11 @@ def differences(unit: Unit) -> tuple[list[str], int, int]:
     for where, states in real.items():
         label = f"{Path(where[0]).name}:{where[1]}:{where[2]} {where[5]} in {where[6]}"
         mine = read.get(where, set())
-        for one in states:
-            if not any(_agrees(other, one) for other in mine):
-                found.append(f"{label}: executed {one}, read {sorted(mine)}")
+        found += [
+            f"{label}: executed {one}, read {sorted(mine)}"
+            for one in states
+            if not any(_agrees(other, one) for other in mine)
+        ]
         known += bool(mine) and not any(_is_unknown(other) for other in mine)
         found += [
             f"{label}: read {other}, executed {sorted(states)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 
@@ -143,7 +144,7 @@ def test_users_cross_the_borders_of_classes() -> None:
     (flow,) = flows(texts, "model.py", "Model")
     by_name = {op.name: op for op in flow.ops}
     chain = ["quant_stub", "add", "linear", "dequant_stub"]
-    for one, other in zip(chain, chain[1:], strict=False):
+    for one, other in pairwise(chain):
         assert by_name[one].users == (by_name[other].number,)
         assert by_name[other].operands[0].made_by == (by_name[one].number,)
     assert by_name["dequant_stub"].returned and by_name["add"].via_owners == ("model:Model",)
