@@ -35,13 +35,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXED = [unit for unit in units() if any(stored_output(unit.entry, level).exists() for level in LEVELS)]
+UNITS = list(units())
+FIXED = [unit for unit in UNITS if any(stored_output(unit.entry, level).exists() for level in LEVELS)]
 
 
 @pytest.fixture(scope="module")
 def flows() -> dict[Path, Flow]:
-    """Every fixture that has a stored fix, and the fixed versions, recorded in one process."""
-    files = [unit.entry for unit in FIXED]
+    """Every fixture, and the fixed versions, recorded in one process."""
+    files = [unit.entry for unit in UNITS]
     files += [
         path for unit in FIXED for level in LEVELS if (path := stored_output(unit.entry, level)).exists()
     ]
@@ -143,7 +144,7 @@ def test_stubs_that_are_removed_do_not_run(unit: Unit, flows: dict[Path, Flow]) 
 def test_rows_of_the_report_lead_to_the_lines_that_ran(flows: dict[Path, Flow]) -> None:
     """Execute, write the toolchain's report, read it, and find the line of every row in the source."""
     right, alone, rest = 0, 0, []
-    for unit in FIXED:
+    for unit in UNITS:
         flow = flows[unit.entry]
         text = write(model_check(flow))
         ran = {flow.labels[op.number]: op.place for op in flow.ops if flow.units[op.number] is not None}
@@ -163,8 +164,8 @@ def test_rows_of_the_report_lead_to_the_lines_that_ran(flows: dict[Path, Flow]) 
                     alone += len({op.span for op in ops}) == 1
                 else:
                     rest.append(f"{unit.name}: {label} at line {place.line}: {why or 'another line'}")
-    assert right > 1000
-    assert alone >= 0.9 * right  # the others name a few lines, one of which it is
+    assert right > 1500
+    assert alone >= 0.85 * right  # the others name a few lines, one of which it is
     assert len(rest) <= 0.02 * (right + len(rest)), "\n".join(rest)
 
 
