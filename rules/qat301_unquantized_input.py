@@ -35,7 +35,8 @@ class Fusion(nn.Module):
         self.head = nn.Conv2d(8, 4, 1)
         self.dequant = DeQuantStub()
 
-    def forward(self, img, depth):
+    def forward(self, rgbd):
+        img, depth = rgbd[:, :3], rgbd[:, 3:4]
         x = self.conv(self.quant_img(img))
         return self.dequant(self.head(x + depth))
 ```
@@ -57,7 +58,8 @@ class Fusion(nn.Module):
         self.head = nn.Conv2d(8, 4, 1)
         self.dequant = DeQuantStub()
 
-    def forward(self, img, depth):
+    def forward(self, rgbd):
+        img, depth = rgbd[:, :3], rgbd[:, 3:4]
         x = self.conv(self.quant_img(img))
         return self.dequant(self.head(x + self.quant_depth(depth)))
 ```
