@@ -44,6 +44,9 @@ def plan_clone(
     if tied and uncopied:
         return Plan(None, uncopied)
     safety, why = _safety(module, alternatives, tied)
+    if safety is Safety.SAFE and module.scripted and any(site.loops for site in sites):
+        safety = Safety.UNSAFE
+        why = f"{module.scripted} what may hold it, and TorchScript picks no module by a counter"
     owner = places[0].owner.partition(":")[2]
     title = f"give each call of `{module.path}` its own instance"
     if module.definition_owner != trace.owner and places[0].owner == trace.owner:

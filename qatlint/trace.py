@@ -325,6 +325,8 @@ class Module(NamedTuple):
     looked for only where a copy would be like the original: no weights, no state, nothing by chance."""
     compared: str = ""
     """Where it is asked whether it is the same object as another, in words ("" nowhere)."""
+    scripted: str = ""
+    """Where its owner is handed to TorchScript, in words ("" nowhere)."""
     listed: str = ""
     """Where the children of its owner are listed from outside, in words ("" nowhere)."""
     scattered: str = ""

@@ -71,6 +71,9 @@ def count(
         if condition != TRUE:
             terms = _terms(condition, chosen)
             paths = [path for path in paths if _may_hold(terms, path)]
+    excluded = _excluded_by_facts(chosen, facts, atoms)
+    if excluded:
+        paths = [path for path in paths if not path & excluded]
     outcomes = {when: _outcomes(when, chosen, paths) for when in {c.when for c in calls}}
     training = 1 << chosen.index(TRAINING) if TRAINING in chosen else 0
     # Most paths differ in nothing that matters here.
@@ -175,6 +178,25 @@ def _chosen_atoms(
     if TRAINING in frequency and TRAINING not in worth:
         worth.append(TRAINING)
     return sorted(worth, key=lambda n: (n != TRAINING, -frequency[n], n))[:ATOM_LIMIT]
+
+
+def _excluded_by_facts(chosen: Sequence[int], facts: Sequence[Condition], atoms: Mapping[int, Atom]) -> int:
+    """The chosen atoms, as a set of bits, of whose group a fact says that another one holds."""
+    held = {
+        atoms[x].group: x
+        for fact in facts
+        if len(fact) == 1
+        for x in next(iter(fact))
+        if x > 0 and x in atoms and atoms[x].group is not None
+    }
+    if not held:
+        return 0
+    groups = [atoms[n].group if n in atoms else None for n in chosen]
+    return sum(
+        1 << i
+        for i, (number, group) in enumerate(zip(chosen, groups, strict=True))
+        if group is not None and held.get(group, number) != number
+    )
 
 
 _EXCLUDED, _POSSIBLE, _CERTAIN = range(3)

@@ -62,7 +62,7 @@ from qatlint.condition import TRUE, excludes
 from qatlint.finding import Finding, Fix, Related, Safety, SeparateInstances, Severity
 from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
-from qatlint.trace import Kind, Module, Name, On, Trace
+from qatlint.trace import Kind, Module, Name, On, Trace, Usage
 from qatlint.usage import usage
 from qatlint.words import class_words
 
@@ -94,7 +94,9 @@ def check(trace: Trace) -> Iterator[Finding]:
             if any(_is_inside(paths, holders) for holders in held):
                 continue  # what is inside of one instance is one, too
             held.append(paths)
-            yield _repeated(trace, module)
+            used = usage(trace, module)
+            if used.times.most != 0 or not trace.calls_of(module):  # else no model can be made that runs it
+                yield _repeated(trace, module, used)
 
 
 def _is_inside(paths: frozenset[str], holders: frozenset[str]) -> bool:
@@ -106,11 +108,10 @@ def _is_graft(name: Name) -> bool:
     return "." in name.path.removesuffix(".*") and not name.path.endswith("*")
 
 
-def _repeated(trace: Trace, module: Module) -> Finding:
+def _repeated(trace: Trace, module: Module, used: Usage) -> Finding:
     first, second = module.names[0], module.names[min(1, len(module.names) - 1)]
     several = [n for n in module.names if n.repeated != 1]
     place = several[0] if several else second
-    used = usage(trace, module)
     once = used.times.most == 1
     plan = "it runs once, so there is nothing to separate" if once else _separate(trace, module)
     return Finding(

@@ -325,7 +325,7 @@ class Attributes(Statements):
 
     def modules_of(self, value: Instance) -> Mapping:
         """`module._modules`: its module attributes by name."""
-        result = Mapping()
+        result = Mapping(value)
         for name, item in value.attrs.items():
             if is_module_like(item.value):
                 if "*" in name:
@@ -458,6 +458,8 @@ class Attributes(Statements):
         position = self.eval(index, frame)
         mapping = value if isinstance(value, Mapping) else getattr(value, "children", None)
         if isinstance(mapping, Mapping):
+            if mapping.of is not None:
+                self.set_attribute(mapping.of, position, new, frame, node)
             self.put(mapping, position, Item(new, frame.guard, node=node, file=frame.file))
             return
         entries = self.entries(value)

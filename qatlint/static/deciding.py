@@ -139,7 +139,9 @@ class Deciding(Machine):
         if isinstance(value, Symbol) and value.first is not None and value.first.value is None:
             return self._first_turn(value.first.loop, node)
         if isinstance(value, Symbol) and not value.made:
-            number = self.atom(("none", value.key), node, config=value.origin == "config")
+            # What is None equals no other constant.
+            group = ("equal", value.key)
+            number = self.atom(("none", value.key), node, group=group, config=value.origin == "config")
             return literal(number)
         if isinstance(value, Pick):
             answers = {self._is_none(v, node) for _, v in value.options}
@@ -283,7 +285,10 @@ class Deciding(Machine):
                 return first if value.first.value else negate(first)
             config = value.origin == "config"
             if value.optional:
-                return negate(literal(self.atom(("none", value.key), _is_none(node), config=config)))
+                group = ("equal", value.key)
+                return negate(
+                    literal(self.atom(("none", value.key), _is_none(node), group=group, config=config))
+                )
             return literal(self.atom(("truth", value.key), node, config=config))
         entries = value if isinstance(value, Seq) else value.items if isinstance(value, Instance) else None
         if entries is not None:

@@ -36,7 +36,8 @@ MODULE_BASES = frozenset(
 _OTHER_FRAMEWORKS = frozenset("paddle tensorflow keras flax jax haiku mindspore mxnet oneflow".split())
 _TRAINING_CLASS = re.compile(
     r"Loss(?![a-z])|(Losses|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
-    r"^(?:Base|Random)?Transform)v?\d*$"
+    r"^(?:Base|Random)?Transform|Accuracy|PSNR|SSIM|LPIPS|MeanAveragePrecision|MeanIoU|ConfusionMatrix|"
+    r"JaccardIndex|AverageMeter)v?\d*$"
 )
 # Packages of which no class is part of a deployed forward.
 _TRAINING_HOME = re.compile(
@@ -345,6 +346,19 @@ class Project:
         """Places of the linted files that hand on an attribute of another object (`Survey.arguments`)."""
         self.asked.add(("argument", attribute))
         return self._surveyed().arguments(attribute)
+
+    def scripted(self, cls: ClassDef) -> Place | None:
+        """A place of the linted files that hands the class, or what may hold it, to TorchScript."""
+        self.asked.add(("script", ""))
+        names = {cls.name, *(c.name for c in self.subclasses(cls))}
+        return self._surveyed().script_near(names)
+
+    def used_elsewhere(self, cls: ClassDef, attribute: str) -> Place | None:
+        """A place in another of the linted files that uses an attribute of another object, where the file
+        speaks of the class, of a subclass, or of the module that defines it."""
+        self.asked.add(("use", ""))
+        names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in self.subclasses(cls))}
+        return self._surveyed().use_near(attribute, names, cls.file.path)
 
     def listing_of(self, cls: ClassDef, kind: str) -> Place | None:
         """A place of the linted files that lists what a module holds, in a file that speaks of the class, of

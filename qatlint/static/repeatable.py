@@ -201,14 +201,22 @@ def _met_in_forward(project: Project, classes: Sequence[ClassDef]) -> Iterator[_
 
 def _held_by(target: Instance) -> Iterator[Instance]:
     """The instances that an instance holds, also in plain lists."""
-    waiting: list[Value] = list(children_of(target))
-    waiting += [i.value for i in target.attrs.values() if isinstance(i.value, (Seq, Mapping))]
-    for value in waiting:
-        if isinstance(value, Instance):
-            yield value
-        elif isinstance(value, (Seq, Mapping)):
+    yield from (value for value in children_of(target) if isinstance(value, Instance))
+    yield from in_plain_containers(target)
+
+
+def in_plain_containers(target: Instance) -> Iterator[Instance]:
+    """The instances in lists and dicts that an instance holds, and in lists in these."""
+    waiting = [(item.value, 0) for item in target.attrs.values()]
+    for value, depth in waiting:
+        if isinstance(value, (Seq, Mapping)) and depth < _DEPTH:
             items = value.items if isinstance(value, Seq) else [*value.entries.values()]
-            yield from (item.value for item in items[:_MOST] if isinstance(item.value, Instance))
+            items = items if isinstance(value, Seq) else [*items, *(item for _, item in value.rest)]
+            waiting += [(item.value, depth + 1) for item in items[:_MOST]]
+        elif isinstance(value, (Choice, Pick)) and depth < _DEPTH:
+            waiting += [(option, depth) for _, option in value.options]
+        elif isinstance(value, Instance) and depth:
+            yield value
 
 
 def _state_of_class(

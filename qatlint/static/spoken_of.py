@@ -25,6 +25,8 @@ _CLASSES = re.compile(rb"isinstance\([^,\n]*,([^\n]*)")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _INDENT = re.compile(rb"[ \t]*")
 _APPLIED = re.compile(rb"\.apply\((?:\w+\.)*(\w+)\)")
+_USE = re.compile(rb"\.(?<!\bself\.)(\w+)[(\[.]")
+_SCRIPT = re.compile(rb"\bjit\.(?:script\(|script_method\b|export\b)|\bScriptModule\b")
 _KEPT = re.compile(rb"self\.(\w+) = (\w+)\n")
 _FAR = 4000
 """How many bytes a function is looked through."""
@@ -67,6 +69,23 @@ def handed_on(data: bytes) -> Iterator[tuple[str, int]]:
     """Attributes of other objects that are arguments of calls: `tune(net.act)`, and where."""
     for pattern in _ARGUMENTS:
         for match in pattern.finditer(data):
+            yield match[1].decode(), match.start(1)
+
+
+def scripts_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Calls of `torch.jit.script`, and methods that are made for it. (A function that it decorates runs no
+    module.)"""
+    if b"jit" in data:
+        for match in _SCRIPT.finditer(data):
+            yield "", match.start()
+
+
+def uses_in(data: bytes) -> Iterator[tuple[str, int]]:
+    """Attributes of other objects that are called, indexed, or of which something is read: once each."""
+    seen = set()
+    for match in _USE.finditer(data):
+        if match[1] not in seen:
+            seen.add(match[1])
             yield match[1].decode(), match.start(1)
 
 

@@ -18,6 +18,8 @@ from qatlint.static.spoken_of import (
     meant_by,
     names_in_strings,
     runs_what_it_is_handed,
+    scripts_in,
+    uses_in,
 )
 
 # In front of a class line and of an assignment only spaces may stand (`_line_before`).
@@ -70,7 +72,9 @@ class Survey:
         self._places: dict[_Kind, dict[str, list[Place]]] = {}
         """The same by key."""
         self._words: dict[str, frozenset[bytes]] = {}
-        """All words of the files that list children."""
+        """All words of files that may be about a class."""
+        self._used: dict[str, list[Place]] | None = None
+        """Where attributes of other objects are used (`uses_in`)."""
         self._uses_plugin: bool | None = None
         self._makers: dict[str, list[Place]] | None = None
         """Names of classes -> where something of that name is called."""
@@ -125,9 +129,7 @@ class Survey:
                     if holder in kin or holder == _ANY:
                         return path, line
                     continue
-                if path not in self._words:
-                    self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
-                if not self._words[path].isdisjoint(wanted):
+                if not self._words_of(path).isdisjoint(wanted):
                     return path, line
         return None
 
@@ -165,12 +167,45 @@ class Survey:
                     self._makers.setdefault(found, []).append((path, line))
         return self._makers.get(name, ())
 
+    def script_near(self, words: Set[str]) -> Place | None:
+        """The first place that scripts a model, in a file that has one of the words."""
+        wanted = [word.encode() for word in words]
+        for path, line in self._at(scripts_in, ""):
+            if not self._words_of(path).isdisjoint(wanted):
+                return path, line
+        return None
+
+    def use_near(self, attribute: str, words: Set[str], but: str) -> Place | None:
+        """The first place that uses an attribute of another object, in a file that has one of the words and
+        is not `but`."""
+        if self._used is None:
+            # By itself, since few runs ask.
+            self._used = {}
+            for path in self._paths:
+                try:
+                    data = self._loader.read(path)
+                except OSError:
+                    continue
+                for name, line in _with_lines(uses_in(data), data):
+                    self._used.setdefault(name, []).append((path, line))
+        wanted = [word.encode() for word in words]
+        for path, line in self._used.get(attribute, ()):
+            if path != but and not self._words_of(path).isdisjoint(wanted):
+                return path, line
+        return None
+
+    def _words_of(self, path: str) -> frozenset[bytes]:
+        if path not in self._words:
+            self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
+        return self._words[path]
+
     def renew(self, paths: Collection[str]) -> None:
         """The texts of these files are other ones now."""
         for path in paths:
             self._said.pop(path, None)
             self._words.pop(path, None)
         self._places.clear()
+        self._used = None
         self._uses_plugin = self._makers = None
 
     def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
@@ -206,10 +241,23 @@ def topics_of(data: bytes) -> set[Topic]:
     prepares: set[Topic] = {("prepare", "") for _ in _prepares_in(data)}
     plugin: set[Topic] = {("plugin", "") for _ in _plugin_in(data)}
     identities: set[Topic] = {("identity", attribute) for attribute, _ in _identities_in(data)}
+    scripts: set[Topic] = {("script", "") for _ in scripts_in(data)}
     picks: set[Topic] = {("pick", "") for _ in names_in_strings(data)}
     arguments: set[Topic] = {("argument", attribute) for attribute, _ in handed_on(data)}
     makers: set[Topic] = {("make", name) for name, _ in _made_in(data)}
-    return bases | writes | listings | prepares | plugin | identities | picks | arguments | makers
+    return (
+        bases
+        | writes
+        | listings
+        | prepares
+        | plugin
+        | identities
+        | picks
+        | arguments
+        | makers
+        | {("use", "")}
+        | scripts
+    )
 
 
 def _listings_in(data: bytes) -> Iterator[tuple[str, int]]:
@@ -330,6 +378,7 @@ _KINDS: tuple[_Kind, ...] = (
     _prepares_in,
     names_in_strings,
     handed_on,
+    scripts_in,
 )
 
 

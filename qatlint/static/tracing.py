@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from qatlint.condition import TRAINING, TRUE, atoms_of, forget, literal
 from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
+from qatlint.static.attributes import is_module_like
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.counting import Counting
 from qatlint.static.handed import changed_by_function
@@ -24,6 +25,7 @@ from qatlint.static.repeatable import (
     changed_below,
     changing_call,
     children_of,
+    in_plain_containers,
     listed_in_forward,
     made_anew,
     state_of,
@@ -171,6 +173,8 @@ class _Tracer(Counting):
         used = ""
         if not raw:
             used = self.run.touched.get(target.number, "") if isinstance(target, Instance) else ""
+            if not used and isinstance(target, Instance) and _holds_unseen(target):
+                used = "for what it holds, which is not known"
             if not used and path and "." not in path and "*" not in path:
                 used = how_used(self.project, self.run, path)
         made_at = None
@@ -178,7 +182,7 @@ class _Tracer(Counting):
             made_at = known.file.source.span(known.node)
         # Of what is neither called nor of a known class, nothing says that it is a module.
         matters = matters and bool(raw or class_name)
-        replaced = written = read_by = compared = listed = ""
+        replaced = written = read_by = compared = listed = scripted = ""
         state = self._state(known, first) if matters else State()
         if matters and raw:
             replaced = self._replacer(path)
@@ -189,6 +193,7 @@ class _Tracer(Counting):
             written = self._writer(path, definition) if raw else ""
             compared = self._compared(named.paths)
             listed = self._listed(class_name, path)
+            scripted = self._scripted() if any(c.loops for c in raw) else ""
         return Module(
             key=key,
             path=path,
@@ -212,6 +217,7 @@ class _Tracer(Counting):
             modified=self._modified(known, path) if matters else "",
             compared=compared,
             listed=listed,
+            scripted=scripted,
             scattered=self._scattered(known, named.names) if len(named.names) > 1 else "",
             keeps_state=state.kept,
             made_anew=state.anew,
@@ -280,6 +286,11 @@ class _Tracer(Counting):
         if watched is not None:
             return f"`{watched.name}.__setattr__` sees the modules that are made"
         return listed_in_forward(self.project, bases, attribute)
+
+    def _scripted(self) -> str:
+        """Where the class is handed to TorchScript, which picks no module by a counter."""
+        found = self.project.scripted(self.run.cls)
+        return f"`{posixpath.basename(found[0])}` line {found[1]} scripts" if found is not None else ""
 
     def _scattered(self, target: Target, names: list[Name]) -> str:
         """Whether another method names a module than makes it: one place cannot give each its own."""
@@ -353,6 +364,7 @@ class _Tracer(Counting):
         if any(held is not None and held.open for held in (target.items, target.children)):
             known = False  # it holds more than is seen
         children = [c for c in children_of(target) if not isinstance(c, Instance) or c.is_module]
+        children += [c for c in in_plain_containers(target) if c.is_module]
         # Library classes first: one with weights settles the matter without building those of the project.
         children.sort(key=lambda c: isinstance(c, Instance) and c.cls is not None)
         for child in children:
@@ -412,6 +424,15 @@ def _switches(target: Instance) -> bool:
         and any(isinstance(i, ast.Attribute) and i.attr in moved for i in nodes(n.slice))
         for n in nodes(forward)
     )
+
+
+def _holds_unseen(target: Instance) -> bool:
+    """Whether a container holds nothing that is known, and something that is not."""
+    if target.cls is not None:
+        return False
+    if target.items is not None:
+        return target.items.open and not any(is_module_like(item.value) for item in target.items.items)
+    return target.children is not None and target.children.open and not target.children.entries
 
 
 def _any(values: Iterator[bool | None]) -> bool | None:

@@ -35,6 +35,10 @@ def how_used(project: Project, run: Interpreter, attribute: str) -> str:
                 return f"used by the subclass `{entry.name}`"
     if _read_elsewhere(run.cls, attribute):
         return "read through another object"
+    # Asked last, and only where nobody else keeps the rule silent: it looks at all files.
+    if not unreached and run.has_forward and not run.incomplete:
+        if project.used_elsewhere(run.cls, attribute) is not None:
+            return "read through another object in another file"
     return unreached
 
 

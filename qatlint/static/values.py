@@ -313,9 +313,11 @@ class Seq(Value):
 class Mapping(Value):
     """A dict. Keys are constants; entries under unknown keys are in `rest`."""
 
-    __slots__ = ("entries", "open", "rest")
+    __slots__ = ("entries", "of", "open", "rest")
 
-    def __init__(self) -> None:
+    def __init__(self, of: Instance | None = None) -> None:
+        self.of = of
+        """The module whose `_modules` it is."""
         self.entries: dict[Hashable, Item] = {}
         self.rest: list[tuple[Value, Item]] = []
         self.open = False

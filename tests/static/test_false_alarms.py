@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.static.sources import findings
+from tests.static.sources import findings, findings_in
 
 SILENT = {
     "a default that is no module": """
@@ -213,3 +213,141 @@ def test_a_base_is_reported_in_the_words_of_the_class_that_shares() -> None:
         "QAT101",
     )
     assert "Recursive" in finding.message or finding.owner.endswith("Recursive")
+
+
+def test_what_an_assertion_rules_out_is_not_shared() -> None:
+    """None is no constant of the list that would have to hold it."""
+    found = findings(
+        """
+        class Encoder(nn.Module):
+            def __init__(self, n=6, share=None):
+                super().__init__()
+                {check}
+                layer = nn.Linear(8, 8)
+                if share in ("encoder", "both"):
+                    self.layers = nn.ModuleList([layer for _ in range(n)])
+                else:
+                    self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(n)])
+
+            def forward(self, x):
+                for layer in self.layers:
+                    x = layer(x)
+                return x
+        """.replace("{check}", "assert share is None")
+    )
+    assert found == []
+
+
+def test_a_module_that_another_file_runs_is_used() -> None:
+    decoder = """
+        from torch import nn
+
+        class Decoder(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(8, 8, 1)
+                self.skip = nn.Conv2d(8, 8, 1)
+
+            def forward(self, x):
+                return self.conv(x)
+        """
+    model = """
+        from torch import nn
+        from decoder import {name}
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.decoder = {name}()
+
+            def forward(self, x):
+                return self.decoder(self.decoder.skip(x))
+        """
+    used = {"decoder.py": decoder, "model.py": model.replace("{name}", "Decoder")}
+    assert [f for f in findings_in(used) if f.code == "QAT103"] == []
+    other = {
+        "decoder.py": decoder,
+        "model.py": model.replace("{name}", "Other").replace("decoder", "encoder"),
+    }
+    assert [f.subject for f in findings_in(other) if f.code == "QAT103"] == ["skip"]
+
+
+def test_metrics_and_losses_of_the_user_are_not_judged() -> None:
+    found = findings(
+        """
+        class PSNR(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.pool = nn.Sigmoid()
+
+            def forward(self, x, y):
+                return self.pool(x) - self.pool(y)
+
+        class LossComputer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.act = nn.Sigmoid()
+
+            def forward(self, x, y):
+                return self.act(x) - self.act(y)
+
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(8, 8, 1)
+                self.psnr = PSNR()
+                self.computer = LossComputer()
+
+            def forward(self, x, y=None):
+                x = self.conv(x)
+                if self.training:
+                    return self.computer(x, y) + self.computer(x, x)
+                return x
+        """
+    )
+    assert found == []
+
+
+def test_a_container_of_unknown_contents_may_hold_what_runs() -> None:
+    found = findings(
+        """
+        class Model(nn.Module):
+            def __init__(self, make):
+                super().__init__()
+                self.heads = {"a": [nn.Conv2d(8, 8, 1)], "b": [nn.Conv2d(8, 8, 1)]}
+                self.registered = nn.ModuleList(sum(self.heads.values(), []))
+
+            def forward(self, x):
+                for heads in self.heads.values():
+                    for head in heads:
+                        x = head(x)
+                return x
+        """
+    )
+    assert found == []
+
+
+def test_what_runs_inside_of_a_shared_child_is_said_of_the_child() -> None:
+    found = findings(
+        """
+        class Wrapper(nn.Module):
+            def __init__(self, net):
+                super().__init__()
+                self.net = net
+
+            def forward(self, x):
+                return self.net(x)
+
+        class Model(nn.Module):
+            def __init__(self, make):
+                super().__init__()
+                self.backend = Wrapper(make())
+
+            def forward(self, x, xs):
+                for y in xs:
+                    x = x + self.backend(y)
+                return x
+        """,
+        "QAT101",
+    )
+    assert [f.subject for f in found] == ["backend"]

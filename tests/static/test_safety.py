@@ -451,3 +451,56 @@ class Model(nn.Module):
     def forward(self, x):
         return self.stage(self.stage(x))
 """
+
+
+SCRIPTED = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        {forward}
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = {block}
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "block", "safety"),
+    [
+        ("for i in range(3): x = self.act(x)\n        return x", "torch.jit.script(Block())", Safety.UNSAFE),
+        ("for i in range(3): x = self.act(x)\n        return x", "Block()", Safety.SAFE),
+        ("return self.act(self.act(x))", "torch.jit.script(Block())", Safety.SAFE),
+    ],
+)
+def test_torchscript_picks_no_module_by_a_counter(forward: str, block: str, safety: Safety) -> None:
+    finding = only(SCRIPTED.format(forward=forward, block=block))
+    assert finding.fix is not None
+    assert finding.fix.safety is safety
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "self._modules['conv'] = nn.Conv2d(4, 4, 1)",
+        "self.convs = [nn.Conv2d(4, 4, 1)]",
+        "self.convs = {'a': [nn.Conv2d(4, 4, 1)]}",
+        "self.convs = (nn.ReLU(), nn.Conv2d(4, 4, 1))",
+    ],
+)
+def test_weights_that_are_held_another_way_are_weights(made: str) -> None:
+    finding = only(IN_CONTAINER.format(made=made))
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.UNSAFE
+    assert "weights" in finding.fix.reason
+
+
+@pytest.mark.parametrize("made", ["self.acts = [nn.ReLU()]", "self._modules['act'] = nn.Tanh()"])
+def test_activations_that_are_held_another_way_are_made_again_safely(made: str) -> None:
+    finding = only(IN_CONTAINER.format(made=made))
+    assert finding.fix is not None
+    assert finding.fix.safety is Safety.SAFE
