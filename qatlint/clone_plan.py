@@ -86,15 +86,17 @@ def _obstacle(trace: Trace, module: Module, alternatives: Sequence[Module], plac
         return f"`{path}` is handed in and may be a plain function"
     if any(m.origin in ("class-level", "default-argument") for m in alternatives):
         return f"`{path}` is one object for all instances of the class: make it in `__init__` first (QAT102)"
+    if any(m.origin == "module-level" for m in alternatives):
+        return f"`{path}` is one object that its module keeps for all: make it in `__init__` first"
     if not module.names:
         return f"the place where `{path}` is made was not found"
     if any(c.implied for m in alternatives for c in trace.calls_of(m)):
         return f"`{path}` is also run by a container that holds it"
+    if any(c.inside is not None for c in places):
+        return f"`{path}` is handed to other code and called there: split it by hand"
     alias = next((c.alias for c in places if c.alias), "")
     if alias:
         return f"`{alias}` may be something else than `{path}`: split it by hand"
-    if any(c.inside is not None for c in places):
-        return f"`{path}` is handed to other code and called there: split it by hand"
     owners = {c.owner for c in places}
     inherited = owners == {trace.owner} and module.definition_owner in trace.bases
     if owners != {module.definition_owner} and not inherited:

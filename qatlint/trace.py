@@ -297,7 +297,7 @@ class Module(NamedTuple):
     when: Condition = TRUE
     """The condition under which it exists."""
     origin: str = "attribute"
-    """`attribute`, `class-level`, `default-argument` or `parameter` (handed in from outside)."""
+    """`attribute`, `class-level`, `module-level`, `default-argument` or `parameter` (handed in)."""
     certain: bool = True
     """False when it may turn out to be a plain function (an injected callable)."""
     family: bool = False

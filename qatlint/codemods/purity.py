@@ -38,6 +38,9 @@ _COMPOUND = (
     cst.Set,
     cst.Dict,
     cst.FormattedString,
+    cst.ListComp,
+    cst.SetComp,
+    cst.DictComp,
 )
 
 

@@ -105,11 +105,18 @@ class Counting(Naming):
             )
 
     def _alias(self, place: Place, callee: ast.AST, named: Named) -> str:
-        """The local name that is called, unless it can only mean the module."""
-        if not isinstance(callee, ast.Name) or not named.paths:
+        """What is called as it is written, unless it can only mean the module."""
+        path = named.paths[0] if named.paths else ""
+        if not path.isidentifier() or not hasattr(callee, "lineno"):
             return ""
         written = self._written(place.file, callee.lineno)
-        return "" if written is None or written.means(callee, named.paths[0]) else callee.id
+        if written is None or written.means(callee, path):
+            return ""
+        if isinstance(place.node, ast.Call) and place.node.func is callee:
+            # A function that runs the module: `checkpoint(self.block, x)`.
+            if any(written.is_attribute(value, path) for value in place.node.args):
+                return ""
+        return _text(callee)
 
     def _countable(self, loop: LoopFrame, named: Named) -> bool:
         """Whether the constructor can write down how often the loop goes round, where it makes the module."""

@@ -74,6 +74,8 @@ class Objects(Attributes):
             frame.guard,
         )
         instance.transient = self.phase == "forward"
+        if self.phase == "global":
+            instance.origin = "module-level"
         self.instances.append(instance)
         return instance
 

@@ -356,7 +356,7 @@ class Project:
     def used_elsewhere(self, cls: ClassDef, attribute: str) -> Place | None:
         """A place in another of the linted files that uses an attribute of another object, where the file
         speaks of the class, of a subclass, or of the module that defines it."""
-        self.asked.add(("use", ""))
+        self.asked.add(("use", attribute))
         names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in self.subclasses(cls))}
         return self._surveyed().use_near(attribute, names, cls.file.path)
 

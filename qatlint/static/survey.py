@@ -255,7 +255,7 @@ def topics_of(data: bytes) -> set[Topic]:
         | picks
         | arguments
         | makers
-        | {("use", "")}
+        | {("use", attribute) for attribute, _ in uses_in(data)}
         | scripts
     )
 

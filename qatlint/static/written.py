@@ -79,17 +79,25 @@ class Written:
                 self._stored[node.id] = self._stored.get(node.id, 0) + 1
 
     def means(self, callee: ast.AST, attribute: str) -> bool:
-        """Whether a called expression is `self.<attribute>`, or a local name that stands for it only.
+        """Whether a called expression is `self.<attribute>` or a method of it, or a local name that stands
+        for it only. A name that the method does not bind (a function that was handed the module) is taken
+        to be."""
+        if isinstance(callee, ast.Name):
+            if callee.id not in self._stored:
+                return True
+            assigned = self._assigned_once(callee.id, anywhere=True)
+            return assigned is not None and self.is_attribute(assigned, attribute)
+        while isinstance(callee, ast.Attribute) and not self.is_attribute(callee, attribute):
+            callee = callee.value
+        return self.is_attribute(callee, attribute)
 
-        What is neither (a function that was handed the module) is taken to be."""
-        if not isinstance(callee, ast.Name) or callee.id not in self._stored:
-            return True
-        assigned = self._assigned_once(callee.id, anywhere=True)
+    def is_attribute(self, node: ast.AST, attribute: str) -> bool:
+        """Whether an expression is `self.<attribute>`."""
         return (
-            isinstance(assigned, ast.Attribute)
-            and assigned.attr == attribute
-            and isinstance(assigned.value, ast.Name)
-            and assigned.value.id == self._receiver
+            isinstance(node, ast.Attribute)
+            and node.attr == attribute
+            and isinstance(node.value, ast.Name)
+            and node.value.id == self._receiver
         )
 
     def countable(self, iterable: ast.AST, depth: int = 0) -> bool:
