@@ -101,19 +101,11 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 
 def _said_of_holder(trace: Trace, path: str, by_path: Mapping[str, list[tuple[Module, Usage]]]) -> bool:
-    """Whether the same calls are reported of what holds it: on some paths it stands there itself, or it runs
-    inside of these calls only."""
-    here, led_here = _places(trace, by_path[path]), _ways(trace, by_path[path])
+    """Whether the same calls are reported of what holds it: on some paths it stands there itself."""
+    here = _places(trace, by_path[path])
     return any(
-        path.startswith(f"{holder}.")
-        and (here <= _places(trace, shared) or led_here <= _places(trace, shared))
-        for holder, shared in by_path.items()
+        path.startswith(f"{holder}.") and here <= _places(trace, shared) for holder, shared in by_path.items()
     )
-
-
-def _ways(trace: Trace, shared: list[tuple[Module, Usage]]) -> set[Span]:
-    """The calls in the owner's body that led to the executions."""
-    return {c.span for m, _ in shared for c in trace.calls_of(m) if not c.other_element}
 
 
 def _places(trace: Trace, shared: list[tuple[Module, Usage]]) -> set[Span]:

@@ -46,7 +46,8 @@ class Head(nn.Module):
 ## The fix
 
 The constructor is written once per name. Safe for modules without parameters; for modules with weights
-the copies share their tensors, and the fix is unsafe since the state dict gains keys.
+the copies share their tensors and the state dict keeps its keys, but code that replaces or changes one
+of them no longer reaches all, so the fix is unsafe.
 
 ## Source
 
@@ -209,7 +210,8 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
     if module.keeps_state:
         return Fix("make one instance per name", Safety.UNSAFE, module.keeps_state, intent)
     if tied:
-        reason = "the copies share the weights, but the state dict gains keys for them"
+        # The state dict had a key for each registered name before.
+        reason = "the copies share the weights, but code that replaces or changes one no longer reaches all"
         if not weighted:
             reason = f"{module.made_anew}: the copies hold what the first one holds"
         return Fix("make one instance per name", Safety.UNSAFE, reason, intent)

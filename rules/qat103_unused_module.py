@@ -83,8 +83,13 @@ def check(trace: Trace) -> Iterator[Finding]:
         only = module.used.startswith("only ")
         if module.used and not only:
             continue
-        empty = module.parameters is False and module.buffers is False
-        lost = "" if empty else ", and checkpoints miss its keys"
+        holds = (module.parameters, module.buffers)
+        lost = (
+            ", and checkpoints miss its keys"
+            if any(holds)
+            else ", and checkpoints miss its keys, if it has any"
+        )
+        lost = "" if holds == (False, False) else lost
         where = f"; it is used {module.used}, which forward does not reach" if only else ""
         yield Finding(
             code="QAT103",

@@ -174,7 +174,7 @@ class _Tracer(Counting):
         if not raw:
             used = self.run.touched.get(target.number, "") if isinstance(target, Instance) else ""
             if not used and isinstance(target, Instance) and _holds_unseen(target):
-                used = "for what it holds, which is not known"
+                used = "for what it holds, if anything"
             if not used and path and "." not in path and "*" not in path:
                 used = how_used(self.project, self.run, path)
         made_at = None
@@ -427,12 +427,12 @@ def _switches(target: Instance) -> bool:
 
 
 def _holds_unseen(target: Instance) -> bool:
-    """Whether a container holds nothing that is known, and something that is not."""
+    """Whether nothing that a container holds is known to be a module: it is empty, or something unknown."""
     if target.cls is not None:
         return False
     if target.items is not None:
-        return target.items.open and not any(is_module_like(item.value) for item in target.items.items)
-    return target.children is not None and target.children.open and not target.children.entries
+        return not any(is_module_like(item.value) for item in target.items.items)
+    return target.children is not None and not target.children.entries and not target.children.rest
 
 
 def _any(values: Iterator[bool | None]) -> bool | None:

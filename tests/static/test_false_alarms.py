@@ -325,29 +325,3 @@ def test_a_container_of_unknown_contents_may_hold_what_runs() -> None:
         """
     )
     assert found == []
-
-
-def test_what_runs_inside_of_a_shared_child_is_said_of_the_child() -> None:
-    found = findings(
-        """
-        class Wrapper(nn.Module):
-            def __init__(self, net):
-                super().__init__()
-                self.net = net
-
-            def forward(self, x):
-                return self.net(x)
-
-        class Model(nn.Module):
-            def __init__(self, make):
-                super().__init__()
-                self.backend = Wrapper(make())
-
-            def forward(self, x, xs):
-                for y in xs:
-                    x = x + self.backend(y)
-                return x
-        """,
-        "QAT101",
-    )
-    assert [f.subject for f in found] == ["backend"]

@@ -25,7 +25,7 @@ def names_of(module: Module) -> list[tuple[str, int | None]]:
         ("self.a = nn.ReLU()\nself.add_module('b', self.a)", [("a", 1), ("b", 1)]),
         ("self.a = nn.ReLU()\nself.register_module(name='b', module=self.a)", [("a", 1), ("b", 1)]),
         ("self.a = nn.ReLU()\nsetattr(self, 'b', self.a)", [("a", 1), ("b", 1)]),
-        ("self.a = nn.ReLU()\nself._modules['b'] = self.a", [("a", 1)]),
+        ("self.a = nn.ReLU()\nself._modules['b'] = self.a", [("a", 1), ("b", 1)]),
         ("self.a = (b := nn.ReLU())\nself.b = b", [("a", 1), ("b", 1)]),
         ("self.a = nn.ReLU()\nself.b = self.a.to('cpu').eval()", [("a", 1), ("b", 1)]),
         ("self.a = nn.utils.weight_norm(nn.ReLU())\nself.b = self.a", [("a", 1), ("b", 1)]),
@@ -336,6 +336,19 @@ def test_only_what_holds_tensors_misses_keys_when_it_is_unused(made: str, keys: 
     assert ("checkpoints miss its keys" in found.message) is keys
 
 
+@pytest.mark.parametrize("made", ["nn.ModuleList()", "nn.ModuleDict()", "nn.Sequential()"])
+def test_an_empty_container_that_is_unused_is_nothing_to_say(made: str) -> None:
+    assert findings(model(f"self.rest = {made}", "return x"), "QAT103") == []
+
+
+def test_entries_of_a_list_had_their_keys_before() -> None:
+    text = model("conv = nn.Conv2d(4, 4, 1)\nself.convs = nn.ModuleList([conv, conv])", RUN_ALL)
+    (found,) = findings(text, "QAT102")
+    assert found.fix is not None
+    assert "gains keys" not in found.fix.reason
+
+
+RUN_ALL = "for conv in self.convs:\n    x = conv(x)\nreturn x"
 LATER = """
 class Decoder(nn.Module):
     def __init__(self, n):
