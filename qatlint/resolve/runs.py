@@ -20,8 +20,8 @@ class Runs:
                 continue
             self._owners.add(op.path, number)
             attribute = op.written.removeprefix("self.")
-            if not op.name and attribute != op.written and attribute.isidentifier():
-                # A module of an unknown class, by the attribute that holds it.
+            if attribute != op.written and attribute.isidentifier():
+                # A module of an unknown class, or of the class itself, by the attribute that holds it.
                 self._modules.add(f"{op.path}.{attribute}" if op.path else attribute, number)
 
     def of_module(self, name: str) -> list[QuantOp]:

@@ -97,7 +97,8 @@ def compare(
 def _key(pair: tuple[Flow, Fusion]) -> Hashable:
     flow, fusion = pair
     first = flow.ops[fusion.members[0]]
-    return first.target, first.output_facts, fusion.reason is Reason.ORDER
+    owner = flow.recording.executions[first.execution].class_name
+    return owner.rpartition(":")[2], first.target, first.output_facts, fusion.reason is Reason.ORDER
 
 
 def _badness(fusion: Fusion) -> int:
