@@ -43,7 +43,17 @@ class Live:
         """Examine these, as far as they wait, before all others."""
         for path in reversed(list(paths)):
             if path in self._part_of:
-                self._part_of[path].first(path)
+                part = self._part_of[path]
+                part.first(path)
+                self._parts.sort(key=lambda other: other is not part)
+
+    def examine(self, path: str) -> set[str]:
+        """Examine a linted file now, if it waits; gives the files whose findings may be others then."""
+        part = self._part_of[path]
+        if path not in part.pending:
+            return set()
+        part.first(path)
+        return part.step()
 
     def step(self) -> set[str]:
         """Examine one file that waits; gives the files whose findings may be others now."""

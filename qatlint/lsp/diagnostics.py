@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lsprotocol import types
 
 from qatlint import catalogue, explaining
+from qatlint.files import normal
 from qatlint.finding import Finding, Severity
 from qatlint.lsp.places import Places
 from qatlint.registry import UnknownRule
@@ -65,6 +69,14 @@ def key_of(finding: Finding) -> list[str]:
 def uri_of(path: str) -> str:
     """The URI of an absolute path."""
     return Path(path).as_uri()
+
+
+def path_of(uri: str) -> str | None:
+    """The path of a file URI, as the linter writes paths; None for a text that is no file."""
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return None
+    return normal(os.path.abspath(url2pathname(parts.path)))
 
 
 def _description(code: str, language: str) -> types.CodeDescription | None:

@@ -6,23 +6,22 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 import qatlint
-from qatlint.files import DiskLoader, normal
-from qatlint.lsp import actions, options, showing
-from qatlint.lsp.diagnostics import SOURCE, diagnostic, uri_of
+from qatlint.files import DiskLoader
+from qatlint.lsp import actions, options, pulling, showing
+from qatlint.lsp.diagnostics import SOURCE, diagnostic, path_of, uri_of
 from qatlint.lsp.options import Options
 from qatlint.lsp.places import Encoding, Places, lines_of
 from qatlint.lsp.project import Project, Setup
+from qatlint.lsp.pulling import NOTHING, Pulling, Report
 from qatlint.lsp.texts import Texts
 from qatlint.lsp.worker import Shown, Worker
 from qatlint.static.source import Unreadable, decode
@@ -45,11 +44,14 @@ class Server(LanguageServer):
         self.texts = Texts(DiskLoader())
         """As the client has them. The worker takes its own over when it gets to them."""
         self.versions: dict[str, int] = {}
-        self.shown: dict[str, Shown] = {}
+        self.reports: dict[str, Report] = {}
+        self.pulling: Pulling | None = None
+        """Of a client that asks for diagnostics; others are sent them."""
         self.uris: dict[str, str] = {}
         """By path: what the client calls an open file."""
-        self.worker = Worker(Texts(DiskLoader()), self._show, self._complain)
+        self.worker = Worker(Texts(DiskLoader()), self._show, self._complain, self._at_rest)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Future[None]] = set()
         # One at a time: two fixes of one text would not go together.
         self._fixing = ThreadPoolExecutor(1, "qatlint-fix")
 
@@ -64,8 +66,13 @@ class Server(LanguageServer):
                 known[path] = Places(_lines(texts, path), self.encoding)
             return known[path]
 
-        ready = [(one, self._diagnostics(one, places_of)) for one in fresh]
-        self._from_thread(lambda: self._publish(ready))
+        ready = {one.path: Report(*one[1:], self._diagnostics(one, places_of)) for one in fresh}
+        self._from_thread(lambda: self._take(ready))
+
+    def _at_rest(self) -> None:
+        if self.pulling is not None:
+            refresh = self.pulling.refresh
+            self._from_thread(lambda: self.begin_task(refresh()))
 
     def _complain(self, text: str) -> None:
         self._from_thread(lambda: self.complain(text))
@@ -95,6 +102,12 @@ class Server(LanguageServer):
         self.options, problems = options.read(values)
         for problem in problems:
             self.complain(problem)
+
+    def begin_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside everything else."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # The loop itself would let it be collected.
+        task.add_done_callback(self._tasks.discard)
 
     def complain(self, text: str) -> None:
         """Tell the person in front of the editor."""
@@ -137,31 +150,29 @@ class Server(LanguageServer):
     def _diagnostics(self, one: Shown, places_of: Callable[[str], Places]) -> list[types.Diagnostic]:
         capabilities = self.client_capabilities.text_document
         published = capabilities.publish_diagnostics if capabilities is not None else None
-        related = bool(published is not None and published.related_information)
+        asked = capabilities.diagnostic if capabilities is not None else None
+        related = any(way is not None and way.related_information for way in (published, asked))
         return [
             diagnostic(finding, places_of, related=related, language=self.options.language)
             for finding in one.findings
         ]
 
-    def _publish(self, ready: list[tuple[Shown, list[types.Diagnostic]]]) -> None:
-        for one, diagnostics in ready:
-            version = self.versions.get(one.path)
-            if version != one.version:
+    def _take(self, ready: Mapping[str, Report]) -> None:
+        for path, report in ready.items():
+            if report.version != self.versions.get(path):
                 continue  # The next text is on its way to the worker.
-            self.shown[one.path] = one
-            if self.options.open_files_only and one.path not in self.versions:
-                diagnostics = []
-            self.text_document_publish_diagnostics(
-                types.PublishDiagnosticsParams(self.uri_of(one.path), diagnostics, version)
-            )
+            self.reports[path] = report
+            if self.pulling is None:
+                diagnostics = self.report_of(path).diagnostics
+                self.text_document_publish_diagnostics(
+                    types.PublishDiagnosticsParams(self.uri_of(path), diagnostics, report.version)
+                )
 
-
-def path_of(uri: str) -> str | None:
-    """The path of a file URI, as the linter writes paths; None for a text that is no file."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        return None
-    return normal(os.path.abspath(url2pathname(parts.path)))
+    def report_of(self, path: str) -> Report:
+        """What the client is to show of a file."""
+        if self.options.open_files_only and path not in self.versions:
+            return NOTHING
+        return self.reports.get(path, NOTHING)
 
 
 def _lines(texts: Texts, path: str) -> list[str]:
@@ -185,6 +196,8 @@ def create() -> Server:
         if isinstance(given, Mapping) and "settings" in given:
             given = given["settings"]
         ls.options, ls.early_problems = options.read(given)
+        if pulling.is_supported(params.capabilities):
+            ls.pulling = Pulling(ls)
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: Server, _: types.InitializedParams) -> None:
@@ -268,11 +281,11 @@ def create() -> Server:
     )
     async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
         path = path_of(params.text_document.uri)
-        shown = ls.shown.get(path) if path is not None else None
-        if path is None or shown is None or shown.version != ls.versions.get(path):
+        report = ls.reports.get(path) if path is not None else None
+        if path is None or report is None or report.version != ls.versions.get(path):
             return []
         only = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
-        found = actions.offered(path, shown.version, shown.findings, params.context.diagnostics, only)
+        found = actions.offered(path, report.version, report.findings, params.context.diagnostics, only)
         if _resolves_edits(ls):
             return found
         return [action for action in [await _resolved(ls, action) for action in found] if action.edit]
@@ -323,12 +336,12 @@ async def _resolved(ls: Server, action: types.CodeAction) -> types.CodeAction:
         return action
     path = str(data.get("path"))
     version = ls.versions.get(path)
-    shown = ls.shown.get(path)
-    if shown is None or data.get("version") != version or shown.version != version:
+    report = ls.reports.get(path)
+    if report is None or data.get("version") != version or report.version != version:
         return action
     old = ls.texts.copy()
     project = await ls.ask(lambda project: project.still())
-    texts = await ls.in_other_thread(lambda: actions.carried_out(data, project, shown.findings))
+    texts = await ls.in_other_thread(lambda: actions.carried_out(data, project, report.findings))
     if ls.versions.get(path) != version:
         return action
     documents: list[Any] = []

@@ -38,12 +38,20 @@ class Worker:
     """Give it what happens in the editor; it calls `show` and `complain` from its own thread."""
 
     def __init__(
-        self, texts: Texts, show: Callable[[list[Shown]], None], complain: Callable[[str], None]
+        self,
+        texts: Texts,
+        show: Callable[[list[Shown]], None],
+        complain: Callable[[str], None],
+        rest: Callable[[], None],
     ) -> None:
+        """`rest` is called when something was shown, and nothing waits any more."""
         self.texts = texts
         """As they are examined: for this thread only."""
         self._show = show
         self._complain = complain
+        self._rest = rest
+        self._has_news = False
+        """Whether something was shown since the last rest."""
         self._changed = threading.Condition()
         self._setup: Setup | None = None
         self._again = False
@@ -51,6 +59,7 @@ class Worker:
         self._edits: dict[str, _Edit] = {}
         self._on_disk: set[str] = set()
         self._questions: list[Callable[[Project], None]] = []
+        self._until_rest: list[Future[None]] = []
         self._ended = False
         self._project: Project | None = None
         self._versions: dict[str, int | None] = {}
@@ -113,6 +122,24 @@ class Worker:
             self._changed.notify()
         return future
 
+    def examined(self, path: str) -> Future[int | None]:
+        """The version of a file whose last text is examined and shown, before all others."""
+
+        def question(project: Project) -> int | None:
+            if path in project.live:
+                self._present(project.live.examine(path))
+            return self._versions.get(path)
+
+        return self.ask(question)
+
+    def at_rest(self) -> Future[None]:
+        """Done when no file waits to be examined."""
+        future: Future[None] = Future()
+        with self._changed:
+            self._until_rest.append(future)
+            self._changed.notify()
+        return future
+
     # --- the thread ---------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -131,10 +158,12 @@ class Worker:
             except Exception:
                 # One file that we fail on must not end the service for all others.
                 self._complain(f"internal error: {traceback.format_exc()}")
+                self._come_to_rest()
 
     def _has_work(self) -> bool:
         waiting = self._project is not None and self._project.live.waiting() > 0
-        return bool(self._again or self._questions or self._on_disk or waiting) or self._time_to_next() == 0.0
+        asked = self._questions or self._until_rest
+        return bool(self._again or asked or self._on_disk or waiting) or self._time_to_next() == 0.0
 
     def _time_to_next(self) -> float | None:
         """Seconds until the next edit is due; None when there is none."""
@@ -174,6 +203,18 @@ class Worker:
             question(project)
         if not questions and project.live.waiting():
             self._present(project.live.step())
+        if not project.live.waiting():
+            self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        if self._has_news:
+            self._has_news = False
+            self._rest()
+        with self._changed:
+            asked, self._until_rest = self._until_rest, []
+        for future in asked:
+            if future.set_running_or_notify_cancel():
+                future.set_result(None)
 
     def _comes_or_goes(self, path: str) -> bool:
         """Whether the project has other files now that a file was opened, edited or closed."""
@@ -208,4 +249,5 @@ class Worker:
                 self._last[path] = shown
                 fresh.append(shown)
         if fresh:
+            self._has_news = True
             self._show(fresh)

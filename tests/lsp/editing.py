@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ class Editor:
         self.messages: list[str] = []
         self.versions: dict[str, int] = {}
         self.texts: dict[str, str] = {}
+        self.pulls = False
+        """Whether the server wants to be asked for diagnostics."""
+        self.refreshes = 0
+        """How often the server said that diagnostics should be asked for again."""
         self._news = asyncio.Event()
 
         @client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)  # type: ignore[untyped-decorator]
@@ -38,6 +42,11 @@ class Editor:
         @client.feature(types.WINDOW_SHOW_MESSAGE)  # type: ignore[untyped-decorator]
         def message(_: LanguageClient, params: types.ShowMessageParams) -> None:
             self.messages.append(params.message)
+            self._news.set()
+
+        @client.feature(types.WORKSPACE_DIAGNOSTIC_REFRESH)  # type: ignore[untyped-decorator]
+        def refresh(_: LanguageClient, params: None) -> None:
+            self.refreshes += 1
             self._news.set()
 
         @client.feature(types.CLIENT_REGISTER_CAPABILITY)  # type: ignore[untyped-decorator]
@@ -100,6 +109,19 @@ class Editor:
         assert last is not None
         return list(last.diagnostics)
 
+    async def pull(self, name: str, previous: str | None = None) -> types.DocumentDiagnosticReport:
+        document = types.TextDocumentIdentifier(self.uri(name))
+        params = types.DocumentDiagnosticParams(document, previous_result_id=previous)
+        return await self.client.text_document_diagnostic_async(params)
+
+    async def pull_all(
+        self, previous: Mapping[str, str] | None = None
+    ) -> dict[str, types.WorkspaceDocumentDiagnosticReport]:
+        """By name of file; `previous` are the result ids that are known."""
+        known = [types.PreviousResultId(self.uri(name), value) for name, value in (previous or {}).items()]
+        answer = await self.client.workspace_diagnostic_async(types.WorkspaceDiagnosticParams(known))
+        return {report.uri.removeprefix(f"{self.folder.as_uri()}/"): report for report in answer.items}
+
     async def actions(
         self, name: str, diagnostics: list[types.Diagnostic], only: list[str] | None = None
     ) -> list[types.CodeAction]:
@@ -147,16 +169,25 @@ class Editor:
 
 @asynccontextmanager
 async def editor(
-    folder: Path, settings: Any = None, *, client: str = "visual-studio-code"
+    folder: Path, settings: Any = None, *, client: str = "visual-studio-code", pulls: bool = False
 ) -> AsyncIterator[Editor]:
-    """A client that is like this one, connected to a new server over the folder."""
+    """A client that is like this one, connected to a new server over the folder.
+
+    One that `pulls` is like those of today, which ask for diagnostics and can be told to ask again.
+    """
     language_client = LanguageClient()
     opened = Editor(language_client, folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     await language_client.start_io(sys.executable, "-m", "qatlint", "server", "--stdio", env=environment)
     try:
         capabilities = client_capabilities(client)
-        await language_client.initialize_session(
+        if pulls:
+            assert capabilities.text_document is not None
+            assert capabilities.workspace is not None
+            capabilities.text_document.diagnostic = types.DiagnosticClientCapabilities()
+            refresh = types.DiagnosticWorkspaceClientCapabilities(refresh_support=True)
+            capabilities.workspace.diagnostics = refresh
+        began = await language_client.initialize_session(
             types.InitializeParams(
                 capabilities=capabilities,
                 workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
@@ -164,6 +195,7 @@ async def editor(
                 initialization_options={"settings": {"debounce": 0, "isolated": True, **(settings or {})}},
             )
         )
+        opened.pulls = began.capabilities.diagnostic_provider is not None
         yield opened
         await language_client.shutdown_session()
     finally:
