@@ -61,10 +61,10 @@ def examine(
                 examined.judged[path] = list(_judged(path, project, rules, unknown))
                 if unknown:
                     examined.unknown[path] = dict(unknown)
-            if project.lines_parsed() > lines_held:
-                project.forget()
-                gc.collect()
-                gc.freeze()  # What is left lives as long as the run.
+                if project.lines_parsed() > lines_held:
+                    project.forget()
+                    gc.collect()
+                    gc.freeze()  # What is left lives as long as the run.
     return examined
 
 

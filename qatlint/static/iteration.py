@@ -31,6 +31,7 @@ from qatlint.static.values import (
 from qatlint.trace import Times
 
 MANY = Times(0, None)
+Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 
 
 class Turns:
@@ -454,77 +455,75 @@ class Iteration(Expressions):
         )
         return Pick(((None, family),), (at,))
 
-    def comprehend(
-        self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, frame: Frame
-    ) -> Value:
+    def comprehend(self, node: Comprehension, frame: Frame) -> Value:
         """The list (or dict) a comprehension makes."""
         env = frame.env
         frame.env = dict(env)
-        result = Seq([], "list", loops=self.loop_base | self.loop_numbers())
-        mapping = Mapping() if isinstance(node, ast.DictComp) else None
+        made: Seq | Mapping
+        if isinstance(node, ast.DictComp):
+            made = Mapping()
+        else:
+            made = Seq([], "list", loops=self.loop_base | self.loop_numbers())
         outer = frame.guard
-
-        def level(i: int) -> None:
-            if i == len(node.generators):
-                self._collect(node, result, mapping, frame)
-                return
-            generator = node.generators[i]
-            turns = self.iterate(self.eval(generator.iter, frame), generator.iter, frame)
-            start = frame.guard
-            if turns.values is not None and self.may_unroll(len(turns.values), node):
-                loop = LoopFrame(
-                    next(self.numbers),
-                    node,
-                    frame.file,
-                    Times(len(turns.values), len(turns.values)),
-                    True,
-                    turns.over,
-                )
-                loop.turns = len(turns.values)
-                self.loops.append(loop)
-                self.unrolled *= max(len(turns.values), 1)
-                for when, value in turns.values:
-                    frame.guard = both(start, when)
-                    turn(i, generator, value)
-                self.unrolled //= max(len(turns.values), 1)
-            else:
-                loop = self.loop_at_once(node, turns, frame)
-                self.loops.append(loop)
-                turn(i, generator, turns.element(loop))
-            self.loops.pop()
-            frame.guard = start
-
-        def turn(i: int, generator: ast.comprehension, value: Value) -> None:
-            if not frame.guard:
-                return
-            self.step()
-            self.assign(generator.target, value, frame, generator.iter)
-            for test in generator.ifs:
-                frame.guard = both(frame.guard, self.test(test, frame))
-                if not frame.guard:
-                    return
-            level(i + 1)
-
-        level(0)
+        self._level(node, 0, made, frame)
         frame.env = env
         frame.guard = outer
-        return mapping if mapping is not None else result
+        return made
 
-    def _collect(
-        self,
-        node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp,
-        result: Seq,
-        mapping: Mapping | None,
-        frame: Frame,
-    ) -> None:
+    def _level(self, node: Comprehension, level: int, made: Seq | Mapping, frame: Frame) -> None:
+        """Go through the loops of a comprehension from this one on, the outermost being 0."""
+        # No closures that call each other: each would be a cycle that holds all it refers to, and nobody
+        # looks for such garbage before trees are let go of.
+        if level == len(node.generators):
+            self._collect(node, made, frame)
+            return
+        generator = node.generators[level]
+        turns = self.iterate(self.eval(generator.iter, frame), generator.iter, frame)
+        start = frame.guard
+        if turns.values is not None and self.may_unroll(len(turns.values), node):
+            loop = LoopFrame(
+                next(self.numbers),
+                node,
+                frame.file,
+                Times(len(turns.values), len(turns.values)),
+                True,
+                turns.over,
+            )
+            loop.turns = len(turns.values)
+            self.loops.append(loop)
+            self.unrolled *= max(len(turns.values), 1)
+            for when, value in turns.values:
+                frame.guard = both(start, when)
+                self._turn(node, level, value, made, frame)
+            self.unrolled //= max(len(turns.values), 1)
+        else:
+            loop = self.loop_at_once(node, turns, frame)
+            self.loops.append(loop)
+            self._turn(node, level, turns.element(loop), made, frame)
+        self.loops.pop()
+        frame.guard = start
+
+    def _turn(self, node: Comprehension, level: int, value: Value, made: Seq | Mapping, frame: Frame) -> None:
+        if not frame.guard:
+            return
+        self.step()
+        generator = node.generators[level]
+        self.assign(generator.target, value, frame, generator.iter)
+        for test in generator.ifs:
+            frame.guard = both(frame.guard, self.test(test, frame))
+            if not frame.guard:
+                return
+        self._level(node, level + 1, made, frame)
+
+    def _collect(self, node: Comprehension, made: Seq | Mapping, frame: Frame) -> None:
         if isinstance(node, ast.DictComp):
             key = self.eval(node.key, frame)
             item = Item(self.eval(node.value, frame), frame.guard, node=node.value, file=frame.file)
-            assert mapping is not None
-            self.put(mapping, key, item)
+            assert isinstance(made, Mapping)
+            self.put(made, key, item)
             return
-        value = self.eval(node.elt, frame)
-        self.add(result, value, frame, node.elt)
+        assert isinstance(made, Seq)
+        self.add(made, self.eval(node.elt, frame), frame, node.elt)
 
     def add(self, sequence: Seq, value: Value, frame: Frame, node: ast.AST) -> None:
         """`sequence.append(value)` at this point of the program."""

@@ -65,12 +65,15 @@ class Opened:
         """
         known = self._names.get(path)
         if known is None:
-            file = self._parts[path] if path in self._parts else self._read(path)
+            is_held = path in self._parts
+            file = self._parts[path] if is_held else self._read(path)
             if file is not None and file.stars:
                 self._parts[path] = file
                 return True
-            # Few of the files are needed for more than this, so they are not kept.
             known = self._names[path] = file.names() if file is not None else ""
+            if file is not None and not is_held:
+                # Few of the files are needed for more than this, so they are not kept.
+                file.close()
         return f" {name} " in known
 
     def lines_parsed(self) -> int:

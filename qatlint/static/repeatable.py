@@ -131,21 +131,22 @@ def changed_below(cls: ClassDef, attribute: str) -> str:
 def children_of(target: Instance) -> Iterator[Value]:
     """What an instance holds in attributes and as entries."""
 
-    def flat(value: Value) -> Iterator[Value]:
-        if isinstance(value, (Choice, Pick)):
-            for _, option in value.options:
-                yield from flat(option)
-        elif isinstance(value, (Instance, Symbol)):
-            yield value
-
     for item in target.attrs.values():
-        yield from flat(item.value)
+        yield from _held_in(item.value)
     if target.items is not None:
         for item in target.items.items:
-            yield from flat(item.value)
+            yield from _held_in(item.value)
     if target.children is not None:
         for item in [*target.children.entries.values(), *(i for _, i in target.children.rest)]:
-            yield from flat(item.value)
+            yield from _held_in(item.value)
+
+
+def _held_in(value: Value) -> Iterator[Value]:
+    if isinstance(value, (Choice, Pick)):
+        for _, option in value.options:
+            yield from _held_in(option)
+    elif isinstance(value, (Instance, Symbol)):
+        yield value
 
 
 def _is_constructor(callee: ast.expr) -> bool:
