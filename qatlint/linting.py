@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 from qatlint import catalogue, parallel, registry
@@ -44,10 +44,11 @@ class Linter:
         """Findings in `paths`, selected and not suppressed, sorted by place. Raises `ConfigError`."""
         findings: list[Finding] = []
         for group in self.groups(paths):
-            examined = self._examined(group, loader)
+            noting = _Noting(loader)
+            examined = self._examined(group, noting)
             for counts in examined.unknown.values():
                 self.unknown.update(counts)
-            findings += group.reported(examined.findings(group.paths), loader)
+            findings += group.reported(examined.findings(group.paths), loader, noting.plain)
         return sorted(findings, key=lambda finding: finding.sort_key)
 
     def _examined(self, group: Group, loader: Loader) -> Examined:
@@ -107,8 +108,13 @@ class Group(NamedTuple):
                 raise ConfigError(f"{settings.origin}: `entry-points`: {error}") from None
         return Aim(settings.src, tuple(points), settings.march, settings.tracer_import)
 
-    def reported(self, found: Sequence[Finding], loader: Loader) -> list[Finding]:
-        """The findings that settings and comments leave, and the comments that did nothing."""
+    def reported(
+        self, found: Sequence[Finding], loader: Loader, plain: Set[str] = frozenset()
+    ) -> list[Finding]:
+        """The findings that settings and comments leave, and the comments that did nothing.
+
+        Files of `plain` are known to have no such comment.
+        """
         settings = self.settings
         off = {path: settings.ignored_in(path) - {catalogue.UNREADABLE.code} for path in self.paths}
 
@@ -120,13 +126,33 @@ class Group(NamedTuple):
             found = [self.weigh(finding) for finding in found]
         # In a file that was not linted, nobody knows which comments are of use.
         broken = {finding.span.path for finding in found if finding.code == catalogue.UNREADABLE.code}
-        marked = _with_comments([path for path in self.paths if path not in broken], loader)
+        marked = _with_comments([p for p in self.paths if p not in broken and p not in plain], loader)
         if not marked:
             return found
         # Most runs have no such comment, and need not pay for what it takes to read them.
         from qatlint import suppress
 
         return suppress.apply(found, marked, codes_in)
+
+
+class _Noting:
+    """Reads through another loader, and remembers which texts have no comment for us: reading all files
+    again to find that out is a good part of a run that finds everything in its cache."""
+
+    def __init__(self, below: Loader) -> None:
+        self._below = below
+        self.plain: set[str] = set()
+
+    def read(self, path: str) -> bytes:
+        data = self._below.read(path)
+        if MARK not in data:
+            self.plain.add(path)
+        else:
+            self.plain.discard(path)
+        return data
+
+    def exists(self, path: str) -> bool:
+        return self._below.exists(path)
 
 
 def _with_comments(paths: Sequence[str], loader: Loader) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from qatlint import engine, progress, registry
+from qatlint import progress, registry
 from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Examined
 from qatlint.loader import Loader
@@ -30,6 +30,9 @@ def examine(
 ) -> Examined:
     """What `engine.examine` gives for `paths`, which are some of the files `linted`, or all: on as many
     processes as the run is worth."""
+    # A run that finds all in its cache does not need it; workers inherit it.
+    from qatlint import engine
+
     if len(paths) > FEW_FILES:
         from qatlint import workers
 
@@ -63,6 +66,8 @@ def _worker(
     lines_held: int,
 ) -> Callable[[int], Examined]:
     """Once per worker: a project of its own, which remembers the files it has read."""
+    from qatlint import engine
+
     # For good: trees stay from task to task.
     gc.disable()
     gc.freeze()
