@@ -61,7 +61,7 @@ STDIN = "-"
 @click.option(
     "--report",
     metavar="FILE",
-    help="The toolchain's model_check_result.txt of this model: findings it confirms weigh more, and its "
+    help="What the toolchain's own check wrote of this model: findings that it confirms weigh more, and its "
     "rows that no finding explains are listed last.",
 )
 @click.option(
