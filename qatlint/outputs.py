@@ -23,7 +23,7 @@ _BEFORE = {
 """What a member of a fusable sequence may fuse with, in front of it."""
 
 
-class Verdict(Enum):
+class Precision(Enum):
     """Whether an output keeps its precision."""
 
     HIGH = "high precision"
@@ -31,6 +31,7 @@ class Verdict(Enum):
     BETWEEN = "another op stands between"
     USERS = "the result has other users"
     NONE = "no GEMM op before it"
+    FLOAT = "float already"
     UNKNOWN = "nobody can tell"
 
 
@@ -49,7 +50,7 @@ class Output(NamedTuple):
 
     stub: int
     """Its number."""
-    verdict: Verdict
+    precision: Precision
     between: tuple[int, ...] = ()
     """The ops between the GEMM ops and the stub, in order of execution."""
     sources: tuple[Source, ...] = ()
@@ -102,28 +103,28 @@ def _output(flow: Flow, stub: QuantOp) -> Output:
     inside = {stub.number, *ops}
     others = tuple(sorted({n for source in found for n in _other_users(flow, source.end, stub, inside)}))
     given = any(_is_given(flow, source.end, stub) for source in found)
-    verdict = _verdict(between, found, bool(others) or given, is_open, first_unknown)
-    return Output(stub.number, verdict, ops, found, others, is_open)
+    precision = _precision(between, found, bool(others) or given, is_open, first_unknown)
+    return Output(stub.number, precision, ops, found, others, is_open)
 
 
-def _verdict(
+def _precision(
     between: dict[int, None],
     sources: Sequence[Source],
     shared: bool,
     is_open: bool,
     first_unknown: bool,
-) -> Verdict:
+) -> Precision:
     if first_unknown:
-        return Verdict.UNKNOWN
+        return Precision.UNKNOWN
     if not sources:
-        return Verdict.BETWEEN if is_open and between else Verdict.NONE if between else Verdict.UNKNOWN
+        return Precision.BETWEEN if is_open and between else Precision.NONE if between else Precision.UNKNOWN
     if between:
-        return Verdict.BETWEEN
+        return Precision.BETWEEN
     if shared:
-        return Verdict.USERS
+        return Precision.USERS
     if any(source.gemm is Gemm.VERSION for source in sources):
-        return Verdict.VERSION
-    return Verdict.HIGH
+        return Precision.VERSION
+    return Precision.HIGH
 
 
 def _source(flow: Flow, op: QuantOp, meaning: Meaning) -> Source | None:

@@ -76,12 +76,12 @@ from qatlint.dequant_plan import NoPlan, Plan, plan
 from qatlint.finding import Finding, Fix, Related, Safety, Severity
 from qatlint.flowing import Subjects, own_stubs, subject_of
 from qatlint.horizon.ops import chips, meaning_of
-from qatlint.outputs import Output, Verdict, outputs
+from qatlint.outputs import Output, Precision, outputs
 from qatlint.rule import rule
 from qatlint.trace import Flow, QuantOp, Trace
 from qatlint.words import listed
 
-_SAID = (Verdict.VERSION, Verdict.BETWEEN, Verdict.USERS, Verdict.NONE)
+_SAID = (Precision.VERSION, Precision.BETWEEN, Precision.USERS, Precision.NONE)
 
 
 @rule("QAT401", "non-gemm-before-dequant", severity=Severity.WARNING, fixable=True, since="0.2.0")
@@ -93,7 +93,7 @@ def check(trace: Trace) -> Iterator[Finding]:
     for span, runs in own_stubs(trace, quantizes=False).items():
         subject = subjects.take(subject_of(runs[0][1]))
         judged = [(flow, op, by_flow[id(flow)].get(op.number)) for flow, op in runs]
-        said = [(f, op, o) for f, op, o in judged if o is not None and o.verdict in _SAID]
+        said = [(f, op, o) for f, op, o in judged if o is not None and o.precision in _SAID]
         if len(said) < len(runs) or implies(runs[0][1].when, literal(TRAINING)):
             continue
         flow, op, output = said[0]
@@ -113,9 +113,9 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 
 def _severity(flow: Flow, output: Output) -> Severity:
-    if output.verdict is Verdict.VERSION:
+    if output.precision is Precision.VERSION:
         return Severity.NOTE
-    moves = output.verdict is Verdict.BETWEEN and all(_is_layout(flow.ops[n]) for n in output.between)
+    moves = output.precision is Precision.BETWEEN and all(_is_layout(flow.ops[n]) for n in output.between)
     return Severity.NOTE if moves else Severity.WARNING
 
 
@@ -127,11 +127,11 @@ def _is_layout(op: QuantOp) -> bool:
 def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
     gemm = ", ".join(dict.fromkeys(f"`{flow.ops[source.end].written}`" for source in output.sources))
     between = [f"`{flow.ops[n].written}`" for n in output.between]
-    if output.verdict is Verdict.VERSION:
+    if output.precision is Precision.VERSION:
         return f"whether {gemm} keeps its precision before `{op.written}` depends on the toolchain's version"
-    if output.verdict is Verdict.USERS:
+    if output.precision is Precision.USERS:
         return f"the result of {gemm} has other users besides `{op.written}`: {_lost(trace)}"
-    if output.verdict is Verdict.NONE:
+    if output.precision is Precision.NONE:
         last = between[-1:] or ["a QuantStub"]
         return f"`{op.written}` is given the result of {last[0]}, and no GEMM op is before it: {_lost(trace)}"
     stands = "stands" if len(between) == 1 else "stand"
@@ -155,7 +155,7 @@ def _related(flow: Flow, output: Output) -> Iterator[Related]:
         yield Related(flow.ops[number].span, f"`{flow.ops[number].written}`")
     for source in output.sources:
         yield Related(flow.ops[source.end].span, "the GEMM op")
-    if output.verdict is Verdict.USERS:
+    if output.precision is Precision.USERS:
         for number in output.others:
             yield Related(flow.ops[number].span, f"`{flow.ops[number].written}` takes the same result")
 
@@ -163,11 +163,11 @@ def _related(flow: Flow, output: Output) -> Iterator[Related]:
 def _fix(trace: Trace, said: list[tuple[Flow, QuantOp, Output]]) -> tuple[Fix | None, str]:
     """(the fix, or None, why there is none)."""
     flow, op, output = said[0]
-    if output.verdict is Verdict.VERSION:
+    if output.precision is Precision.VERSION:
         return None, "end with Conv2d, Conv3d or Linear where the precision matters"
-    if output.verdict is Verdict.USERS:
+    if output.precision is Precision.USERS:
         return None, "give the output a GEMM op of its own, or the other users one"
-    if output.verdict is Verdict.NONE:
+    if output.precision is Precision.NONE:
         return None, "end with a GEMM op, or keep the output at int16 by the qconfig"
     if op.owner != trace.owner:
         return None, "the stub is called in a base class, which others may inherit"

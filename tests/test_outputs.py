@@ -7,7 +7,7 @@ import pytest
 from qatlint.condition import TRAINING, literal
 from qatlint.dequant_plan import NoPlan, Plan, plan
 from qatlint.finding import Finding, MoveDequant
-from qatlint.outputs import Output, Verdict, outputs
+from qatlint.outputs import Output, Precision, outputs
 from qatlint.registry import all_rules
 from qatlint.trace import Quant, QuantState, Trace
 from tests.flowing import Forward, trace_of
@@ -32,46 +32,46 @@ def started() -> tuple[Forward, QuantState]:
 
 
 @pytest.mark.parametrize(
-    ("chain", "verdict"),
+    ("chain", "precision"),
     [
-        ("conv2d", Verdict.HIGH),
-        ("conv3d", Verdict.HIGH),
-        ("linear", Verdict.HIGH),
-        ("matmul", Verdict.HIGH),
-        ("conv2d batch_norm2d", Verdict.HIGH),
-        ("conv2d batch_norm2d relu", Verdict.HIGH),
-        ("conv2d relu6", Verdict.HIGH),
-        ("conv2d identity identity", Verdict.HIGH),
-        ("deform_conv2d relu", Verdict.HIGH),
-        ("deform_conv2d", Verdict.VERSION),
-        ("conv_transpose2d", Verdict.VERSION),
-        ("conv1d batch_norm1d relu", Verdict.VERSION),
-        ("conv2d relu batch_norm2d", Verdict.BETWEEN),
-        ("conv2d sigmoid", Verdict.BETWEEN),
-        ("conv2d view", Verdict.BETWEEN),
-        ("matmul relu", Verdict.BETWEEN),
-        ("conv2d identity sigmoid identity", Verdict.BETWEEN),
-        ("max_pool2d", Verdict.NONE),
-        ("relu", Verdict.NONE),
-        ("", Verdict.NONE),
+        ("conv2d", Precision.HIGH),
+        ("conv3d", Precision.HIGH),
+        ("linear", Precision.HIGH),
+        ("matmul", Precision.HIGH),
+        ("conv2d batch_norm2d", Precision.HIGH),
+        ("conv2d batch_norm2d relu", Precision.HIGH),
+        ("conv2d relu6", Precision.HIGH),
+        ("conv2d identity identity", Precision.HIGH),
+        ("deform_conv2d relu", Precision.HIGH),
+        ("deform_conv2d", Precision.VERSION),
+        ("conv_transpose2d", Precision.VERSION),
+        ("conv1d batch_norm1d relu", Precision.VERSION),
+        ("conv2d relu batch_norm2d", Precision.BETWEEN),
+        ("conv2d sigmoid", Precision.BETWEEN),
+        ("conv2d view", Precision.BETWEEN),
+        ("matmul relu", Precision.BETWEEN),
+        ("conv2d identity sigmoid identity", Precision.BETWEEN),
+        ("max_pool2d", Precision.NONE),
+        ("relu", Precision.NONE),
+        ("", Precision.NONE),
     ],
 )
-def test_verdicts(chain: str, verdict: Verdict) -> None:
+def test_verdicts(chain: str, precision: Precision) -> None:
     f, x = started()
     for name in chain.split():
         x = f.op(name, x)
     f.dequant(x)
-    assert only(f).verdict is verdict
+    assert only(f).precision is precision
 
 
 def test_an_add_fuses_with_a_convolution_that_nobody_else_uses() -> None:
     f, x = started()
     f.dequant(f.op("add", f.op("conv2d", x), x))
-    assert only(f).verdict is Verdict.HIGH
+    assert only(f).precision is Precision.HIGH
     f, x = started()
     conv = f.op("conv2d", x)
     f.dequant(f.op("add", conv, f.op("sigmoid", conv)))
-    assert only(f).verdict is Verdict.BETWEEN
+    assert only(f).precision is Precision.BETWEEN
 
 
 def test_other_users_cost_the_precision_and_other_stubs_do_not() -> None:
@@ -79,22 +79,22 @@ def test_other_users_cost_the_precision_and_other_stubs_do_not() -> None:
     conv = f.op("conv2d", x)
     f.dequant(conv)
     f.dequant(f.op("identity", conv))
-    assert [o.verdict for o in outputs(f.flow)] == [Verdict.HIGH] * 2
+    assert [o.precision for o in outputs(f.flow)] == [Precision.HIGH] * 2
     user = len(f.ops)
     f.op("conv2d", conv)
-    assert {o.verdict for o in outputs(f.flow)} == {Verdict.USERS}
+    assert {o.precision for o in outputs(f.flow)} == {Precision.USERS}
     assert {o.others for o in outputs(f.flow)} == {(user,)}
 
 
 def test_what_is_given_away_has_other_users() -> None:
     f, x = started()
     f.dequant(f.op("conv2d", x, kept=True))
-    assert only(f).verdict is Verdict.USERS
+    assert only(f).precision is Precision.USERS
     f, x = started()
     conv = f.op("conv2d", x)
     f.dequant(conv)
     f.give(conv)
-    assert only(f).verdict is Verdict.USERS
+    assert only(f).precision is Precision.USERS
 
 
 def test_what_runs_where_the_stub_does_not_is_no_other_user() -> None:
@@ -104,20 +104,20 @@ def test_what_runs_where_the_stub_does_not_is_no_other_user() -> None:
     f.give(conv, TRAIN)
     f.op("max_pool2d", conv, when=TRAIN)
     f.give(QuantState(Quant.UNKNOWN, made_by=(*conv.made_by, *out.made_by)))
-    assert only(f).verdict is Verdict.HIGH
+    assert only(f).precision is Precision.HIGH
 
 
 def test_what_nobody_knows_is_not_judged() -> None:
     f, x = started()
     f.dequant(f.op("", x))
-    assert only(f).verdict is Verdict.UNKNOWN
+    assert only(f).precision is Precision.UNKNOWN
     f, x = started()
     f.dequant(f.op("sigmoid", f.op("", x)))
-    assert only(f).verdict is Verdict.BETWEEN and only(f).open
+    assert only(f).precision is Precision.BETWEEN and only(f).open
     f = Forward(assumed=True)
     f.dequant(f.input(Quant.QUANTIZED))
     f.dequant(f.op("", f.input(Quant.QUANTIZED)))
-    assert [o.verdict for o in outputs(f.flow)] == [Verdict.UNKNOWN]
+    assert [o.precision for o in outputs(f.flow)] == [Precision.UNKNOWN]
 
 
 def test_a_float_tensor_is_nobody_s_business() -> None:

@@ -7,26 +7,15 @@ its accumulator; nothing but an Identity may stand between [V]. A fused sequence
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from enum import Enum
 from typing import NamedTuple
 
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import Boundary, Gemm, Meaning
+from qatlint.outputs import Precision
 from qatlint.runtime.changes import Changes, changes, pairs
 from qatlint.runtime.flow import BEHIND_STUB, Flow
 from qatlint.runtime.fuse import Fusion
 from qatlint.trace import Kind
-
-
-class Precision(Enum):
-    """Whether an output keeps its precision."""
-
-    HIGH = "high precision"
-    VERSION = "depends on the version"
-    BETWEEN = "another op stands between"
-    USERS = "the result has other users"
-    NONE = "no GEMM op before it"
-    FLOAT = "float already"
 
 
 class Feed(NamedTuple):

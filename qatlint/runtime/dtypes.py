@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from qatlint.horizon.ops import Boundary, Gemm
 from qatlint.runtime.changes import Changes, changes, pairs
-from qatlint.runtime.flow import BEHIND_STUB, Flow, State
+from qatlint.runtime.flow import BEHIND_STUB, Flow
 from qatlint.runtime.recording import TensorFacts
+from qatlint.trace import Quant
 
 
 class Row(NamedTuple):
@@ -68,7 +69,7 @@ def rows(flow: Flow) -> tuple[Row, ...]:
     for op in flow.ops:
         meaning = flow.meanings[op.number]
         stub = meaning is not None and meaning.boundary is not Boundary.NONE
-        if not stub and (op.kind == "output" or State.QUANTIZED not in flow.given(op.number)):
+        if not stub and (op.kind == "output" or Quant.QUANTIZED not in flow.given(op.number)):
             continue
         inputs = tuple(map(_cell, flow.given(op.number), op.input_facts))
         outputs = tuple(_cell(flow.states[op.number], facts) for facts in op.output_facts)
@@ -76,8 +77,8 @@ def rows(flow: Flow) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def _cell(state: State, facts: TensorFacts) -> str:
-    if state in (State.QUANTIZED, State.UNKNOWN):
+def _cell(state: Quant, facts: TensorFacts) -> str:
+    if state in (Quant.QUANTIZED, Quant.UNKNOWN):
         return str(state.value)
     return f"torch.{facts.dtype}"
 
@@ -88,12 +89,12 @@ def float_inputs(flow: Flow) -> tuple[FloatInput, ...]:
     for op in flow.ops:
         given = flow.given(op.number)
         meaning = flow.meanings[op.number]
-        if op.kind == "output" or State.QUANTIZED not in given:
+        if op.kind == "output" or Quant.QUANTIZED not in given:
             continue
         if meaning is not None and meaning.boundary is not Boundary.NONE:
             continue
         for position, state in enumerate(given):
-            if state is State.FLOAT:
+            if state is Quant.FLOAT:
                 origins = tuple(_origins(flow, op.inputs[position]))
                 found.append(FloatInput(op.number, position, origins))
     return tuple(found)
@@ -101,7 +102,7 @@ def float_inputs(flow: Flow) -> tuple[FloatInput, ...]:
 
 def _origins(flow: Flow, number: int) -> Iterator[Origin]:
     """The ends of the float part of the graph above a tensor, in order of execution."""
-    for found in sorted(_above(flow, [number], {State.FLOAT})):
+    for found in sorted(_above(flow, [number], {Quant.FLOAT})):
         kind = _kind(flow, found)
         if kind is Kind.CONSTANT and flow.ops[found].kind == "function":
             yield from _cast(flow, found)
@@ -109,7 +110,7 @@ def _origins(flow: Flow, number: int) -> Iterator[Origin]:
             yield Origin(found, kind)
 
 
-def _above(flow: Flow, numbers: Iterable[int], states: Collection[State]) -> set[int]:
+def _above(flow: Flow, numbers: Iterable[int], states: Collection[Quant]) -> set[int]:
     """These ops, and what made those tensors for them that are in one of these states, and so on up."""
     seen, open_ = set(numbers), list(numbers)
     while open_:
@@ -127,12 +128,12 @@ def _kind(flow: Flow, number: int) -> Kind | None:
         return Kind.DEQUANTIZED
     if op.kind == "input":
         return Kind.INPUT
-    return None if State.FLOAT in flow.given(number) else Kind.CONSTANT
+    return None if Quant.FLOAT in flow.given(number) else Kind.CONSTANT
 
 
 def _cast(flow: Flow, number: int) -> Iterator[Origin]:
     """Where the masks and indices come from that a function made floating numbers of."""
-    above = _above(flow, [number], {State.FLOAT, State.PLAIN})
+    above = _above(flow, [number], {Quant.FLOAT, Quant.PLAIN})
     inputs = [n for n in sorted(above) if flow.ops[n].kind == "input"]
     for found in inputs:
         yield Origin(found, Kind.INPUT)
@@ -148,7 +149,7 @@ def outside(flow: Flow) -> tuple[int, ...]:
         for op, meaning in zip(flow.ops, flow.meanings, strict=True)
         if meaning is not None
         and meaning.gemm is not Gemm.NO
-        and State.FLOAT in flow.given(op.number)
+        and Quant.FLOAT in flow.given(op.number)
         and BEHIND_STUB.isdisjoint(flow.given(op.number))
     )
 

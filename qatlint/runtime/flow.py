@@ -7,29 +7,18 @@ The later analyses (fusion, dtypes, dequantised outputs) ask here. What is said 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 from functools import cached_property
 from typing import NamedTuple
 
 from qatlint.horizon import ops as table
 from qatlint.horizon.ops import Boundary, Meaning, Result
 from qatlint.runtime.recording import Op, Recording, TensorFacts
+from qatlint.trace import Quant
 
 _FLOATING = ("float", "bfloat", "complex")
 
 
-class State(Enum):
-    """What a tensor is to the toolchain."""
-
-    QUANTIZED = "quantized"
-    FLOAT = "float"
-    PLAIN = "plain"
-    """Booleans, integers, Python numbers: not quantised, and they need not be."""
-    UNKNOWN = "unknown"
-    """What an operation that the table does not have makes of quantised tensors."""
-
-
-BEHIND_STUB = frozenset({State.QUANTIZED, State.UNKNOWN})
+BEHIND_STUB = frozenset({Quant.QUANTIZED, Quant.UNKNOWN})
 """What a tensor may be between a QuantStub and a DeQuantStub."""
 
 
@@ -70,14 +59,14 @@ class Flow:
         return tuple(tuple(numbers) for numbers in users)
 
     @cached_property
-    def states(self) -> tuple[State, ...]:
+    def states(self) -> tuple[Quant, ...]:
         """What the result of each op is."""
-        states: list[State] = []
+        states: list[Quant] = []
         for op in self.ops:
             states.append(_state(op, self.meanings[op.number], _given(op, states)))
         return tuple(states)
 
-    def given(self, number: int) -> tuple[State, ...]:
+    def given(self, number: int) -> tuple[Quant, ...]:
         """What the tensors are that an op is given."""
         return _given(self.ops[number], self.states)
 
@@ -188,36 +177,36 @@ def join(owner: str, name: str) -> str:
     return f"{owner}.{name}" if owner else name
 
 
-def _given(op: Op, states: list[State] | tuple[State, ...]) -> tuple[State, ...]:
+def _given(op: Op, states: list[Quant] | tuple[Quant, ...]) -> tuple[Quant, ...]:
     given = []
     for producer, facts in zip(op.inputs, op.input_facts, strict=True):
         if not is_floating(facts):
-            given.append(State.PLAIN)
+            given.append(Quant.PLAIN)
         else:
             # A floating result of something plain is a number from now on: `mask.float()`.
             state = states[producer]
-            given.append(State.FLOAT if state is State.PLAIN else state)
+            given.append(Quant.FLOAT if state is Quant.PLAIN else state)
     return tuple(given)
 
 
-def _state(op: Op, found: Meaning | None, given: tuple[State, ...]) -> State:
+def _state(op: Op, found: Meaning | None, given: tuple[Quant, ...]) -> Quant:
     if op.output_facts and not any(is_floating(facts) for facts in op.output_facts):
-        return State.PLAIN
+        return Quant.PLAIN
     if op.kind in ("input", "constant"):
-        return State.FLOAT
+        return Quant.FLOAT
     if found is None:
-        return State.FLOAT if BEHIND_STUB.isdisjoint(given) else State.UNKNOWN
+        return Quant.FLOAT if BEHIND_STUB.isdisjoint(given) else Quant.UNKNOWN
     if found.boundary is not Boundary.NONE:
-        return State.QUANTIZED if found.boundary is Boundary.QUANT else State.FLOAT
+        return Quant.QUANTIZED if found.boundary is Boundary.QUANT else Quant.FLOAT
     if found.result is Result.PLAIN:
-        return State.PLAIN
+        return Quant.PLAIN
     if found.result is Result.FLOAT:
-        return State.FLOAT
+        return Quant.FLOAT
     if found.result is Result.PASSES:
         # The scale is that of the tensor it works on; masks, indices and shapes follow after it.
-        return next((state for state in given if state is not State.PLAIN), State.FLOAT)
+        return next((state for state in given if state is not Quant.PLAIN), Quant.FLOAT)
     # What refuses quantised tensors is followed as if it took them: one complaint is enough.
-    for state in (State.QUANTIZED, State.UNKNOWN):
+    for state in (Quant.QUANTIZED, Quant.UNKNOWN):
         if state in given:
             return state
-    return State.FLOAT
+    return Quant.FLOAT

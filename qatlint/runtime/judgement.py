@@ -13,9 +13,9 @@ from typing import NamedTuple
 from qatlint.finding import Finding, Safety, Severity
 from qatlint.horizon.ops import Confidence
 from qatlint.horizon.sharing import severity
+from qatlint.outputs import Precision
 from qatlint.runtime import counts, dequants, dtypes, fuse
 from qatlint.runtime.counts import Count, Edge
-from qatlint.runtime.dequants import Precision
 from qatlint.runtime.edges import pattern
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Fusion, Reason, Trouble

@@ -22,9 +22,10 @@ from qatlint.horizon.report.values import (
     Suspicious,
 )
 from qatlint.runtime.counts import counts
-from qatlint.runtime.flow import Flow, State
+from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Fusion, fusions
 from qatlint.runtime.recording import Op, TensorFacts
+from qatlint.trace import Quant
 
 _QUANTISED = "qint8"
 _PER_TENSOR = "-1"
@@ -117,16 +118,16 @@ def _layer(flow: Flow, op: Op) -> Layer:
         _type(flow, op.number),
         _dtypes(flow.given(op.number), op.input_facts),
         _dtypes([flow.states[op.number]] * len(op.output_facts), op.output_facts),
-        _PER_TENSOR if flow.states[op.number] is State.QUANTIZED else _NO_QCONFIG,
+        _PER_TENSOR if flow.states[op.number] is Quant.QUANTIZED else _NO_QCONFIG,
         "",
         op_name(op.target) if unit.generated else op.method,
         int(call or 0),
     )
 
 
-def _dtypes(states: Iterable[State], facts: Sequence[TensorFacts]) -> tuple[str, ...]:
+def _dtypes(states: Iterable[Quant], facts: Sequence[TensorFacts]) -> tuple[str, ...]:
     return tuple(
-        _QUANTISED if state in (State.QUANTIZED, State.UNKNOWN) else f"torch.{tensor.dtype}"
+        _QUANTISED if state in (Quant.QUANTIZED, Quant.UNKNOWN) else f"torch.{tensor.dtype}"
         for state, tensor in zip(states, facts, strict=True)
     )
 

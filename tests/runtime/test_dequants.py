@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.runtime.dequants import Feed, Precision, compare, feeds
+from qatlint.outputs import Precision
+from qatlint.runtime.dequants import Feed, compare, feeds
 from qatlint.runtime.fuse import fusions
 from tests.runtime.forward import Forward
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.runtime.flow import Entry, Flow, State, Unit
+from qatlint.runtime.flow import Entry, Flow, Unit
+from qatlint.trace import Quant
 from tests.runtime.forward import BOOLEAN, Forward
 
 
-def state_after(name: str, *extra: str, dtype: str = "float32") -> State:
-    """State of what a function gives for a quantised tensor and tensors in these states."""
+def state_after(name: str, *extra: str, dtype: str = "float32") -> Quant:
+    """Quant of what a function gives for a quantised tensor and tensors in these states."""
     f = Forward()
     made = {"quantized": lambda: f.quant(f.input("y"), "quant2"), "float": lambda: f.constant("c")}
     made["bool"] = lambda: f.constant("mask", BOOLEAN)
@@ -21,41 +22,41 @@ def state_after(name: str, *extra: str, dtype: str = "float32") -> State:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("add", State.QUANTIZED),
-        ("torch.nn.functional.softmax", State.QUANTIZED),
-        ("view", State.QUANTIZED),
-        ("torch.nn.functional.grid_sample", State.QUANTIZED),
-        ("torch.clamp", State.QUANTIZED),
-        ("torch.bmm", State.QUANTIZED),
-        ("argmax", State.PLAIN),
-        ("__float__", State.PLAIN),
-        ("torch.rand_like", State.FLOAT),
-        ("my.lib.function", State.UNKNOWN),
-        ("torch.some_new_function", State.UNKNOWN),
+        ("add", Quant.QUANTIZED),
+        ("torch.nn.functional.softmax", Quant.QUANTIZED),
+        ("view", Quant.QUANTIZED),
+        ("torch.nn.functional.grid_sample", Quant.QUANTIZED),
+        ("torch.clamp", Quant.QUANTIZED),
+        ("torch.bmm", Quant.QUANTIZED),
+        ("argmax", Quant.PLAIN),
+        ("__float__", Quant.PLAIN),
+        ("torch.rand_like", Quant.FLOAT),
+        ("my.lib.function", Quant.UNKNOWN),
+        ("torch.some_new_function", Quant.UNKNOWN),
     ],
 )
-def test_what_functions_make_of_a_quantised_tensor(name: str, expected: State) -> None:
+def test_what_functions_make_of_a_quantised_tensor(name: str, expected: Quant) -> None:
     assert state_after(name) is expected
 
 
 def test_the_scale_is_that_of_the_tensor_that_is_worked_on() -> None:
-    assert state_after("masked_fill", "bool") is State.QUANTIZED
-    assert state_after("add", "float") is State.QUANTIZED
+    assert state_after("masked_fill", "bool") is Quant.QUANTIZED
+    assert state_after("add", "float") is Quant.QUANTIZED
     f = Forward()
     template = f.quant(f.input())
     number = f.function("expand_as", f.constant("c"), template)
-    assert f.flow.states[number] is State.FLOAT
+    assert f.flow.states[number] is Quant.FLOAT
 
 
 def test_a_result_without_numbers_is_plain_whatever_made_it() -> None:
-    assert state_after("my.lib.function", dtype="int64") is State.PLAIN
-    assert state_after("max", dtype="int64") is State.PLAIN
+    assert state_after("my.lib.function", dtype="int64") is Quant.PLAIN
+    assert state_after("max", dtype="int64") is Quant.PLAIN
 
 
 def test_a_mask_that_becomes_a_number_is_float() -> None:
     f = Forward()
     number = f.function("float", f.input("mask", BOOLEAN))
-    assert f.flow.states[number] is State.FLOAT
+    assert f.flow.states[number] is Quant.FLOAT
 
 
 def test_states_begin_and_end_at_the_stubs() -> None:
@@ -67,8 +68,8 @@ def test_states_begin_and_end_at_the_stubs() -> None:
     unknown = f.module("Unheard", "unheard", inside)
     then = f.function("relu", unknown)
     states = f.flow.states
-    assert [states[n] for n in (before, inside, after)] == [State.FLOAT, State.QUANTIZED, State.FLOAT]
-    assert [states[n] for n in (unknown, then)] == [State.UNKNOWN, State.UNKNOWN]
+    assert [states[n] for n in (before, inside, after)] == [Quant.FLOAT, Quant.QUANTIZED, Quant.FLOAT]
+    assert [states[n] for n in (unknown, then)] == [Quant.UNKNOWN, Quant.UNKNOWN]
     assert f.flow.inside == {inside, after - 1, unknown, then}
     assert f.flow.units[then] == Unit("_generated_relu_0", True)
 

@@ -19,10 +19,10 @@ from qatlint.engine import traces
 from qatlint.files import DiskLoader
 from qatlint.horizon.ops import Boundary
 from qatlint.horizon.report import read, write
+from qatlint.outputs import Precision
 from qatlint.resolve.names import Names
 from qatlint.runtime import counts, dequants, dtypes, fuse
 from qatlint.runtime.changes import Changes
-from qatlint.runtime.dequants import Precision
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Reason, Trouble
 from qatlint.runtime.model_check import model_check
@@ -126,7 +126,7 @@ def test_what_source_says_of_outputs_is_what_execution_says(name: str, flows: di
             (flow for trace in traces(str(path), "", DiskLoader()) for flow in trace.flows),
             key=lambda flow: len(flow.ops),
         )
-        said = Counter(output.verdict.value for output in outputs.outputs(static))
+        said = Counter(output.precision.value for output in outputs.outputs(static))
         assert said == precisions(flows[path]), path.name
 
 
@@ -262,4 +262,4 @@ def test_the_decoder_keeps_the_precision_of_its_output(flows: dict[Path, Flow]) 
     original, fixed = versions(unit, flows)
     for flow in (original, *fixed):
         (feed,) = dequants.feeds(flow, fuse.fusions(flow))
-        assert feed.precision is dequants.Precision.HIGH
+        assert feed.precision is Precision.HIGH

