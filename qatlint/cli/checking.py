@@ -73,7 +73,7 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
     if wanted.shows:
         with bar("linting"):
-            findings = _confirmed(scope, loader, wanted, read, finder)
+            findings = _confirmed(scope, loader, wanted, read)
         for folder in scope.linter.damaged:
             base.warn(f"{folder}: the cache was damaged, and was made anew")
         code = _report(scope, findings, loader, wanted, fixed=None)
@@ -115,16 +115,15 @@ def check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> in
     return _report(scope, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
 
 
-def _confirmed(
-    scope: Scope, loader: Loader, wanted: Wanted, read: Discovery, finder: Finder
-) -> list[Finding]:
+def _confirmed(scope: Scope, loader: Loader, wanted: Wanted, read: Discovery) -> list[Finding]:
     """The findings, weighed by the toolchain's report where one is named."""
     findings = scope.check(loader)
     if wanted.report is None:
         return findings
     from qatlint.cli.confirming import Confirmation
 
-    confirmation = Confirmation(wanted.report, read.files, finder.for_file(read.files[0]), loader)
+    aim = scope.linter.groups(read.files)[0].aim(loader)
+    confirmation = Confirmation(wanted.report, read.files, aim, loader)
     note = confirmation.note(findings)
     if note:
         scope.notes.append(note)

@@ -8,9 +8,8 @@ from qatlint import engine
 from qatlint.aim import Aim
 from qatlint.cli import base
 from qatlint.cli.toolchain_files import read_files
-from qatlint.config import Settings
 from qatlint.finding import Finding
-from qatlint.horizon.judging.facts import Settings as Said
+from qatlint.horizon.judging.facts import Settings
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
 from qatlint.loader import Loader
@@ -21,11 +20,11 @@ from qatlint.resolve.names import best
 class Confirmation:
     """One report, held against the source that is checked."""
 
-    def __init__(self, report: str, files: Sequence[str], settings: Settings, loader: Loader) -> None:
-        """Raises `click.UsageError` when `report` is no report."""
+    def __init__(self, report: str, files: Sequence[str], aim: Aim, loader: Loader) -> None:
+        """`aim` is what the settings say of the project. Raises `click.UsageError` when `report` is none."""
         check, _ = read_files([report])
-        self._rows: list[Judgement] = judge(check, Said(settings.march))
-        flows = engine.flows(files, loader, Aim(settings.src))
+        self._rows: list[Judgement] = judge(check, Settings(aim.march))
+        flows = engine.flows(files, loader, aim)
         names = best(flows, self._rows, flows)
         if names is None:
             base.warn(f"--report: no model in the checked files has any of the names in {report}")

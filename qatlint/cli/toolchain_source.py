@@ -11,6 +11,7 @@ from qatlint import engine
 from qatlint.aim import Aim, EntryPoint
 from qatlint.config import Finder
 from qatlint.files import discover
+from qatlint.linting import Linter
 from qatlint.loader import Loader
 from qatlint.static.entry import NoEntryPoint, absolute, find
 from qatlint.trace import Flow
@@ -31,7 +32,7 @@ def model(written: str, finder: Finder, loader: Loader) -> Models:
     package, or in its folder. Raises `click.UsageError`."""
     point = _entry_point(written, loader)
     files = files_below(_package_of(os.path.relpath(point.path)), finder)
-    flows = engine.flows(files, loader, Aim((), (point,)))
+    flows = engine.flows(files, loader, _aim(files, finder, loader)._replace(entry_points=(point,)))
     own = [flow for flow in flows if flow.root.rpartition(":")[2] == point.qualname and not flow.assumed]
     return Models(own, flows, files)
 
@@ -39,8 +40,13 @@ def model(written: str, finder: Finder, loader: Loader) -> Models:
 def folder(path: str, finder: Finder, loader: Loader) -> Models:
     """All models in a folder. Raises `click.UsageError`."""
     files = files_below(path, finder)
-    flows = engine.flows(files, loader)
+    flows = engine.flows(files, loader, _aim(files, finder, loader))
     return Models(flows, flows, files)
+
+
+def _aim(files: list[str], finder: Finder, loader: Loader) -> Aim:
+    """What the settings of the first file say of the project."""
+    return Linter(finder).groups(files)[0].aim(loader)
 
 
 def _package_of(path: str) -> str:

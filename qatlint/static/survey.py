@@ -73,11 +73,9 @@ class Survey:
         """The same by key."""
         self._words: dict[str, frozenset[bytes]] = {}
         """All words of files that may be about a class."""
-        self._used: dict[str, list[Place]] | None = None
-        """Where attributes of other objects are used (`uses_in`)."""
+        self._rare: dict[_Kind, dict[str, list[Place]]] = {}
+        """The same of kinds that few runs ask about."""
         self._uses_plugin: bool | None = None
-        self._makers: dict[str, list[Place]] | None = None
-        """Names of classes -> where something of that name is called."""
 
     def with_base(self, name: str) -> Sequence[Place]:
         """Classes in whose base list a name stands."""
@@ -154,18 +152,8 @@ class Survey:
         return self._at(_prepares_in, "")
 
     def makers(self, name: str) -> Sequence[Place]:
-        """Places that call something of this name, which is that of a class. Most projects are never asked,
-        so texts are not surveyed for this with the rest."""
-        if self._makers is None:
-            self._makers = {}
-            for path in self._paths:
-                try:
-                    data = self._loader.read(path)
-                except OSError:
-                    continue
-                for found, line in _with_lines(_made_in(data), data):
-                    self._makers.setdefault(found, []).append((path, line))
-        return self._makers.get(name, ())
+        """Places that call something of this name, which is that of a class."""
+        return self._rarely(_made_in).get(name, ())
 
     def script_near(self, words: Set[str]) -> Place | None:
         """The first place that scripts a model, in a file that has one of the words."""
@@ -178,21 +166,25 @@ class Survey:
     def use_near(self, attribute: str, words: Set[str], but: str) -> Place | None:
         """The first place that uses an attribute of another object, in a file that has one of the words and
         is not `but`."""
-        if self._used is None:
-            # By itself, since few runs ask.
-            self._used = {}
+        wanted = [word.encode() for word in words]
+        for path, line in self._rarely(uses_in).get(attribute, ()):
+            if path != but and not self._words_of(path).isdisjoint(wanted):
+                return path, line
+        return None
+
+    def _rarely(self, kind: _Kind) -> dict[str, list[Place]]:
+        """Key -> places, of one kind: few runs ask, so texts are not surveyed for it with the rest."""
+        known = self._rare.get(kind)
+        if known is None:
+            known = self._rare[kind] = {}
             for path in self._paths:
                 try:
                     data = self._loader.read(path)
                 except OSError:
                     continue
-                for name, line in _with_lines(uses_in(data), data):
-                    self._used.setdefault(name, []).append((path, line))
-        wanted = [word.encode() for word in words]
-        for path, line in self._used.get(attribute, ()):
-            if path != but and not self._words_of(path).isdisjoint(wanted):
-                return path, line
-        return None
+                for key, line in _with_lines(kind(data), data):
+                    known.setdefault(key, []).append((path, line))
+        return known
 
     def _words_of(self, path: str) -> frozenset[bytes]:
         if path not in self._words:
@@ -205,8 +197,8 @@ class Survey:
             self._said.pop(path, None)
             self._words.pop(path, None)
         self._places.clear()
-        self._used = None
-        self._uses_plugin = self._makers = None
+        self._rare.clear()
+        self._uses_plugin = None
 
     def _at(self, kind: _Kind, key: str) -> Sequence[Place]:
         return self._all(kind).get(key, ())
