@@ -144,7 +144,8 @@ def test_losing_precision_is_worse(good: Precision, bad: Precision) -> None:
 
 
 def test_high_precision_is_as_it_should_be_and_the_rest_is_left() -> None:
-    for precision in Precision:
+    # What was executed is known: only source leaves it open.
+    for precision in set(Precision) - {Precision.UNKNOWN}:
         f, feed = output(precision)
         changed = compare(f.flow, feed, f.flow, feed)
         assert (len(changed.fine), len(changed.left)) == ((1, 0) if precision is Precision.HIGH else (0, 1))
