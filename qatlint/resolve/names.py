@@ -19,6 +19,10 @@ from qatlint.trace import Flow, QuantOp
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
+_WRAPPERS = 4
+"""Wrappers around a model: `module.model.` has two."""
+_COMPARED = 40
+"""Names that tell of which class a part of the model is."""
 
 
 class Names:
@@ -33,13 +37,15 @@ class Names:
         self._totals: Counter[tuple[str, str]] = Counter()
         """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
         found = list(dict.fromkeys(map(_plain, names)))
-        for name in found:
+        self._wrapper = self._wrapper_of(found)
+        self._names = [self._unwrapped(name) for name in found]
+        for name in self._names:
             made = generated_of(name)
             if made is not None:
                 key = (made.owner, made.op)
                 self._totals[key] = max(self._totals[key], made.number + 1)
-        self._wrapped = self._is_wrapped(found)
-        self.matched = sum(bool(self._ops(self._runs, self._unwrapped(name))) for name in found)
+        self._likely: dict[str, list[Runs]] = {}
+        self.matched = sum(bool(self._ops(self._runs, name)) for name in self._names)
         """How many of the names the model has."""
 
     def locate(self, judgement: Judgement) -> Located:
@@ -78,12 +84,13 @@ class Names:
         name, method, call = self._unwrapped(parsed["name"]), parsed["method"], parsed["call"]
         ops, why = self._ops(self._runs, name), ""
         if not ops:
-            ops, why = self._elsewhere(name)
+            ops, why = self._elsewhere(name, parsed["name"])
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
             ops, why = around, "what runs inside of it was not followed"
-        if method:
+        made = generated_of(name) is not None  # its number says which call it is, however that is written
+        if method and not made:
             ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
-        if (call or method) and not why and generated_of(name) is None and all(map(_runs_once, ops)):
+        if (call or method) and not why and not made and all(map(_runs_once, ops)):
             # Another run of the owner comes to the same lines again.
             ops = ops and [ops[int(call or 0) % len(ops)]]
         lines = {op.span for op in ops}
@@ -91,25 +98,37 @@ class Names:
             why = f"`{label}` may be any of {len(lines)} lines"
         return ops, why
 
-    def _elsewhere(self, name: str) -> tuple[list[QuantOp], str]:
+    def _elsewhere(self, name: str, label: str) -> tuple[list[QuantOp], str]:
         """The ops of a part of the model that source does not tell: those of all classes that have such."""
         part, rest = "", name
         while "." in rest:
             first, _, rest = rest.partition(".")
             part = f"{part}.{first}" if part else first
-            found = [ops for other in self._runs_of_others if (ops := self._ops(other, rest))]
+            found = [ops for other in self._likely_to_be(part) if (ops := self._ops(other, rest, part))]
             if found:
                 classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
                 why = f"source does not tell what `{part}` is; {classes} such a part"
                 return [op for ops in found for op in ops], why
         owner = self.flow.root.rpartition(":")[2]
-        return [], f"no module `{name}` is run in the forward of {owner}, as it was read"
+        return [], f"no module `{label}` is run in the forward of {owner}, as it was read"
 
-    def _ops(self, runs: Runs, name: str, *, unknown: bool = False) -> list[QuantOp]:
-        """The ops of a module; with `unknown` also the run of a module around it that was not followed."""
+    def _likely_to_be(self, part: str) -> list[Runs]:
+        """Those of the other classes that have most of the names below a part of the model."""
+        if part not in self._likely:
+            begin = f"{part}."
+            below = [name.removeprefix(begin) for name in self._names if name.startswith(begin)][:_COMPARED]
+            scores = [sum(bool(self._ops(other, name)) for name in below) for other in self._runs_of_others]
+            most = max(scores, default=0)
+            runs = zip(self._runs_of_others, scores, strict=True)
+            self._likely[part] = [other for other, score in runs if score == most] if most else []
+        return self._likely[part]
+
+    def _ops(self, runs: Runs, name: str, part: str = "", *, unknown: bool = False) -> list[QuantOp]:
+        """The ops of a module; with `unknown` also the run of a module around it that was not followed.
+        `part` is where in the model the class of `runs` stands."""
         made = generated_of(name)
         if made is not None:
-            return self._made(runs, made)
+            return self._made(runs, made, part)
         for inner in range(_INNER + 1):
             ops = [op for op in runs.of_module(name) if op.name or unknown or not inner]
             if ops or "." not in name:
@@ -117,23 +136,29 @@ class Names:
             name = name.rpartition(".")[0]
         return []
 
-    def _made(self, runs: Runs, made: Generated) -> list[QuantOp]:
+    def _made(self, runs: Runs, made: Generated, part: str) -> list[QuantOp]:
         meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
         wanted = meaning.name if meaning is not None else made.op
         ops = [op for op in runs.of_functions(made.owner) if op.name == wanted]
-        return nth(ops, made.number, self._totals[made.owner, made.op]) if ops else []
+        owner = ".".join(filter(None, (part, made.owner)))
+        return nth(ops, made.number, self._totals[owner, made.op]) if ops else []
 
     def _unwrapped(self, name: str) -> str:
-        return name.partition(".")[2] if self._wrapped else name
+        return name.removeprefix(self._wrapper)
 
-    def _is_wrapped(self, names: Sequence[str]) -> bool:
-        """Whether all names begin with one that the model does not have: `module.`, the name in a wrapper."""
-        firsts = {name.partition(".")[0] for name in names}
-        if len(firsts) != 1 or not all("." in name for name in names):
-            return False
-        first = firsts.pop()
-        paths = (op.module or op.path for op in self.flow.ops)
-        return not any(path.partition(".")[0] in (first, "*") for path in paths)
+    def _wrapper_of(self, names: Sequence[str]) -> str:
+        """What all names begin with and the model does not have: `module.`, the names in wrappers."""
+        paths = {(op.module or op.path).partition(".")[0] for op in self.flow.ops}
+        wrapper = ""
+        while names and "*" not in paths:
+            firsts = {name.removeprefix(wrapper).partition(".")[0] for name in names}
+            if len(firsts) != 1 or not firsts.isdisjoint(paths) or wrapper.count(".") == _WRAPPERS:
+                break
+            longer = f"{wrapper}{firsts.pop()}."
+            if not all(name.startswith(longer) for name in names):
+                break
+            wrapper = longer
+        return wrapper
 
 
 def best(flows: Sequence[Flow], judgements: Sequence[Judgement], others: Sequence[Flow]) -> Names | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qatlint.horizon.report import (
@@ -21,11 +22,13 @@ from qatlint.horizon.report import (
     Unusual,
     Weight,
     read,
+    reader,
 )
 from qatlint.horizon.report.values import merged
 
 REPORTS = Path(__file__).with_name("reports")
 
+HEADING = re.compile("(?m)^((?:Fusable|Each|input dt|output dt|Weight q|Please) ?.*)$")
 NEWER = """\
 Fusable modules are listed below:
 name                     type
@@ -145,12 +148,94 @@ def test_every_part_of_the_newer_format_is_read() -> None:
         lambda text: "\ufeff" + text,
         lambda text: "\n".join(" ".join(line.split()) for line in text.split("\n")),
         lambda text: "\n".join(line for line in text.split("\n") if line.strip()),
+        lambda text: re.sub("(?m)^(.+)$", "\x1b[33m\\1\x1b[0m", text),
+        lambda text: HEADING.sub("2026-04-12 23:47:11,123 WARNING [check_model.py:512] \\1", text),
+        lambda text: HEADING.sub("## **\\1**", text),
+        lambda text: re.sub("(?m)^", "[rank0]: ", text),
+        lambda text: re.sub("(?m)^", "> ", text),
+        lambda text: text.replace(" ", "\xa0").replace("|", "\u2502"),
+        lambda text: text.replace("<class '", "<class \u2018").replace("'>", "\u2019>"),
+        lambda text: text.replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;"),
+        lambda text: text.replace("_", "\\_"),
+        lambda text: re.sub("<class '([^']*)'>", "\\1", text.replace("'horizon.", "'horizon_plugin.")),
     ],
-    ids=["Windows line ends", "byte order mark", "blanks collapsed", "blank lines lost"],
+    ids=[
+        "Windows line ends",
+        "byte order mark",
+        "blanks collapsed",
+        "blank lines lost",
+        "colours",
+        "in a log",
+        "in Markdown",
+        "said by a process",
+        "quoted",
+        "wide blanks and drawn bars",
+        "quotes of a word processor",
+        "HTML",
+        "Markdown with backslashes",
+        "classes without their frame",
+    ],
 )
 def test_the_same_is_read_of_a_file_that_has_been_on_the_web(spoil: object) -> None:
     assert callable(spoil)
-    assert read(spoil(NEWER)) == CHECK
+    found = read(spoil(NEWER))
+    assert str(found._replace(unread=())).replace("horizon_plugin.", "horizon.") == str(
+        CHECK._replace(unread=())
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 132, 200])
+def test_rows_that_a_terminal_wrapped_are_put_together(width: int) -> None:
+    for name in ("newer.txt", "older.txt", "j5.txt"):
+        text = (REPORTS / name).read_text(encoding="utf-8").partition("Graph:")[0]
+        whole = read(text)
+        found = read("\n".join(wrapped(line, width) for line in text.split("\n")))
+        for part in ("sequences", "counts", "inputs", "outputs", "weights"):
+            assert getattr(found, part) == getattr(whole, part), (name, part)
+        assert [layer[:4] for layer in found.layers] == [layer[:4] for layer in whole.layers], name
+        assert [row[:2] for row in found.suspicious] == [row[:2] for row in whole.suspicious], name
+        assert found.unread == ()
+
+
+def wrapped(line: str, width: int) -> str:
+    return "\n".join(line[i : i + width] for i in range(0, max(len(line), 1), width))
+
+
+def test_prose_that_speaks_of_a_part_is_no_heading() -> None:
+    told = "Graph: see fx_graph.txt\nthe input dtype statistics:\noutput dtype statistics are above\n"
+    found = read(NEWER + told)
+    assert found == CHECK._replace(unread=(*CHECK.unread, *told.strip().split("\n")), unread_lines=4)
+
+
+def test_a_title_above_a_heading_is_no_other_report() -> None:
+    text = NEWER.replace(
+        "Each module called times:", "## Each module called times\n\nEach module called times:"
+    )
+    assert read(text) == CHECK
+
+
+def test_a_line_of_a_log_between_counts_is_no_module() -> None:
+    text = NEWER.replace("decoder.idle ", "epoch 3\ndecoder.idle ")
+    assert read(text).counts == CHECK.counts
+    assert read(text).unread[0] == "epoch 3"
+
+
+def test_rows_that_lost_their_classes_are_not_dropped_in_silence() -> None:
+    found = read(re.sub("<class '[^']*'>", "", NEWER))
+    assert found.layers == () and found.unread_lines == 1 + 5 + 2 + 2
+    assert found.weights[0].name == "conv" and found.suspicious[0].name == "quant_points"
+
+
+def test_unusual_computations_stand_behind_the_last_table_that_there_is() -> None:
+    text = NEWER[: NEWER.index("Please check")] + "conv            float32*int8\n"
+    assert read(text).unusual == (Unusual("conv", "float32*int8"),)
+
+
+def test_a_text_that_is_too_long_is_read_as_far_as_a_report_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_MOST_LINES", 40)
+    found = read(NEWER + "more\n" * 10)
+    assert found.counts == CHECK.counts
+    assert found.unread_lines > len(found.unread)
 
 
 def test_the_older_format_has_two_tables_of_counts_and_a_graph() -> None:
@@ -173,13 +258,7 @@ def test_all_once_is_not_nothing_known() -> None:
     assert read("") == ModelCheck()
 
 
-def test_a_file_cut_off_anywhere_gives_what_was_whole() -> None:
-    for end in range(len(NEWER)):
-        found = read(NEWER[:end])
-        assert len(found.sequences) <= 2
-        assert set(found.counts[:-1]) <= set(CHECK.counts)
-
-
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))
 def test_any_text_is_read(text: str) -> None:
     assert isinstance(read(text), ModelCheck)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from sys import intern
+
 from qatlint.horizon.report.values import GraphNode, Layer, Member
 
 LONGEST_NAME = 1_000
 """What is longer is no name of a module, and would cost those time who take it apart."""
+_DOTTED = re.compile(r"(?:horizon|torch)[\w.]{0,200}\.[A-Z]\w{0,100}")
 _OPCODES = frozenset("placeholder get_attr call_module call_function call_method output root".split())
 
 
@@ -15,16 +19,16 @@ def is_rule(line: str) -> bool:
 
 
 def bar_cells(line: str) -> list[str] | None:
-    """The cells of a row drawn with bars; None for a row that was cut off."""
+    """The cells of a row drawn with bars, each text once in memory; None for a row that was cut off."""
     if len(line) < 2 or line[0] != "|" or line[-1] != "|":
         return None
-    return [cell.strip() for cell in line[1:-1].split("|")]
+    return [intern(cell.strip()) for cell in line[1:-1].split("|")]
 
 
 def class_of(cell: str) -> str:
     """The dotted class in `<class 'a.b.C'>`; the cell itself where it has another form."""
-    _, found, rest = cell.partition("<class '")
-    return rest.partition("'")[0] if found else cell.strip()
+    before, found, rest = cell.partition("'")
+    return rest.partition("'")[0] if found and before.lstrip().startswith("<class") else cell.strip()
 
 
 def dtypes_of(cell: str) -> tuple[str, ...]:
@@ -35,12 +39,17 @@ def dtypes_of(cell: str) -> tuple[str, ...]:
 
 def member_of(line: str) -> Member | None:
     """One row of a sequence: `name(shared)  <class '...'>`."""
-    name, found, rest = line.partition("<class '")
-    name = name.strip()
-    if not found or "'>" not in rest or len(name) > LONGEST_NAME:
+    name, found, rest = line.partition("<class")
+    name, dotted = name.strip(), ""
+    if found:
+        quoted = rest.split("'", 2)
+        dotted = quoted[1] if len(quoted) == 3 and quoted[2].startswith(">") and not quoted[0].strip() else ""
+    elif len(parts := name.split()) == 2 and _DOTTED.fullmatch(parts[1]):
+        name, dotted = parts  # without what a page takes for HTML
+    if not dotted or len(name) > LONGEST_NAME:
         return None
     plain = name.removesuffix("(shared)").rstrip()
-    return Member(plain, rest.partition("'")[0], plain != name)
+    return Member(plain, dotted, plain != name)
 
 
 def count_of(line: str) -> tuple[str, int] | None:
@@ -68,7 +77,7 @@ def name_of(cell: str) -> tuple[str, str, int]:
 
 def layer_of(row: dict[str, str]) -> Layer | None:
     """One row of the table of layers, by the names of its columns in small letters."""
-    if "<class" not in row.get("module type", "") or len(row.get("module name", "")) > LONGEST_NAME:
+    if not row.get("module type") or len(row.get("module name", "")) > LONGEST_NAME:
         return None
     name, method, call = name_of(row.get("module name", ""))
     return Layer(

@@ -1,8 +1,8 @@
 """Reads `model_check_result.txt`: what the toolchain's own check says of a prepared model.
 
 Two generations of the format are read (horizon_facts C) and `fx_graph.txt`, also where blanks were collapsed
-on the way through a web page, with Windows line ends, with other text between the tables, and cut off
-anywhere. Columns go by their headers, so variants with fewer or more of them are read too. What is not
+on the way through a web page, where a terminal wrapped the rows, with other text between the tables, and cut
+off anywhere. Columns go by their headers, so variants with fewer or more of them are read too. What is not
 understood is kept in `unread`.
 """
 
@@ -21,6 +21,7 @@ from qatlint.horizon.report.cells import (
     member_of,
     node_of,
 )
+from qatlint.horizon.report.lines import HEADINGS, heading_of, lines_of
 from qatlint.horizon.report.values import (
     CallCount,
     Generation,
@@ -35,25 +36,8 @@ from qatlint.horizon.report.values import (
     Weight,
 )
 
-_HEADINGS = {
-    "Fusable modules are listed below": Section.FUSION,
-    "All fusable modules are fused in model": Section.FUSION,
-    "All modules in the model run exactly once": Section.COUNTS,
-    "Modules below are not used": Section.COUNTS,
-    "Modules below are used multi times": Section.COUNTS,
-    "Each module called times": Section.COUNTS,
-    "input dtype statistics": Section.INPUTS,
-    "output dtype statistics": Section.OUTPUTS,
-    "Each layer out qconfig": Section.LAYERS,
-    "Weight qconfig": Section.WEIGHTS,
-    "Please check if these OPs qconfigs are expected": Section.SUSPICIOUS,
-    "Graph:": Section.GRAPH,
-}
-_FIRST_LETTERS = frozenset(heading[0] for heading in _HEADINGS)
-_ALL_FUSED, _ALL_ONCE = (
-    "All fusable modules are fused in model",
-    "All modules in the model run exactly once",
-)
+_ALL_FUSED = ("All fusable modules are fused in model", "Do not find any fusable modules")
+_ALL_ONCE = "All modules in the model run exactly once"
 _NEWER, _OLDER = (
     "Each module called times",
     ("Modules below are not used", "Modules below are used multi times"),
@@ -61,27 +45,36 @@ _NEWER, _OLDER = (
 _UNUSUAL = re.compile(r"(\S{1,500}) +([a-z]+\d*(?:\*[a-z]+\d*)+)")
 _UNREAD_KEPT, _UNREAD_LENGTH = 1_000, 500
 _ELLIPSES = frozenset(["...", "\u2026", "......"])
+_MOST_LINES = 200_000
+"""A report of ten thousand layers has a quarter of it; what stands behind is counted as not understood."""
+_PIECES = 40
+"""Lines over which a terminal may have spread one row."""
+_NEED_CLASSES = (Section.INPUTS, Section.OUTPUTS, Section.LAYERS)
+_COLUMNS = {
+    name.replace(" ", ""): name
+    for name in ("module name", "module type", "input dtype", "out dtype", "output dtype", "weight dtype")
+}
+"""Headers by what is left of them where a line was wrapped at a blank."""
 
 
 def read(text: str) -> ModelCheck:
     """What the text of a `model_check_result.txt` says. Never raises."""
-    reader = _Reader()
-    for line in _lines(text):
-        if reader.starts_again(line):
-            reader = _Reader(reader.earlier + 1)
-        reader.add(line)
+    reader, mark = _Reader(), ""
+    for number, line in enumerate(lines_of(text)):
+        if number >= _MOST_LINES:
+            reader.pass_over(line)
+            continue
+        if mark and line.startswith(mark):  # what stands before each line: a quotation, the rank of a process
+            line = line[len(mark) :].strip()
+        heading, before = heading_of(line)
+        if heading:
+            mark = before.strip() or mark
+            if reader.starts_again(heading):
+                reader = _Reader(reader.earlier + 1)
+            reader.begin(heading)
+        else:
+            reader.add(line)
     return reader.result()
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Lines without what stands around them, whatever ends them."""
-    start, length = 0, len(text)
-    while start <= length:
-        end = text.find("\n", start)
-        end = length if end < 0 else end
-        for line in text[start:end].split("\r"):
-            yield line.strip("\ufeff \t\x0b\x0c\xa0")
-        start = end + 1
 
 
 class _Reader:
@@ -92,8 +85,16 @@ class _Reader:
         """Reports before this one in the same text."""
         self._headings: dict[str, Section] = {}
         self._section: Section | None = None
+        self._is_empty = True
+        """Nothing was read since the last heading."""
         self._columns: list[str] = []
         """Headers of the table with bars that is being read."""
+        self._head = ""
+        """The lines of these headers, as long as no rule follows."""
+        self._is_aligned = False
+        """Whether the columns of the table of counts are apart from each other."""
+        self._pieces: list[str] = []
+        """The lines of a row that goes on."""
         self._rows: dict[Section, list[dict[str, str]]] = {}
         self._members: list[list[Member]] = []
         self._counts: list[CallCount] = []
@@ -102,20 +103,35 @@ class _Reader:
         self._unread: list[str] = []
         self._unread_lines = 0
 
-    def starts_again(self, line: str) -> bool:
-        """Whether a line is a heading that was there before: another report begins."""
-        return _heading(line) in self._headings
+    def starts_again(self, heading: str) -> bool:
+        """Whether a heading was there before: another report begins."""
+        again = heading in self._headings
+        return again and not (self._is_empty and heading == next(reversed(self._headings)))
+
+    def begin(self, heading: str) -> None:
+        """Take a heading."""
+        self._drop_pieces()
+        self._section = self._headings[heading] = HEADINGS[heading]
+        self._columns, self._head, self._is_empty = [], "", True
 
     def add(self, line: str) -> None:
-        """Take one line."""
-        heading = _heading(line)
-        if heading:
-            self._section = self._headings[heading] = _HEADINGS[heading]
-            self._columns = []
-        elif line and not self._taken(line) and line not in _ELLIPSES:
-            self._unread_lines += 1
-            if len(self._unread) < _UNREAD_KEPT:
-                self._unread.append(line[:_UNREAD_LENGTH])
+        """Take one line that is no heading."""
+        if not line or line in _ELLIPSES:
+            return
+        if self._taken(line):
+            self._drop_pieces()
+            self._is_empty = False
+        elif not self._goes_on(line):
+            self._not_read(line)
+
+    def pass_over(self, line: str) -> None:
+        """Take one line of a text that is too long to be a report."""
+        self._unread_lines += bool(line)
+
+    def _not_read(self, line: str) -> None:
+        self._unread_lines += 1
+        if len(self._unread) < _UNREAD_KEPT:
+            self._unread.append(line[:_UNREAD_LENGTH])
 
     def _taken(self, line: str) -> bool:
         """Whether a line belongs to the section it stands in."""
@@ -123,6 +139,7 @@ class _Reader:
         if section is None:
             return False
         if is_rule(line):
+            self._head = ""
             return True
         if section is Section.FUSION:
             return self._sequence(line)
@@ -131,6 +148,42 @@ class _Reader:
         if section is Section.GRAPH:
             return self._node(line)
         return self._bars(section, line) or self._computation(line)
+
+    # -- rows that a terminal wrapped --------------------------------------------------------------
+
+    def _goes_on(self, line: str) -> bool:
+        """Whether a line is a part of a row that began before it, or may be the beginning of one."""
+        if self._pieces:
+            pieces = [*self._pieces, line]
+            if self._taken("".join(pieces)) or (line[0] != "|" and self._taken(" ".join(pieces))):
+                self._pieces.clear()
+                self._is_empty = False
+                return True
+            if len(pieces) < _PIECES and self._is_open("".join(pieces)):
+                self._pieces = pieces
+                return True
+            self._drop_pieces()
+        if self._is_open(line):
+            self._pieces = [line]
+        return bool(self._pieces)
+
+    def _is_open(self, text: str) -> bool:
+        """Whether a text may be the beginning of a row."""
+        if self._section is Section.FUSION:
+            return "'>" not in text and ("<class" in text or " " not in text)
+        if self._section is Section.COUNTS:
+            return " " not in text
+        if self._section in (None, Section.GRAPH) or text[0] != "|":
+            return False
+        return text[-1] != "|" or text.count("|") <= len(self._columns)
+
+    def _drop_pieces(self) -> None:
+        """The row did not go on: nobody understood its lines."""
+        for piece in self._pieces:
+            self._not_read(piece)
+        self._pieces.clear()
+
+    # -- one line of each section ------------------------------------------------------------------
 
     def _sequence(self, line: str) -> bool:
         # Each table begins with its head; that is all that separates them where blank lines were lost.
@@ -144,10 +197,14 @@ class _Reader:
         return True
 
     def _count(self, line: str) -> bool:
+        if line.split() == ["name", "called", "times"]:
+            self._is_aligned = "name  " in line
+            return True
         found = count_of(line)
-        if found is not None:
-            self._counts.append(CallCount(*found))
-        return found is not None or line.split() == ["name", "called", "times"]
+        if found is None or (self._is_aligned and "  " not in line):  # `epoch 3` between the rows
+            return False
+        self._counts.append(CallCount(*found))
+        return True
 
     def _node(self, line: str) -> bool:
         node = node_of(line)
@@ -156,18 +213,22 @@ class _Reader:
         return node is not None or line.split()[:3] == ["opcode", "name", "target"]
 
     def _bars(self, section: Section, line: str) -> bool:
+        if self._head and line[0] != "|" and "|" in line:
+            return self._more_headers(line)
         cells = bar_cells(line)
         if cells is None:
             return False
         if not self._columns:
-            if cells[0].lower() not in ("module name", "module type"):
+            if _column(cells[0]) not in ("module name", "module type"):
                 return False
-            self._columns = [cell.lower() for cell in cells]
+            self._columns, self._head = list(map(_column, cells)), line
             self._rows.setdefault(section, [])
             return True
         if len(cells) != len(self._columns):
             return False
         rows = self._rows[section]
+        if section in _NEED_CLASSES and any(cells[:2]) and not cells[self._columns.index("module type")]:
+            return False  # a page that took `<class ...>` for HTML
         if rows and not any(cells[:2]):  # a cell of several lines goes on
             last = rows[-1]
             for column, cell in zip(self._columns, cells, strict=True):
@@ -176,17 +237,29 @@ class _Reader:
             rows.append(dict(zip(self._columns, cells, strict=True)))
         return True
 
+    def _more_headers(self, line: str) -> bool:
+        """A terminal broke the headers at a bar, and they go on in the next line."""
+        if len(self._head) > LONGEST_NAME:
+            return False
+        self._head += line
+        cells = bar_cells(self._head)
+        if cells is not None:
+            self._columns = list(map(_column, cells))
+        return True
+
     def _computation(self, line: str) -> bool:
-        found = _UNUSUAL.fullmatch(line) if self._section is Section.SUSPICIOUS else None
+        # The list stands behind the last table, whichever that is.
+        found = _UNUSUAL.fullmatch(line) if Section.LAYERS in self._headings.values() else None
         if found is not None:
             self._unusual.append(Unusual(found[1], found[2]))
         return found is not None
 
     def result(self) -> ModelCheck:
         """What was read."""
+        self._drop_pieces()
         headings = self._headings
         sections = tuple(dict.fromkeys(headings.values()))
-        fused = _ALL_FUSED in headings
+        fused = any(heading in headings for heading in _ALL_FUSED)
         return ModelCheck(
             all_fused=None if Section.FUSION not in sections else fused and not self._members,
             sequences=tuple(tuple(members) for members in self._members if members),
@@ -237,13 +310,10 @@ class _Reader:
                 )
 
 
-def _heading(line: str) -> str:
-    """The heading that a line is; "" when it is none."""
-    if line[:1] in _FIRST_LETTERS:
-        for heading in _HEADINGS:
-            if line.startswith(heading):
-                return heading
-    return ""
+def _column(cell: str) -> str:
+    """The name of a column by its header."""
+    name = cell.lower()
+    return _COLUMNS.get(name.replace(" ", ""), name)
 
 
 def _generation(headings: dict[str, Section]) -> Generation:
