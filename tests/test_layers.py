@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "unquantised": VALUES | {"horizon"},
     "outputs": VALUES | {"horizon"},
     "dequant_plan": VALUES | {"outputs"},
+    "crossing": VALUES,
     "flowing": VALUES | {"horizon"},
     "horizon": VALUES,
     "static": VALUES | {"usage", "horizon"},
@@ -70,7 +71,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": set(),
     "progress": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},
-    "report": VALUES | REGISTRY | {"", "horizon", "identity", "resolve", "usage", "words", "runtime"},
+    "report": VALUES
+    | REGISTRY
+    | {"", "crossing", "horizon", "identity", "resolve", "usage", "words", "runtime"},
     "identity": VALUES,
     "baseline": VALUES | {"identity"},
     "explaining": VALUES | REGISTRY,
@@ -90,7 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | JUDGING
     | REGISTRY
     | IO
-    | {"", "codemods", "explaining", "lastgood", "live", "parallel", "static", "suppressing"},
+    | {"", "codemods", "crossing", "explaining", "lastgood", "live", "parallel", "static", "suppressing"},
     "relinting": VALUES | {"engine", "linting", "parallel", "static"},
     "runtime": VALUES | JUDGING | REGISTRY | {"engine", "horizon", "linting"},
     "runtime.child": VALUES | {"horizon", "runtime"},

@@ -1,4 +1,4 @@
-"""What hovering and inlay hints show: how often the modules of a class run."""
+"""What hovering and inlay hints show: how often the modules of a class run, and what tensors they take."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from lsprotocol import types
 
 from qatlint import catalogue, explaining
+from qatlint.crossing import ASSUMED, Crossing, crossing
 from qatlint.lsp.places import Places
 from qatlint.registry import UnknownRule
 from qatlint.trace import Call, Module, On, Span, Times, Trace
@@ -108,8 +109,14 @@ def _about(trace: Trace, module: Module) -> str:
         lines.append(shared + _executed(trace, used.times, used.on))
     else:
         lines.append("not executed by forward" + (f" ({module.used})" if module.used else ""))
+    crossings = [crossing(trace, call) for call in calls]
+    states = list(dict.fromkeys(str(one) for one in crossings if one is not None))
+    differ = len(states) > 1
+    if states:
+        assumed = f" ({ASSUMED})" if any(one is not None and one.assumed for one in crossings) else ""
+        lines += ["", f"quant state: {'differs' if differ else states[0]}{assumed}"]
     if len(calls) > 1 or used.shared:
-        places = list(dict.fromkeys(map(_place, calls)))
+        places = list(dict.fromkeys(map(_place, calls, crossings if differ else [None] * len(calls))))
         lines += ["", *(f"* {place}" for place in places[:_PLACES])]
         if len(places) > _PLACES:
             lines.append(f"* and {len(places) - _PLACES} more")
@@ -126,11 +133,12 @@ def _executed(trace: Trace, times: Times, on: On) -> str:
     return f"{times_sign(times)} in one forward of `{owner}`{_WHEN[on]}"
 
 
-def _place(call: Call) -> str:
+def _place(call: Call, crosses: Crossing | None) -> str:
     loop = call.loops[-1] if call.loops else None
     over = f", in a loop over `{loop.over}`" if loop is not None and loop.over else ""
     block = f", in block `{call.scope.name}`" if call.scope is not None else ""
-    return f"{posixpath.basename(call.span.path)}:{call.span.line} in `{call.function}`{over}{block}"
+    state = f": {crosses}" if crosses is not None else ""
+    return f"{posixpath.basename(call.span.path)}:{call.span.line} in `{call.function}`{over}{block}{state}"
 
 
 def _holds(span: Span, line: int, column: int) -> bool:

@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from qatlint.condition import TRUE, Atom, Condition
+from qatlint.crossing import ASSUMED, crossing
 from qatlint.report.style import Style
 from qatlint.trace import Call, Module, On, Trace
 from qatlint.usage import usage
@@ -48,6 +49,8 @@ def _tree(trace: Trace) -> Tree:
         tree.add(Text("not everything could be followed: counts are what was seen", style="yellow"))
     for note in trace.notes:
         tree.add(Text(note, style="yellow"))
+    if any(flow.assumed for flow in trace.flows):
+        tree.add(Text(f"no model that runs it is known: {ASSUMED}", style="dim"))
     executed = [m for m in trace.modules if trace.calls_of(m)]
     for entry in executed:
         _add_module(tree, trace, entry)
@@ -89,12 +92,12 @@ def _add_module(tree: Tree, trace: Trace, module: Module) -> None:
     branch = tree.add(line)
     calls = trace.calls_of(module)
     for call in calls[:_PLACES]:
-        branch.add(_call(call, trace.atoms))
+        branch.add(_call(call, trace))
     if len(calls) > _PLACES:
         branch.add(Text(f"... and {len(calls) - _PLACES} more", style="dim"))
 
 
-def _call(call: Call, atoms: Mapping[int, Atom]) -> Text:
+def _call(call: Call, trace: Trace) -> Text:
     line = Text(f"{posixpath.basename(call.span.path)}:{call.span.line}")
     line.append(f"  in {call.function}", style="dim")
     if call.method != "forward":
@@ -106,11 +109,14 @@ def _call(call: Call, atoms: Mapping[int, Atom]) -> Text:
     if call.scope is not None:
         line.append(f"  in block {call.scope.name}".rstrip(), style="blue")
     if call.when != TRUE:
-        line.append(f"  if {_words(call.when, atoms)}", style="dim")
+        line.append(f"  if {_words(call.when, trace.atoms)}", style="dim")
     if call.implied:
         line.append("  by its container", style="dim")
     if call.other_element:
         line.append("  another element", style="dim")
+    crosses = crossing(trace, call)
+    if crosses is not None:
+        line.append(f"  {crosses}", style="cyan")
     return line
 
 

@@ -97,3 +97,16 @@ def test_what_cannot_be_shown_is_said(
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.out == ""
+
+
+def test_quant_states_in_a_project_with_the_plugin(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub = "from horizon_plugin_pytorch.quantization import QuantStub\n"
+    made = "        self.quant = QuantStub()\n        self.act = nn.ReLU()"
+    text = stub + MODEL.replace("        self.act = nn.ReLU()", made)
+    path.write_text(text.replace("self.act(self.act(x))", "self.act(self.quant(x))"))
+    assert main(["trace", f"{path}:First"]) == 0
+    out = capsys.readouterr().out
+    assert "model.py:12  in forward  float (input `x`) → quantised\n" in out
+    assert "no model that runs it is known" not in out
+    assert main(["trace", f"{path}:Outer.Second"]) == 0
+    assert "no model that runs it is known: inputs taken for quantised\n" in capsys.readouterr().out

@@ -176,6 +176,25 @@ async def test_hover_and_hints(tmp_path: Path) -> None:
         assert await ed.hints("a.py") == []
 
 
+async def test_hover_shows_quant_states_through_other_files(tmp_path: Path) -> None:
+    """The class is made by a model in another file, whose unsaved text says what it is given."""
+    part = HEAD + model("Part")
+    (tmp_path / "part.py").write_text(part)
+    plugin = "from horizon_plugin_pytorch.quantization import QuantStub\nfrom part import Part\n" + HEAD
+    whole = plugin + (
+        "class Whole(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.part = Part()\n        self.quant = QuantStub()\n"
+        "    def forward(self, x):\n        return self.part(self.quant(x))\n"
+    )
+    (tmp_path / "whole.py").write_text(whole)
+    async with editor(tmp_path, {"isolated": True}) as ed:
+        ed.open("part.py")
+        about = await ed.hover("part.py", 9, 24)
+        assert "\n\nquant state: quantised → quantised\n\n* part.py:10 in `forward`" in about
+        ed.open("whole.py", whole.replace("self.quant(x))", "x) + self.quant(x)"))
+        assert "\n\nquant state: float (input `x`) → float\n" in await ed.hover("part.py", 9, 24)
+
+
 async def test_settings_of_files_and_of_the_client(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(HEAD + model())
     async with editor(tmp_path, {"isolated": False, "minSeverty": "note", "select": "QAT101"}) as ed:
