@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -370,18 +370,54 @@ def test_where_the_cache_is(
     assert cache_folder(settings) == os.path.join(str(project), folder)
 
 
-def test_a_killed_run_leaves_a_cache_that_can_be_used(project: Path) -> None:
-    right = lint(many(), cached=False)
-    for delay in (0.05, 0.1, 0.15, 0.2, 0.3):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "qatlint", "src", "--isolated"], stdout=subprocess.DEVNULL, cwd=project
-        )
+class Half(io.FileIO):
+    """A file that is written to half, and then its process is killed."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        super().write(data[: len(data) // 2])
+        die()
+        return 0
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def replaced(source: str, target: str) -> None:
+    os.rename(source, target)
+    die()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize(
+    ("where", "name", "instead", "seen_next"),
+    [
+        (cachefile, "open", Half, True),
+        (os, "replace", die, True),
+        (os, "replace", replaced, False),
+    ],
+    ids=["half written", "not in its place", "in its place"],
+)
+def test_a_killed_run_leaves_a_cache_that_can_be_used(
+    where: object, name: str, instead: object, seen_next: bool, project: Path, looked: list[list[str]]
+) -> None:
+    lint(many())
+    right = lint(many(own="x = 1\n"), cached=False)
+    child = os.fork()
+    if child == 0:
+        setattr(where, name, instead)
         try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert lint(FILES) == right
+            lint(FILES)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    del looked[:]
+    again = linter(cached=True)
+    assert again.check(FILES, DiskLoader()) == right
+    assert looked == ([["src/own.py"]] if seen_next else [])
+    assert not again.damaged
+    assert remove("cache") > 0
+    assert not Path("cache").exists()
 
 
 STUBBED = """

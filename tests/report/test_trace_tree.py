@@ -65,8 +65,8 @@ def test_dynamic_blocks(arguments: str, shown: str) -> None:
         f"from horizon_plugin_pytorch.fx.jit_scheme import Tracer\n"
         f"with Tracer.dynamic_block({arguments}):\n    x = self.act(x)\nreturn self.act(x)",
     )
-    assert lines[-2].endswith(f"in forward  {shown}")
-    assert lines[-1].endswith("in forward")
+    assert lines[-2].endswith(f"in forward  {shown}  quantised → quantised")
+    assert lines[-1].endswith("in forward  quantised → quantised")
 
 
 def test_another_element_of_a_list() -> None:
