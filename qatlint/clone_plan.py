@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from qatlint.condition import FALSE, Condition, either, excludes
+from qatlint.condition import FALSE, Condition, either
+from qatlint.exclusive import Groups
 from qatlint.finding import CallSite, CloneInherited, CloneModule, Fix, LoopSite, Safety
 from qatlint.trace import Call, Loop, Module, Span, Trace, Usage
 from qatlint.usage import usage_of_calls
@@ -116,10 +117,14 @@ def _sites(
 ) -> list[CallSite] | str:
     """The call sites with their slots; or why one of them cannot be told from the others."""
     sites: list[CallSite] = []
-    slots: list[list[Condition]] = []
-    looped: set[int] = set()
+    slots = Groups()
+    """Calls that exclude each other may go on sharing an instance; those of a loop have some of their own."""
+    at: dict[Span, list[Call]] = {}
+    for alternative in alternatives:
+        for call in trace.calls_of(alternative):
+            at.setdefault(call.span, []).append(call)
     for place in places:
-        same = [c for m in alternatives for c in trace.calls_of(m) if c.span == place.span]
+        same = at.get(place.span, [])
         loops = _merge_loops(same)
         own = [loop for loop in loops if _inside(place.span, loop.span)]
         outer = [loop for loop in loops if loop not in own]
@@ -151,7 +156,7 @@ def _sites(
         when: Condition = FALSE
         for call in same:
             when = either(when, call.when)
-        slot = _slot(slots, when, looped, bool(own))
+        slot = slots.add_alone() if own else slots.add(when)
         sites.append(
             CallSite(
                 place.callee,
@@ -185,19 +190,6 @@ def _outer_loop(loop: Loop, place: Call) -> str:
     if loop.statement == "call":
         return f"`{place.function}` is called once per element{over}: the number of calls is not fixed here"
     return f"the loop{over} is in another function than the call: split it by hand"
-
-
-def _slot(slots: list[list[Condition]], when: Condition, looped: set[int], in_loop: bool) -> int:
-    """The first instance none of whose calls can run in the same forward as this one."""
-    if not in_loop:
-        for number, members in enumerate(slots):
-            if number not in looped and all(excludes(when, other) for other in members):
-                members.append(when)
-                return number
-    slots.append([when])
-    if in_loop:
-        looped.add(len(slots) - 1)
-    return len(slots) - 1
 
 
 def _inside(inner: Span, outer: Span) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from qatlint.condition import TRAINING, TRUE, Atom, Condition, Term, atoms_of, excludes, implies
+from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of, implies
+from qatlint.exclusive import Groups
 from qatlint.trace import Call, Module, On, Times, Trace, Usage
 
 ATOM_LIMIT = 9
@@ -116,33 +117,8 @@ def _exclusive_groups(calls: Sequence[Counted], atoms: Mapping[int, Atom]) -> li
 
     Only some atoms are tried both ways; the branches of a long `elif` still exclude each other.
     """
-    members: list[list[Condition]] = []
-    result: list[int] = []
-    for call in calls:
-        for number, group in enumerate(members):
-            if all(_exclude(call.when, other, atoms) for other in group):
-                group.append(call.when)
-                result.append(number)
-                break
-        else:
-            result.append(len(members))
-            members.append([call.when])
-    return result
-
-
-def _exclude(a: Condition, b: Condition, atoms: Mapping[int, Atom]) -> bool:
-    """Whether two conditions cannot hold together, since their terms contradict each other or need two
-    different atoms of one group."""
-    if excludes(a, b):
-        return True
-    return all(_one_of_a_group(s, t, atoms) or not {-x for x in s}.isdisjoint(t) for s in a for t in b)
-
-
-def _one_of_a_group(s: Term, t: Term, atoms: Mapping[int, Atom]) -> bool:
-    taken = {atoms[x].group: x for x in s if x > 0 and x in atoms and atoms[x].group is not None}
-    return any(
-        taken.get(atoms[x].group, x) != x for x in t if x > 0 and x in atoms and atoms[x].group is not None
-    )
+    groups = Groups(atoms)
+    return [groups.add(call.when) for call in calls]
 
 
 def _total(calls: Sequence[Counted]) -> int | None:
@@ -237,6 +213,10 @@ def _may_hold(terms: _Terms, path: int) -> bool:
 def _outcomes(condition: Condition, chosen: Sequence[int], paths: Sequence[int]) -> list[int]:
     """What is known of the condition on each of the paths."""
     terms = _terms(condition, chosen)
+    if not any(holding or failing for holding, failing, _ in terms):
+        # It speaks of no chosen atom, as most do where there are many.
+        known = max((_CERTAIN if decided else _POSSIBLE for _, _, decided in terms), default=_EXCLUDED)
+        return [known] * len(paths)
     found = []
     for path in paths:
         outcome = _EXCLUDED

@@ -83,17 +83,27 @@ def made_anew(project: Project, cls: ClassDef, definition: Span) -> str:
     if method is None or cls.file.path != definition.path:
         return ""
     classes = [entry for entry in project.mro(cls) if isinstance(entry, ClassDef)]
-    for node in nodes(method):
-        if isinstance(node, ast.Call) and node.lineno == definition.line:
-            if cls.file.source.span(node) != definition or _is_constructor(node.func):
-                continue
-            reader = Reader(project, classes, frozenset(), frozenset())
-            for scope in reader.follow(node, method, cls):
-                why = _differs(scope)
-                if why or next(scope.changes(), None) is not None or _CACHES & scope.decorators():
-                    what = f"`{scope.name}`" if scope.name else "the expression that makes it"
-                    return f"{what} may give something else the second time"
+    for node in _calls_by_line(cls, method).get(definition.line, ()):
+        if cls.file.source.span(node) != definition or _is_constructor(node.func):
+            continue
+        reader = Reader(project, classes, frozenset(), frozenset())
+        for scope in reader.follow(node, method, cls):
+            why = _differs(scope)
+            if why or next(scope.changes(), None) is not None or _CACHES & scope.decorators():
+                what = f"`{scope.name}`" if scope.name else "the expression that makes it"
+                return f"{what} may give something else the second time"
     return ""
+
+
+def _calls_by_line(cls: ClassDef, method: ast.AST) -> dict[int, list[ast.Call]]:
+    """The calls of a method; kept, since it is asked about every module that is made there."""
+    known: dict[int, list[ast.Call]] | None = cls.states.get(method)
+    if known is None:
+        known = cls.states[method] = {}
+        for node in nodes(method):
+            if isinstance(node, ast.Call):
+                known.setdefault(node.lineno, []).append(node)
+    return known
 
 
 def changing_call(cls: ClassDef, attribute: str) -> tuple[str, str] | None:

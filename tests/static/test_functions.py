@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from qatlint.finding import CloneModule
+from qatlint.static.machine import Machine
 from tests.static.sources import check_counts, clean, executed, findings, model, said, times, trace_of
 
 RELU = "self.relu = nn.ReLU()\nself.other = nn.Sigmoid()"
@@ -339,17 +341,30 @@ def test_a_dataclass_like_object_holds_its_arguments() -> None:
     check_counts(text, {"relu": "2"})
 
 
-def test_too_much_work_is_cut_and_said() -> None:
-    lines = "\n".join(f"x = self.h{i}(x) + self.h{i}(x)" for i in range(40))
+def test_too_much_work_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "\n".join(f"x = self.h{i}(x) + self.h{i}(x)" for i in range(4))
     methods = "".join(
         f"def h{i}(self, x):\n"
-        + "".join(f"    x = self.relu(x) + {k} * {k} - x\n" for k in range(300))
+        + "".join(f"    x = self.relu(x) + {k} * {k} - x\n" for k in range(10))
         + "    return x\n"
-        for i in range(40)
+        for i in range(4)
     )
-    trace = trace_of(model("self.relu = nn.ReLU()", lines, methods=clean(methods)))
+    text = model("self.relu = nn.ReLU()", lines, methods=clean(methods))
+    assert trace_of(text).complete
+    monkeypatch.setattr(Machine, "step_limit", 400)
+    trace = trace_of(text)
     assert not trace.complete
     assert any("too large" in note for note in trace.notes)
+    assert 1 < len(trace.calls) < 80
+
+
+def test_a_module_may_be_called_at_hundreds_of_places() -> None:
+    lines = "\n".join(f"if other({k}):\n    x = self.relu(x)\nx = self.relu(x)" for k in range(200))
+    text = model("self.relu = nn.ReLU()", lines)
+    check_counts(text, {"relu": "200-400"})
+    (found,) = findings(text, "QAT101")
+    assert found.fix is not None and isinstance(found.fix.intent, CloneModule)
+    assert len({site.slot for site in found.fix.intent.sites}) == 400
 
 
 def test_an_abstract_forward_is_no_forward() -> None:
