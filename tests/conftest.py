@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+
+from tests.forking import ForkServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,3 +29,19 @@ def _own_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     """`explain` speaks the language of the locale; the tests expect English."""
     monkeypatch.delenv("LANGUAGE", raising=False)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """One for all tests of this process."""
+    server = ForkServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that run models are forked from one that has torch, but not where the mark `own_child` is."""
+    if request.node.get_closest_marker("own_child") is None:
+        server: ForkServer = request.getfixturevalue("fork_server")
+        monkeypatch.setattr("qatlint.runtime.launch.start", server.start)

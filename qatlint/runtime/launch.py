@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from qatlint.runtime.overlay import NOTHING, Overlay
 
@@ -138,18 +138,35 @@ def _write_overlay(overlay: Overlay, folder: Path) -> dict[str, str | None]:
     return texts
 
 
-def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
-    """The exit code of the child, or the limit it went over: `time`, `memory`."""
-    mark = uuid.uuid4().hex
-    child = subprocess.Popen(
+class Child(Protocol):
+    """What is asked of the child process, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
+
+
+def start(asked: str, output: int, folder: str, environment: Mapping[str, str]) -> Child:
+    """Start a process, in a session of its own, that does what the request file `asked` says and prints to
+    the descriptor `output`."""
+    return subprocess.Popen(
         [sys.executable, "-c", _START, _ROOT, asked],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", _MARK: mark},
+        env=environment,
     )
+
+
+def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
+    """The exit code of the child, or the limit it went over: `time`, `memory`."""
+    mark = uuid.uuid4().hex
+    child = start(asked, output, folder, {**os.environ, "PYTHONUNBUFFERED": "1", _MARK: mark})
     try:
         return _watch(child, limits, output)
     finally:
@@ -157,7 +174,7 @@ def _run(asked: str, output: int, folder: str, limits: Limits) -> int | str:
         _end_marked(f"{_MARK}={mark}".encode())
 
 
-def _watch(child: subprocess.Popen[bytes], limits: Limits, output: int) -> int | str:
+def _watch(child: Child, limits: Limits, output: int) -> int | str:
     end = time.monotonic() + limits.seconds
     weigh = time.monotonic() + _WEIGH_EVERY
     while True:
@@ -184,7 +201,7 @@ def _cut(output: int) -> None:
     os.write(output, end)
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
+def _end_group(child: Child) -> None:
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -12,7 +12,10 @@ import pytest
 from qatlint.cli.run import run as main
 from qatlint.report.width import text_width
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch"),
+    pytest.mark.usefixtures("forked"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ["ranges", "examples/positions.py:build", "--inputs", "examples/positions.py:samples"]
@@ -24,6 +27,7 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
+@pytest.mark.own_child
 def test_the_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tmp_path / "ranges.json"
     assert main([*EXAMPLE, "--output", str(written)]) == 0

@@ -11,7 +11,10 @@ import pytest
 
 from qatlint.cli.run import run as main
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch"),
+    pytest.mark.usefixtures("forked"),
+]
 
 MODEL = """\
 import torch
@@ -143,6 +146,7 @@ def test_wrong_usage_is_said(
     assert says in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.own_child
 def test_a_fix_that_is_proved_is_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """That of a file of which the model runs nothing is not proved, which is said."""
     (project / "other.py").write_text(MODEL)

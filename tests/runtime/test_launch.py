@@ -17,7 +17,10 @@ from qatlint.runtime.overlay import Overlay
 from qatlint.runtime.recording import from_json
 from qatlint.runtime.target import parse
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch"),
+    pytest.mark.usefixtures("forked"),
+]
 
 MODEL = """\
 import os, sys, time
@@ -94,7 +97,7 @@ def floods():
     print("the beginning")
     for _ in range(40):
         sys.stdout.write(("x" * 1000 + "\\n") * 1000)
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise ValueError
 
 
@@ -190,6 +193,7 @@ def fails(folder: Path, build: str, **settings: Any) -> ChildFailed:
     return caught.value
 
 
+@pytest.mark.own_child
 def test_every_sample_is_recorded(tmp_path: Path) -> None:
     answer = run(tmp_path, "m.py:Net", "m:samples")
     first, second = (from_json(text) for text in answer["recordings"])
@@ -208,12 +212,13 @@ def test_an_error_comes_with_the_users_own_frames(tmp_path: Path) -> None:
 
 def test_time_is_limited_and_nothing_is_left_running(tmp_path: Path) -> None:
     start = time.monotonic()
-    error = fails(tmp_path, "m:hangs", limits=Limits(5))
-    assert "did not end within 5 s" in error.message
+    error = fails(tmp_path, "m:hangs", limits=Limits(1))
+    assert "did not end within 1 s" in error.message
     assert "--timeout" in error.hint
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.own_child
 def test_memory_is_limited(tmp_path: Path) -> None:
     error = fails(tmp_path, "m:eats", limits=Limits(60, 900))
     assert "more than 900 MB" in error.message
@@ -257,10 +262,12 @@ def test_lines_are_shown_of_the_users_code_only(tmp_path: Path) -> None:
     assert {os.path.basename(frame.path) for frame in fails(tmp_path, "m.py:falls").frames} == {"m.py"}
 
 
+@pytest.mark.own_child
 def test_a_crash_comes_with_a_hint(tmp_path: Path) -> None:
     assert "native code crashed" in fails(tmp_path, "m:crashes").hint
 
 
+@pytest.mark.own_child
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_daemon_is_ended_too(tmp_path: Path) -> None:
     assert fails(tmp_path, "m:flees").message.endswith("ValueError")
@@ -283,6 +290,7 @@ def test_code_that_prints_very_much_fills_no_disk(tmp_path: Path, monkeypatch: p
     from qatlint.runtime import launch as module
 
     monkeypatch.setattr(module, "_SAID_BYTES", 1 << 20)
+    monkeypatch.setattr(module, "_WEIGH_EVERY", 0.1)
     kept: list[bool] = []
     last_lines = module._last_lines
 
@@ -305,6 +313,7 @@ def test_inputs_that_cannot_be_copied_are_refused(tmp_path: Path) -> None:
     assert error.message.startswith("copying the inputs: TypeError")
 
 
+@pytest.mark.own_child
 def test_without_torch_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = "import sys\nsys.modules['torch'] = None\n"
     (tmp_path / "sitecustomize.py").write_text(hook)
@@ -315,6 +324,7 @@ def test_without_torch_that_is_what_is_said(tmp_path: Path, monkeypatch: pytest.
     assert error.frames == ()
 
 
+@pytest.mark.own_child
 def test_a_torch_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = tmp_path / "installed"
     installed.mkdir()
@@ -491,6 +501,7 @@ def scripted(x: torch.Tensor):
     assert run(tmp_path, "looker:Looker", overlay={str(tmp_path / "looker.py"): text.encode()})["recordings"]
 
 
+@pytest.mark.own_child
 def test_a_file_named_like_a_module_that_we_need_is_not_taken_for_it(tmp_path: Path) -> None:
     for name in ("json", "types", "queue"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong one')\n")

@@ -53,7 +53,7 @@ def proof(folder: Path, before: str, after: str) -> Report:
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
 class TestWithTheStandIn:
     @pytest.fixture(autouse=True)
-    def plugin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plugin(self, forked: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", str(FAKE))
 
     def test_both_verdicts_stand_side_by_side(self, tmp_path: Path) -> None:

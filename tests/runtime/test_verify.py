@@ -17,7 +17,10 @@ from qatlint.runtime.subject import Subject
 from qatlint.runtime.target import parse
 from qatlint.runtime.verify import Question, Report, outputs_point, verify, weights_point
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch"),
+    pytest.mark.usefixtures("forked"),
+]
 
 MODEL = """\
 import copy
@@ -77,6 +80,7 @@ def failing(report: Report) -> dict[str, tuple[str, ...]]:
     return {point.name: point.details for point in report.points if not point.holds}
 
 
+@pytest.mark.own_child
 def test_a_right_fix_is_proved(tmp_path: Path) -> None:
     report = proof(tmp_path, SPLIT, inputs="m:two", strict=True)
     assert failing(report) == {}
@@ -346,7 +350,7 @@ class Block(nn.Module):
         json.dumps = None
         torch.set_default_dtype(torch.float64)
         torch.set_default_device("meta")
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
         torch.set_num_threads(1)
         torch.manual_seed(3)
         torch.set_grad_enabled(False)
