@@ -7,9 +7,9 @@ the child and then how it ended.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import socket
 import sys
 
@@ -25,7 +25,6 @@ del sys.path[0]
 
 def serve(requests: socket.socket) -> None:
     """Until the other side closes."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 2)
         if not message:
@@ -35,11 +34,13 @@ def serve(requests: socket.socket) -> None:
             watch(json.loads(message), *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+        with contextlib.suppress(ChildProcessError):  # none is left
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 def watch(request: dict[str, object], output: int, told: int) -> None:
     """Start the child and tell how it ends. Does not come back."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         become(request, output, told)

@@ -52,6 +52,7 @@ def call(*words: str) -> Result:
 
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no torch")
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 @needs_torch

@@ -155,7 +155,7 @@ def most_runs(source: str, n: int) -> int:
     return most
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(DEFINITIONS, LAYERS, st.booleans(), st.lists(BODIES, min_size=1, max_size=3), st.booleans())
 def test_same_results_and_no_instance_twice(
     definition: str, layers: str, layers_first: bool, bodies: list[str], tied: bool
@@ -192,7 +192,7 @@ def test_most_of_them_are_not_refused() -> None:
     """The property must not hold only because everything is refused."""
     applied = refused = 0
 
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=20, deadline=None, database=None, derandomize=True)
     @given(BODIES)
     def count(body: str) -> None:
         nonlocal applied, refused

@@ -77,7 +77,7 @@ def against(claimed: Usage, count: int, training: bool) -> list[str]:
 
 
 PROFILE = settings(
-    max_examples=400,
+    max_examples=200,
     derandomize=True,
     deadline=None,
     database=None,
