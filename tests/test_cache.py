@@ -73,7 +73,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return looks
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(15))
 def test_what_is_found_is_what_a_run_without_a_cache_finds(seed: int, project: Path) -> None:
     chance = random.Random(seed)
     for path in FILES:
