@@ -1,6 +1,6 @@
 """Fixtures that somebody is editing go through lint and fix.
 
-A few texts of each: `benchmarks/fuzz.py` goes through as many as one likes, of the fixtures or of libraries.
+One text of each: `benchmarks/fuzz.py` goes through as many as one likes, of the fixtures or of libraries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from qatlint.files import DiskLoader
 from tests.fuzzing import examined, parses
 from tests.mutations import mutated
 
-ROUNDS = 2
+ROUNDS = 1
 FIXTURES = sorted(
     path
     for path in (Path(__file__).resolve().parents[1] / "fixtures").rglob("*.py")
