@@ -76,7 +76,7 @@ class Calls(Execution):
                     positional.append(Item(value, TRUE, None, frozenset({-1}), argument, file))
                 else:
                     positional.extend(entries.items)
-                    open_ = open_ or entries.open or any(i.times is not None for i in entries.items)
+                    open_ = open_ or entries.open
             else:
                 positional.append(Item(self.eval(argument, frame), TRUE, None, NO_LOOPS, argument, file))
         for keyword in node.keywords:
