@@ -61,7 +61,7 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
     trouble = bool(found.missing or read.missing)
     loader: Loader = DiskLoader()
     linter = Linter(finder, wanted.weigh, cache_folder if wanted.cache else None)
-    scope = Scope(linter, found.files, read.files, narrow)
+    scope = Scope(linter, found.files, read.files, narrow, wanted.report)
     if not found.files:
         # "All checks passed" would be a lie.
         if not trouble:
@@ -73,7 +73,7 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
         base.warn("--select-from: nothing was measured of these files; run both commands in the same folder")
     if wanted.shows:
         with bar("linting"):
-            findings = _confirmed(scope, loader, wanted, read)
+            findings = scope.check(loader)
         for folder in scope.linter.damaged:
             base.warn(f"{folder}: the cache was damaged, and was made anew")
         code = _report(scope, findings, loader, wanted, fixed=None)
@@ -104,7 +104,7 @@ def check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> in
     """Check what is typed in, which goes by `name`. Gives the exit code."""
     source = sys.stdin.buffer.read()
     loader = OverlayLoader({name: source}, DiskLoader())
-    scope = Scope(Linter(finder, wanted.weigh), [name], [name], narrow)
+    scope = Scope(Linter(finder, wanted.weigh), [name], [name], narrow, wanted.report)
     if not (wanted.fix or wanted.diff):
         return _report(scope, scope.check(loader), loader, wanted, fixed=None)
     texts, findings, fixed = _fixed(scope, loader, wanted)
@@ -113,21 +113,6 @@ def check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> in
         return FINDINGS if texts and not wanted.exit_zero else CLEAN
     base.out(texts.get(name, source))
     return _report(scope, findings, OverlayLoader(texts, loader), wanted, fixed=fixed, err=True)
-
-
-def _confirmed(scope: Scope, loader: Loader, wanted: Wanted, read: Discovery) -> list[Finding]:
-    """The findings, weighed by the toolchain's report where one is named."""
-    findings = scope.check(loader)
-    if wanted.report is None:
-        return findings
-    from qatlint.cli.confirming import Confirmation
-
-    aim = scope.linter.groups(read.files)[0].aim(loader)
-    confirmation = Confirmation(wanted.report, read.files, aim, loader)
-    note = confirmation.note(findings)
-    if note:
-        scope.notes.append(note)
-    return [confirmation.weigh(finding) for finding in findings]
 
 
 def _changed(

@@ -23,16 +23,17 @@ class Confirmation:
     def __init__(self, report: str, files: Sequence[str], aim: Aim, loader: Loader) -> None:
         """`aim` is what the settings say of the project. Raises `click.UsageError` when `report` is none."""
         check, _ = read_files([report])
-        self._rows: list[Judgement] = judge(check, Settings(aim.march))
         flows = engine.flows(files, loader, aim)
-        names = best(flows, self._rows, flows)
+        names = best(flows, check.names, flows)
+        kinds = names.kinds() if names is not None else {}
+        self._rows: list[Judgement] = judge(check, Settings(aim.march), kinds)
         if names is None:
             base.warn(f"--report: no model in the checked files has any of the names in {report}")
         self._links = Links(self._rows, names) if names is not None else None
 
-    def weigh(self, finding: Finding) -> Finding:
-        """The finding, one level more severe where the report says the same."""
-        return finding if self._links is None else self._links.confirm(finding)
+    def said(self, finding: Finding) -> str:
+        """What the report says of a finding, in words; "" when it says nothing of it."""
+        return "" if self._links is None else self._links.said(finding)
 
     def note(self, findings: Sequence[Finding]) -> str:
         """The rows to look at that no finding explains, in words; "" when there are none."""

@@ -1,12 +1,14 @@
-"""Which findings of a run count: those in the named files, less what a baseline knows and old lines hold."""
+"""Which findings of a run count, and how much: those in the named files, less what a baseline knows and old
+lines hold; more where the toolchain's own report says the same."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from qatlint.finding import Finding
+from qatlint.finding import Finding, Severity
 from qatlint.linting import Linter
 from qatlint.loader import Loader
 from qatlint.report.summary import plural
@@ -26,20 +28,31 @@ class Narrow(NamedTuple):
 
 
 class Scope:
-    """The files that are reported on, the files that are read with them, and what is left out.
+    """The files that are reported on, the files that are read with them, and what is left out or confirmed.
 
-    What is left out is decided once, on the texts that the run begins with: a fix moves lines.
+    That is decided once, on the texts that the run begins with: a fix moves lines.
     """
 
-    def __init__(self, linter: Linter, files: Sequence[str], read: Sequence[str], narrow: Narrow) -> None:
+    def __init__(
+        self,
+        linter: Linter,
+        files: Sequence[str],
+        read: Sequence[str],
+        narrow: Narrow,
+        report: str | None = None,
+    ) -> None:
+        """`report` names what the toolchain wrote of a model in these files."""
         self.linter = linter
         self.files = files
         self._read = read
         self._all = len(read) == len(files)
         self._narrow = narrow
         self._left_out: set[_Key] | None = None
+        self._report = report
+        self._confirmed: dict[_Key, str] | None = None
+        """Findings of which that report speaks, and what it says, in words."""
         self.notes: list[str] = []
-        """What was left out, in words."""
+        """What was left out, and what no finding explains, in words."""
 
     def check(self, loader: Loader) -> list[Finding]:
         """The findings that count, whatever their severity."""
@@ -56,12 +69,31 @@ class Scope:
         if not self._all:
             inside = set(self.files)
             findings = [finding for finding in findings if finding.span.path in inside]
-        if self._narrow == Narrow():
+        if self._narrow == Narrow() and self._report is None:
             return findings
         keys = _keys(findings)
+        if self._confirmed is None:
+            self._confirmed = self._confirm(findings, keys, loader)
         if self._left_out is None:
             self._left_out = self._decide(findings, keys, loader)
-        return [f for f, key in zip(findings, keys, strict=True) if key not in self._left_out]
+        return [
+            raised(f, self._confirmed[key]) if key in self._confirmed else f
+            for f, key in zip(findings, keys, strict=True)
+            if key not in self._left_out
+        ]
+
+    def _confirm(self, findings: Sequence[Finding], keys: Sequence[_Key], loader: Loader) -> dict[_Key, str]:
+        if self._report is None:
+            return {}
+        from qatlint.cli.confirming import Confirmation
+
+        aim = self.linter.groups(self._read)[0].aim(loader)
+        confirmation = Confirmation(self._report, self._read, aim, loader)
+        note = confirmation.note(findings)
+        if note:
+            self.notes.append(note)
+        said = ((key, confirmation.said(f)) for f, key in zip(findings, keys, strict=True))
+        return {key: words for key, words in said if words}
 
     def _decide(self, findings: Sequence[Finding], keys: Sequence[_Key], loader: Loader) -> set[_Key]:
         since, known = self._narrow
@@ -76,6 +108,12 @@ class Scope:
             if old:
                 self.notes.append(f"{plural(len(old), 'finding')} on lines that did not change.")
         return out
+
+
+def raised(finding: Finding, said: str) -> Finding:
+    """The finding when the toolchain reports the same: one level more, and the message says so."""
+    severity = Severity(min(finding.severity + 1, Severity.ERROR))
+    return replace(finding, severity=severity, message=f"{finding.message}; {said}")
 
 
 def _touched(finding: Finding, changes: Changes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from glob import escape, glob
 
@@ -13,11 +14,13 @@ from qatlint.horizon.report import ModelCheck, read
 from qatlint.horizon.report.decoding import MOST_BYTES, NotText, decode
 from qatlint.horizon.report.values import merged
 
+STDIN = "-"
 _PATTERNS = ("model_check_result*.txt", "fx_graph*.txt")
 
 
 def read_files(paths: Sequence[str]) -> tuple[ModelCheck, tuple[str, ...]]:
-    """What the files say together, and which were read; a folder means the newest of each kind in it.
+    """What the files say together, and which were read; a folder means the newest of each kind in it, and `-`
+    standard input.
 
     Raises `click.UsageError` for what is no report.
     """
@@ -32,7 +35,7 @@ def read_files(paths: Sequence[str]) -> tuple[ModelCheck, tuple[str, ...]]:
 
 
 def _files(path: str) -> list[str]:
-    if not os.path.isdir(path):
+    if path == STDIN or not os.path.isdir(path):
         return [path]
     found = []
     for pattern in _PATTERNS:
@@ -46,9 +49,10 @@ def _files(path: str) -> list[str]:
 
 def _read(path: str) -> ModelCheck:
     try:
+        if path == STDIN:
+            return read(decode(sys.stdin.buffer.read(MOST_BYTES + 1)))
         with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-        return read(decode(data))
+            return read(decode(file.read(MOST_BYTES + 1)))
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror or error}") from None
     except NotText as error:
@@ -57,6 +61,8 @@ def _read(path: str) -> ModelCheck:
 
 def show_unread(check: ModelCheck) -> None:
     """The lines that nobody understood."""
+    if not check.unread_lines:
+        base.out("every line was understood")
     for line in check.unread:
         base.out(line)
     if check.unread_lines > len(check.unread):

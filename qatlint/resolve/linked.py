@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from qatlint.finding import Finding, Severity
+from qatlint.finding import Finding
 from qatlint.horizon.judging.judgement import Judgement, Rank
 from qatlint.resolve.names import Names
 
@@ -38,16 +37,14 @@ class Links:
                 found[row] = (*found.get(row, ()), finding)
         return found
 
-    def confirm(self, finding: Finding) -> Finding:
-        """The finding as it stands when the toolchain reports the same: one level more, and the message says
-        which rows; the same one where no row speaks of it."""
+    def said(self, finding: Finding) -> str:
+        """Which rows say what a finding says, in words; "" where none does."""
         rows = self.rows_about(finding)
         if not rows:
-            return finding
+            return ""
         shown = [f"`{' + '.join(row.names)}` ({row.detail})" for row in rows[:_NAMED]]
         more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-        message = f"{finding.message}; confirmed by the toolchain: {', '.join(shown)}{more}"
-        return replace(finding, severity=Severity(min(finding.severity + 1, Severity.ERROR)), message=message)
+        return f"confirmed by the toolchain: {', '.join(shown)}{more}"
 
 
 def unexplained(judgements: Sequence[Judgement], explained: Mapping[Judgement, object]) -> list[Judgement]:

@@ -8,19 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from qatlint.condition import TRUE
-from qatlint.horizon.judging.facts import Generated, generated_of
+from qatlint.horizon.judging.facts import Generated, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.runs import Runs
 from qatlint.resolve.unrolled import nth
-from qatlint.trace import Flow, QuantOp
+from qatlint.trace import Flow, Kind, QuantOp
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
 _WRAPPERS = 4
 """Wrappers around a model: `module.model.` has two."""
+_TRIED = 1_000
+"""Names that are looked for to find out which model a report is about."""
 _COMPARED = 40
 """Names that tell of which class a part of the model is."""
 
@@ -34,19 +36,13 @@ class Names:
         self._runs = Runs(flow)
         self._others = [other for other in others if other is not flow]
         self._found: dict[str, tuple[list[QuantOp], str]] = {}
-        self._totals: Counter[tuple[str, str]] = Counter()
-        """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
-        found = list(dict.fromkeys(map(_plain, names)))
-        self._wrapper = self._wrapper_of(found)
-        self._names = [self._unwrapped(name) for name in found]
-        for name in self._names:
-            made = generated_of(name)
-            if made is not None:
-                key = (made.owner, made.op)
-                self._totals[key] = max(self._totals[key], made.number + 1)
+        self._labels = list(dict.fromkeys(map(_plain, names)))
+        self._wrapper = self._wrapper_of(self._labels)
+        self._names = [self._unwrapped(name) for name in self._labels]
         self._likely: dict[str, list[Runs]] = {}
-        self.matched = sum(bool(self._ops(self._runs, name)) for name in self._names)
-        """How many of the names the model has."""
+        compared = self._names[:: len(self._names) // _TRIED + 1]
+        self.matched = sum(bool(self._ops(self._runs, name)) for name in compared)
+        """How many of the names the model has, of some where there are many."""
 
     def locate(self, judgement: Judgement) -> Located:
         """Where the modules of a row run."""
@@ -67,12 +63,34 @@ class Names:
         ops = [op for label in judgement.names for op in self.ops_of(label)[0]]
         return frozenset(span for op in ops for span in (op.span, *op.via))
 
+    def kinds(self) -> dict[str, Kind]:
+        """What the modules of the report are, by name, as far as source tells."""
+        found = {}
+        for name in self._labels:
+            kinds = {
+                kind_of(op.class_name) for op in self._ops(self._runs, self._unwrapped(name)) if op.module
+            }
+            if len(kinds) == 1:
+                found[name] = kinds.pop()
+        return found
+
     def ops_of(self, label: str) -> tuple[list[QuantOp], str]:
         """The ops that a label of the report may mean (`head.add[add](2)`), and in words why there are none
         or several ("" where there is nothing to say)."""
         if label not in self._found:
             self._found[label] = self._look_up(label)
         return self._found[label]
+
+    @cached_property
+    def _totals(self) -> Counter[tuple[str, str]]:
+        """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
+        totals: Counter[tuple[str, str]] = Counter()
+        for name in self._names:
+            made = generated_of(name)
+            if made is not None:
+                key = (made.owner, made.op)
+                totals[key] = max(totals[key], made.number + 1)
+        return totals
 
     @cached_property
     def _runs_of_others(self) -> list[Runs]:
@@ -94,9 +112,20 @@ class Names:
             # Another run of the owner comes to the same lines again.
             ops = ops and [ops[int(call or 0) % len(ops)]]
         lines = {op.span for op in ops}
+        if made and ops and not why:
+            why = self._surplus(name)
         if not why and len(lines) > 1 and (call or method):
             why = f"`{label}` may be any of {len(lines)} lines"
         return ops, why
+
+    def _surplus(self, name: str) -> str:
+        """In words, that the report has more calls of a function than source tells; "" else."""
+        made = generated_of(name)
+        assert made is not None
+        total, known = self._totals[made.owner, made.op], _calls_of(self._runs, made)
+        if total <= len(known) or any(op.loops or op.when != TRUE for op in known):
+            return ""
+        return f"the report has {total} calls of `{made.op}` there, and source tells of {len(known)}"
 
     def _elsewhere(self, name: str, label: str) -> tuple[list[QuantOp], str]:
         """The ops of a part of the model that source does not tell: those of all classes that have such."""
@@ -137,9 +166,7 @@ class Names:
         return []
 
     def _made(self, runs: Runs, made: Generated, part: str) -> list[QuantOp]:
-        meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
-        wanted = meaning.name if meaning is not None else made.op
-        ops = [op for op in runs.of_functions(made.owner) if op.name == wanted]
+        ops = _calls_of(runs, made)
         owner = ".".join(filter(None, (part, made.owner)))
         return nth(ops, made.number, self._totals[owner, made.op]) if ops else []
 
@@ -161,13 +188,19 @@ class Names:
         return wrapper
 
 
-def best(flows: Sequence[Flow], judgements: Sequence[Judgement], others: Sequence[Flow]) -> Names | None:
+def best(flows: Sequence[Flow], names: Sequence[str], others: Sequence[Flow]) -> Names | None:
     """The one of `flows` that has most of the names of a report; None when none has any. `others` are of
     classes that may be parts of it."""
-    names = [name for judgement in judgements for name in judgement.names]
     found = [Names(flow, names, others) for flow in flows]
     chosen = max(found, key=lambda one: one.matched, default=None)
     return chosen if chosen is not None and chosen.matched else None
+
+
+def _calls_of(runs: Runs, made: Generated) -> list[QuantOp]:
+    """The calls of which prepare makes modules of this name."""
+    meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
+    wanted = meaning.name if meaning is not None else made.op
+    return [op for op in runs.of_functions(made.owner) if op.name == wanted]
 
 
 def _plain(label: str) -> str:

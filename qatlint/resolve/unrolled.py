@@ -20,6 +20,8 @@ def nth(ops: Sequence[QuantOp], number: int, total: int) -> list[QuantOp]:
         return list(ops)  # a branch decides
     groups = [list(group) for _, group in groupby(ops, key=_outermost)]
     looped = [group for group in groups if _outermost(group[0]) is not None]
+    if not looped and total > len(ops):
+        return list(ops)  # source does not tell of all of them
     turns = 0
     if len(looped) == 1 and total:
         turns, rest = divmod(total - (len(ops) - len(looped[0])), len(looped[0]))

@@ -486,7 +486,7 @@ class Calls(Execution):
         if name == "super.forward":
             if target.items is not None and target.dotted.endswith("Sequential"):
                 for item in target.items.items:
-                    self._run_entry(item, at, node, frame)
+                    self._run_entry(item, at, node, frame, target.transient)
             return self.result(args, frame)
         if name == "super.__init__":
             if target.items is not None and not target.items.items:

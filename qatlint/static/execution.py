@@ -69,7 +69,7 @@ class Execution(Objects):
         if own_forward is None:
             if target.items is not None and target.dotted.endswith("Sequential"):
                 for item in target.items.items:
-                    self._run_entry(item, at, node, frame)
+                    self._run_entry(item, at, node, frame, target.transient)
             return
         ours = target.foreign or opened or target is self.root
         if not ours and not self.any_may_run(args):
@@ -80,8 +80,8 @@ class Execution(Objects):
         receiver: Value = target if not at else Pick(((None, target),), at)
         self.enter(function, args, node, frame, receiver, target)
 
-    def _run_entry(self, item: Item, at: tuple[At, ...], node: ast.Call, frame: Frame) -> None:
-        """An entry of a Sequential that is called."""
+    def _run_entry(self, item: Item, at: tuple[At, ...], node: ast.Call, frame: Frame, made: bool) -> None:
+        """An entry of a Sequential that is called; `made` in forward."""
         outer = frame.guard
         frame.guard = both(outer, item.when)
         if frame.guard:
@@ -97,7 +97,9 @@ class Execution(Objects):
                         over = item.node or node
                         turns = (item.times, True, over, item.given)
                         self.loops.append(LoopFrame(next(self.numbers), node, frame.file, *turns))
-                    self.record(value, inside, node, node.func, frame, "forward", implied=True)
+                    # A container that forward makes, or cuts out of another, is no module of the model: its
+                    # entries are what is called.
+                    self.record(value, inside, node, node.func, frame, "forward", implied=not made)
                     self._run_inside(value, inside, Args([], {}, True), node, frame)
                     del self.loops[around:]
                 frame.guard = inner

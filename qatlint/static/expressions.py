@@ -149,7 +149,13 @@ class Expressions(Deciding):
         bounds = [self.eval(e, frame) if e is not None else NONE for e in (part.lower, part.upper, part.step)]
         if isinstance(base, Choice):
             return self.choose([(w, self._cut(v, bounds)) for w, v in base.options])
-        return self._cut(base, bounds)
+        cut = self._cut(base, bounds)
+        if isinstance(base, Instance) and base.cls is None and base.dotted.endswith("Sequential"):
+            if isinstance(cut, Seq):  # a part of a Sequential is one, with the same modules
+                made = self.make(None, base.dotted, True, None, node, frame)
+                made.items = cut
+                return made
+        return cut
 
     def _cut(self, base: Value, bounds: list[Value]) -> Value:
         if isinstance(base, Const) and isinstance(base.value, str):

@@ -520,10 +520,23 @@ class Library(Calls):
     def _next(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         if not args.positional:
             return self.unknown()
-        return self.unknown(args.positional[0].value)
+        value = args.positional[0].value
+        if isinstance(value, Seq) and value.kind == "iterator" and value.items:
+            first = value.items[0]
+            if first.times is None and first.when == TRUE == frame.guard and not self.loop_numbers():
+                return value.items.pop(0).value
+            value.open = True
+        return self.unknown(value)
 
     def _iter(self, args: Args, node: ast.Call, frame: Frame) -> Value:
-        return args.positional[0].value if args.positional else self.unknown()
+        value = args.positional[0].value if args.positional else self.unknown()
+        entries = self.entries(value) if self.phase == "forward" else None
+        if entries is None or entries.open:
+            return value
+        return Seq(list(entries.items), "iterator", loops=entries.loops)
+
+    def _filter(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        return self.unknown(*(item.value for item in args.positional))
 
     def _chain(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         result = Seq([], "list")
@@ -666,7 +679,7 @@ _MODELS: dict[str, _Model] = {
     "builtins.next": Library._next,
     "builtins.iter": Library._iter,
     "builtins.map": Library._map,
-    "builtins.filter": Library._iter,
+    "builtins.filter": Library._filter,
     "builtins.int": Library._convert,
     "builtins.bool": Library._convert,
     "builtins.float": Library._convert,

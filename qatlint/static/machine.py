@@ -304,6 +304,17 @@ class Machine:
     def build(self, instance: Instance) -> None:
         raise NotImplementedError
 
+    def make(
+        self,
+        cls: ClassDef | None,
+        dotted: str,
+        is_module: bool,
+        args: Args | None,
+        node: ast.AST,
+        frame: Frame,
+    ) -> Instance:
+        raise NotImplementedError
+
     def enter(
         self,
         callee: Function,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from qatlint.condition import TRUE, Condition, both, either
 from qatlint.horizon.ops import Meaning, Role, of_class, of_function, of_method
 from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, joined_held
-from qatlint.static.iteration import varies
+from qatlint.static.iteration import MANY, varies
 from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import OPERATORS, Natured
@@ -499,9 +499,33 @@ class Quantised(Natured):
             natures = self._operands(args)
             values = [i.value for i in args.positional]
             self._hold(result, self._made_of(meaning, natures, values, args, node, frame))
+        elif self.phase == "forward" and dotted == "builtins.sum":
+            self._summed(result, args, node, frame)
         elif self.phase == "forward" and meaning is None and not dotted.startswith("builtins."):
             self._unfollowed(args, node, frame)
         return result
+
+    def _summed(self, result: Value, args: Args, node: ast.Call, frame: Frame) -> None:
+        """`sum(tensors)`: one addition for each of them, the first to 0."""
+        entries = self.entries(args.positional[0].value) if args.positional else None
+        start = args.positional[1].value if len(args.positional) > 1 else args.keywords.get("start")
+        if entries is None or not isinstance(result, Symbol):
+            return
+        added = [(self.nature(item.value), item.node) for item in entries.items]
+        if not any(nature.is_tensor for nature, _ in added):
+            return
+        meaning = of_function("operator.add")
+        total = Nature(What.NUMBER) if start is None else self.nature(start)
+        are_counted = not entries.open and all(i.times is None and i.when == TRUE for i in entries.items)
+        if not are_counted:
+            self.loops.append(LoopFrame(next(self.numbers), node, frame.file, MANY, True, node))
+        for number, (nature, place) in enumerate(added):
+            self._places = [None, place if isinstance(place, ast.expr) else None]
+            held = self._op(meaning, [total, nature], node, frame, "sum", None, None, number)
+            total = Nature(What.TENSOR, held=held)
+        if not are_counted:
+            self.loops.pop()
+        self.natures[result.key] = total
 
     def _unfollowed(self, args: Args, node: ast.Call, frame: Frame) -> None:
         """Tensors are handed to code that nobody reads."""
@@ -572,8 +596,9 @@ class Quantised(Natured):
         written: str,
         target: Instance | None,
         args: Args | None,
+        again: int = 0,
     ) -> Held:
-        """An operation runs: what it gives."""
+        """An operation runs: what it gives. `again`: how often the same call made one before."""
         places = self._places
         if len(operands) == len(places) + 1:
             places = [self._receiver, *places]
@@ -594,7 +619,7 @@ class Quantised(Natured):
         ]
         if self.phase != "forward" or self.supposing or (meaning is not None and meaning.name in _NO_OPS):
             return held
-        op = self._noted(meaning, node, frame, written, target)
+        op = self._noted(meaning, node, frame, written, target, again)
         for n, (one, place) in enumerate(given):
             if n < len(op.given):
                 op.given[n] = joined_held(op.given[n], one)
@@ -609,11 +634,17 @@ class Quantised(Natured):
         return held._replace(made=frozenset({op.number}))
 
     def _noted(
-        self, meaning: Meaning | None, node: ast.AST, frame: Frame, written: str, target: Instance | None
+        self,
+        meaning: Meaning | None,
+        node: ast.AST,
+        frame: Frame,
+        written: str,
+        target: Instance | None,
+        again: int,
     ) -> RawQuant:
         owner = frame.owner.number if frame.owner is not None else 0
         what = target.number if target is not None else written
-        key = (id(node), what, owner, tuple(id(place.node) for place in self.via))
+        key = (id(node), what, again, owner, tuple(id(place.node) for place in self.via))
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self.met)

@@ -231,11 +231,11 @@ def test_unusual_computations_stand_behind_the_last_table_that_there_is() -> Non
     assert read(text).unusual == (Unusual("conv", "float32*int8"),)
 
 
-def test_a_text_that_is_too_long_is_read_as_far_as_a_report_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "_MOST_LINES", 40)
-    found = read(NEWER + "more\n" * 10)
-    assert found.counts == CHECK.counts
-    assert found.unread_lines > len(found.unread)
+def test_more_rows_than_a_model_can_have_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_MOST_ROWS", 40)
+    rows = "Each module called times:\nname  called times\n" + "conv  2\n" * 100
+    assert len(read(rows).counts) == 39 and read(rows).unread_lines == 61
+    assert read("All fusable modules are fused in model!\n" + rows + NEWER).counts == CHECK.counts
 
 
 def test_the_older_format_has_two_tables_of_counts_and_a_graph() -> None:

@@ -121,3 +121,127 @@ def test_a_part_that_source_does_not_tell_is_the_class_that_has_most_of_its_name
     found = lines_of(tmp_path, model, labels)
     assert found["part._generated_add_0[add]"] == ["return x + x"]
     assert found["part.conv"] == ["x = self.norm(self.conv(x))"]
+
+
+def test_a_sum_of_tensors_is_one_addition_for_each_of_them(tmp_path: Path) -> None:
+    model = """
+    class Model(nn.Module):
+        def __init__(self, n=3):
+            super().__init__()
+            self.quant = QuantStub()
+            self.convs = nn.ModuleList([nn.Conv2d(8, 8, 1) for _ in range(3)])
+            self.more = nn.ModuleList([nn.Conv2d(8, 8, 1) for _ in range(n)])
+
+        def forward(self, x):
+            x = self.quant(x)
+            y = sum(conv(x) for conv in self.convs)
+            y = y + x
+            y = sum([x, y], y)
+            y = sum([conv(y) for conv in self.more])
+            return y - x
+    """
+    labels = [f"_generated_add_{n}[add]" for n in range(9)] + ["_generated_sub_0[sub]"]
+    convs, plus, two, more = (
+        "y = sum(conv(x) for conv in self.convs)",
+        "y = y + x",
+        "y = sum([x, y], y)",
+        "y = sum([conv(y) for conv in self.more])",
+    )
+    lines = [convs] * 3 + [plus] + [two] * 2 + [more] * 3 + ["return y - x"]
+    found = lines_of(tmp_path, model, labels)
+    assert found == {label: [line] for label, line in zip(labels, lines, strict=True)}
+
+
+def test_more_calls_than_source_tells_of_are_not_counted_along_it(tmp_path: Path) -> None:
+    model = """
+    from functools import reduce
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+
+        def forward(self, x):
+            x = self.quant(x)
+            y = reduce(lambda a, b: a + b, [x, x, x])
+            return (x + y).relu() + x
+    """
+    labels = [f"_generated_add_{n}" for n in range(4)]
+    assert set(map(tuple, lines_of(tmp_path, model, labels).values())) == {("return (x + y).relu() + x",)}
+
+
+def test_parts_of_a_sequential_and_entries_that_are_taken_one_by_one(tmp_path: Path) -> None:
+    model = """
+    class Model(nn.Module):
+        def __init__(self, depth=2):
+            super().__init__()
+            self.quant = QuantStub()
+            self.net = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, 1))
+            self.stem = nn.Sequential(nn.Tanh(), nn.Sigmoid())[:1]
+            self.heads = nn.ModuleList([nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)])
+            self.many = nn.Sequential(*[nn.Conv2d(8, 8, 1) for _ in range(depth)])
+
+        def forward(self, x):
+            x = self.quant(x)
+            x = self.net[:2](x)
+            x = self.net[2:](x)
+            x = self.stem(x)
+            heads = iter(self.heads)
+            y = next(heads)(x)
+            z = next(heads)(x)
+            return self.many(y + z)
+    """
+    labels = ["net.0", "net.1", "net.2", "stem.0", "heads.0", "heads.1", "many.1", "_generated_add_0"]
+    lines = [
+        "x = self.net[:2](x)",
+        "x = self.net[:2](x)",
+        "x = self.net[2:](x)",
+        "x = self.stem(x)",
+        "y = next(heads)(x)",
+        "z = next(heads)(x)",
+        "return self.many(y + z)",
+        "return self.many(y + z)",
+    ]
+    found = lines_of(tmp_path, model, labels)
+    assert found == {label: [line] for label, line in zip(labels, lines, strict=True)}
+
+
+def test_blocks_that_are_named_and_made_in_a_loop(tmp_path: Path) -> None:
+    model = """
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(8, 8, 1)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return y + x
+
+    class Model(nn.Module):
+        def __init__(self, depths=(2, 1)):
+            super().__init__()
+            self.quant = QuantStub()
+            self.names = []
+            for number, depth in enumerate(depths):
+                name = f"layer{number + 1}"
+                self.add_module(name, self.make(depth))
+                self.names.append(name)
+
+        def make(self, depth):
+            blocks = []
+            for _ in range(depth):
+                blocks.append(Block())
+            return nn.Sequential(*blocks)
+
+        def forward(self, x):
+            x = self.quant(x)
+            for name in self.names:
+                x = getattr(self, name)(x)
+            return x
+    """
+    labels = ["layer1.1.conv", "layer2.0.conv", "layer1.0._generated_add_0[add]"]
+    assert list(lines_of(tmp_path, model, labels).values()) == [
+        ["y = self.conv(x)"],
+        ["y = self.conv(x)"],
+        ["return y + x"],
+    ]

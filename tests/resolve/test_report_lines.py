@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from qatlint.cli.commands.check import command as check
 from qatlint.cli.commands.report import command as report
+from qatlint.trace import Kind
 
 HERE = Path(__file__).parent
 PASTED = HERE.parent / "horizon" / "reports" / "pasted.txt"
@@ -98,6 +99,54 @@ def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
     )
     tail = shown.output[shown.output.index("of the toolchain's report that no finding explains:") :]
     assert "not-fused" not in tail and "quantised-output" in tail
+
+
+def test_source_tells_what_modules_are_where_the_report_does_not(rows: list[dict[str, Any]]) -> None:
+    shared = {row["names"][0].rpartition("embed.")[2]: row for row in rows if "several" in row["topic"]}
+    assert {name: row["class"] for name, row in shared.items()} == {
+        **dict.fromkeys(
+            ["div.reciprocal", "div.mul", "sin_model.sin", "cos_model.cos"], Kind.LUT_ACTIVATION.value
+        ),
+        **dict.fromkeys(["stack", "mul", "cat"], Kind.FLOAT_FUNCTIONAL.value),
+        "dim_t_quant": Kind.QUANT_STUB.value,
+    }
+    assert shared["dim_t_quant"]["rank"] == "look first" and shared["cat"]["rank"] == "check"
+
+
+def test_a_report_confirms_what_is_fixed_suppressed_or_typed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "\n".join(TEXT) + "\n"
+    path = tmp_path / "bev_model.py"
+    path.write_text(source, encoding="utf-8")
+    words = ["--report", str(PASTED), "--isolated", "--no-cache"]
+    typed = CliRunner().invoke(check, ["-", *words, "--output-format", "concise"], input=source)
+    assert ":60:28: QAT101 error `embed`" in typed.output and "confirmed by the toolchain" in typed.output
+    # A note that the report makes a warning is shown, so it is fixed, too.
+    only = ["--select", "QAT201", "--min-severity", "error"]
+    assert CliRunner().invoke(check, ["bev_model.py", "--diff", "--isolated", *only]).output == ""
+    diff = CliRunner().invoke(check, ["bev_model.py", "--diff", *words, *only])
+    assert "+            with Tracer.dynamic_block(" in diff.output
+    CliRunner().invoke(check, ["bev_model.py", "--fix", *words, *only])
+    assert "with Tracer.dynamic_block(" in path.read_text(encoding="utf-8")
+
+
+def test_the_chip_is_that_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    newer = str(PASTED.with_name("newer.txt"))
+
+    def floats(*words: str) -> list[str]:
+        result = CliRunner().invoke(report, [newer, "--output-format", "json", *words], standalone_mode=False)
+        rows = json.loads(result.stdout)["judgements"]
+        return [row["rank"] for row in rows if row["names"] == ["head.free"] and "float" in row["topic"]]
+
+    assert floats() == ["good to know"]  # the dtypes of the file tell of float16
+    (tmp_path / "qatlint.toml").write_text('march = "nash-e"\n', encoding="utf-8")
+    assert floats() == ["look first"]
+    assert floats("--march", "nash-p") == ["good to know"]
+    wrong = CliRunner().invoke(report, [newer, "--march", "mars"])
+    assert wrong.exit_code == 2 and "nash-e" in wrong.output
 
 
 def test_wrong_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,19 @@ CASES = {
     "extended by reversed": (
         "a = [nn.ReLU(), nn.ReLU()]\nself.l = nn.ModuleList()\nself.l.extend(reversed(a))", LOOP, {"l.*": "1 1"}, {},
     ),
+    "parts of a Sequential that run": (
+        "self.l = nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU())", "return self.l[1:](self.l[:2](x))", {"l.*": "1 2 1"}, {},
+    ),
+    "parts of a Sequential that are held": (
+        "self.l = nn.Sequential(nn.ReLU(), nn.ReLU())\nself.a = self.l[:1]\nself.b = self.l[1:]",
+        "return self.b(self.a(x))", {"l.*": "1 1"}, {},
+    ),
+    "a Sequential and a part of it": (
+        "self.l = nn.Sequential(nn.ReLU(), nn.ReLU())", "return self.l[:1](self.l(x))", {"l": "1", "l.*": "2 1"}, {},
+    ),
+    "entries one after the other": (
+        "self.l = nn.ModuleList([nn.ReLU(), nn.ReLU()])", "l = iter(self.l)\nx = next(l)(x)\nreturn next(l)(x)", {"l.*": "1 1"}, {},
+    ),
     "extended by something unknown": ("self.l = nn.ModuleList([nn.ReLU()])\nself.l.extend(f)", LOOP, {"l.*": "1"}, {"parameters": "f"}),
     "inserted in front": (
         "self.l = nn.ModuleList([nn.ReLU()])\nself.l.insert(0, nn.Sigmoid())", "return self.l[0](x)", {"l.*": "1 0"}, {},

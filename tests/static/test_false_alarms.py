@@ -7,6 +7,28 @@ import pytest
 from tests.static.sources import findings, findings_in
 
 SILENT = {
+    "handed to the first of the blocks only": """
+        class Block(nn.Module):
+            def __init__(self, down=None):
+                super().__init__()
+                self.conv = nn.Conv2d(8, 8, 1)
+                self.down = down
+
+            def forward(self, x):
+                return self.conv(x) + (x if self.down is None else self.down(x))
+
+        class Net(nn.Module):
+            def __init__(self, depth, block=Block):
+                super().__init__()
+                down = nn.Sequential(nn.Conv2d(8, 8, 1))
+                blocks = []
+                for i in range(depth):
+                    blocks.append(block(down=down if i == 0 else None))
+                self.body = nn.Sequential(*blocks)
+
+            def forward(self, x):
+                return self.body(x)
+        """,
     "a default that is no module": """
         class Spec:
             def __init__(self, shape):

@@ -146,8 +146,6 @@ def command(
     claim = proving.claim_of(verify, how, fix, diff, paths == (STDIN,))
     if paths == (STDIN,) and (since is not None or project is not None):
         raise click.UsageError("--since and --project are for files, not for standard input")
-    if report is not None and (fix or diff or add_suppressions is not None or paths == (STDIN,)):
-        raise click.UsageError("--report is for showing the findings in files, without changing them")
     finder = settings.finder(select, ignore, min_severity, config, isolated)
     narrow = _narrow(since, baseline)
     wanted = Wanted(

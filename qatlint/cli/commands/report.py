@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import click
 
+from qatlint.aim import MARCHES
 from qatlint.cli import base
 from qatlint.cli.output import read_lines
 from qatlint.files import DiskLoader
 from qatlint.loader import Loader
 
 if TYPE_CHECKING:
+    from qatlint.config import Finder
+    from qatlint.horizon.judging.facts import Settings
     from qatlint.report.model_check import Shown
 
 CLEAN, ROWS = 0, 1
@@ -34,7 +38,12 @@ CLEAN, ROWS = 0, 1
     metavar="FOLDER",
     help="A folder with source: the model in it that has most of the names is taken.",
 )
-@click.option("--march", default="", metavar="CHIP", help="The chip (nash-e, nash-m, nash-p ...).")
+@click.option(
+    "--march",
+    type=click.Choice(MARCHES),
+    metavar="CHIP",
+    help=f"The chip: {', '.join(MARCHES)}.  [default: what the settings say]",
+)
 @click.option(
     "--expect",
     type=click.Choice(["qint8", "qint16"]),
@@ -54,7 +63,7 @@ def command(
     files: tuple[str, ...],
     model: str | None,
     src: str | None,
-    march: str,
+    march: str | None,
     expect: str | None,
     all_rows: bool,
     unread: bool,
@@ -63,56 +72,63 @@ def command(
 ) -> int:
     """Explain a model_check_result.txt, ranked, with the next step for each row.
 
-    FILE is what the toolchain wrote, also pasted or cut off, or the folder that holds it; a fx_graph.txt may
-    be named besides.
+    FILE is what the toolchain wrote, also pasted or cut off, or the folder that holds it, or `-` for standard
+    input; a fx_graph.txt may be named besides.
     """
     from qatlint.cli.toolchain_files import read_files, show_unread
+    from qatlint.config import Finder, Overrides
     from qatlint.horizon.judging.facts import Settings
     from qatlint.horizon.judging.judge import judge
     from qatlint.horizon.judging.judgement import Rank
     from qatlint.report import model_check, model_check_json
     from qatlint.report.model_check import Shown
 
+    if model is not None and src is not None:
+        raise click.UsageError("--model and --src exclude each other")
+    if unread and output_format != "text":
+        raise click.UsageError("--unread shows text; as JSON the report has them under `unread`")
     check, read = read_files(files)
     if unread:
         show_unread(check)
         return CLEAN
-    if model is not None and src is not None:
-        raise click.UsageError("--model and --src exclude each other")
-    judgements = judge(check, Settings(march, expect or ""))
-    shown = Shown(read, check, judgements)
-    loader = DiskLoader()
-    if model is not None or src is not None:
-        shown = _with_source(shown, model, src, loader)
+    finder, loader = Finder(Overrides()), DiskLoader()
+    settings = Settings(march or finder.for_folder(os.getcwd()).march, expect or "")
+    if model is None and src is None:
+        shown = Shown(read, check, judge(check, settings))
+    else:
+        shown = _with_source(Shown(read, check, ()), settings, model, src, finder, loader)
     if output_format == "json":
         base.out(model_check_json.render(shown))
     else:
         style = base.style_for(colour, sys.stdout)
         lines = cache(partial(read_lines, loader=loader))
         base.out(model_check.render(shown, lines, style, all_rows=all_rows), colour=style.colour)
-    return ROWS if any(j.rank is not Rank.KNOW for j in judgements) else CLEAN
+    return ROWS if any(j.rank is not Rank.KNOW for j in shown.judgements) else CLEAN
 
 
-def _with_source(shown: Shown, model: str | None, src: str | None, loader: Loader) -> Shown:
+def _with_source(
+    shown: Shown, settings: Settings, model: str | None, src: str | None, finder: Finder, loader: Loader
+) -> Shown:
     """The rows with their lines and the findings about them."""
     from qatlint.cli import toolchain_source
-    from qatlint.config import Finder, Overrides
+    from qatlint.horizon.judging.judge import judge
     from qatlint.linting import Linter
     from qatlint.resolve.linked import Links
     from qatlint.resolve.names import best
 
-    finder = Finder(Overrides())
     look = toolchain_source.folder if model is None else toolchain_source.model
     where = src or model or ""
     models = look(where, finder, loader)
-    names = best(models.flows, shown.judgements, models.others)
+    names = best(models.flows, shown.check.names, models.others)
     if names is None:
         note = f"no model of {where} has any of the names in this report, as it is read from source"
-        return shown._replace(has_source=True, notes=(note,))
+        return shown._replace(judgements=judge(shown.check, settings), has_source=True, notes=(note,))
+    judgements = judge(shown.check, settings, names.kinds())
     findings = Linter(finder).check(models.files, loader)
     return shown._replace(
-        located={row: names.locate(row) for row in shown.judgements if row.named},
-        findings=Links(shown.judgements, names).findings_about(findings),
+        judgements=judgements,
+        located={row: names.locate(row) for row in judgements if row.named},
+        findings=Links(judgements, names).findings_about(findings),
         has_source=True,
         model=names.flow.root,
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import codecs
 
-MOST_BYTES = 64 * 1024 * 1024
-"""A report of ten thousand layers with long observers has a quarter of it. What is shown of one that is just
-as large takes half a GB of memory."""
+MOST_BYTES = 256 * 1024 * 1024
+"""A report of ten thousand layers with long observers has a tenth of it; a log may be longer."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),

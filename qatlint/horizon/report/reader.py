@@ -45,9 +45,9 @@ _NEWER, _OLDER = (
 _UNUSUAL = re.compile(r"(\S{1,500}) +([a-z]+\d*(?:\*[a-z]+\d*)+)")
 _UNREAD_KEPT, _UNREAD_LENGTH = 1_000, 500
 _ELLIPSES = frozenset(["...", "\u2026", "......"])
-_MOST_LINES = 200_000
+_MOST_ROWS = 200_000
 """A report of ten thousand layers has a quarter of it; what stands behind is counted as not understood."""
-_PIECES = 40
+_PIECES = 12
 """Lines over which a terminal may have spread one row."""
 _NEED_CLASSES = (Section.INPUTS, Section.OUTPUTS, Section.LAYERS)
 _COLUMNS = {
@@ -60,10 +60,7 @@ _COLUMNS = {
 def read(text: str) -> ModelCheck:
     """What the text of a `model_check_result.txt` says. Never raises."""
     reader, mark = _Reader(), ""
-    for number, line in enumerate(lines_of(text)):
-        if number >= _MOST_LINES:
-            reader.pass_over(line)
-            continue
+    for line in lines_of(text):
         if mark and line.startswith(mark):  # what stands before each line: a quotation, the rank of a process
             line = line[len(mark) :].strip()
         heading, before = heading_of(line)
@@ -102,6 +99,7 @@ class _Reader:
         self._graph: list[GraphNode] = []
         self._unread: list[str] = []
         self._unread_lines = 0
+        self._left = _MOST_ROWS
 
     def starts_again(self, heading: str) -> bool:
         """Whether a heading was there before: another report begins."""
@@ -118,15 +116,12 @@ class _Reader:
         """Take one line that is no heading."""
         if not line or line in _ELLIPSES:
             return
-        if self._taken(line):
+        if self._left and self._taken(line):
             self._drop_pieces()
             self._is_empty = False
+            self._left -= 1
         elif not self._goes_on(line):
             self._not_read(line)
-
-    def pass_over(self, line: str) -> None:
-        """Take one line of a text that is too long to be a report."""
-        self._unread_lines += bool(line)
 
     def _not_read(self, line: str) -> None:
         self._unread_lines += 1

@@ -145,6 +145,14 @@ class ModelCheck(NamedTuple):
     earlier: int = 0
     """Reports before this one in the same text, which are left out."""
 
+    @property
+    def names(self) -> list[str]:
+        """Every module that it names, as written, each once."""
+        rows = (self.layers, self.counts, self.weights, self.suspicious, self.unusual)
+        found = [row.name for part in rows for row in part]
+        found += [member.name for sequence in self.sequences for member in sequence]
+        return list(dict.fromkeys(found))
+
 
 def merged(checks: tuple[ModelCheck, ...]) -> ModelCheck:
     """What several files say of one model: of each part, the first file that has it counts."""
