@@ -162,6 +162,8 @@ class Watching(Natured):
         """By id of a test that is about to be made."""
         self._bounds: dict[int, RawRegion] = {}
         """By id of what a loop is about to run over."""
+        self._asked: set[int] = set()
+        """Loops of which it is being asked what decides about them."""
         self._turned_by: dict[int, RawRegion] = {}
         """Loop number -> region."""
         self._with_statement: ast.With | ast.AsyncWith | None = None
@@ -236,7 +238,14 @@ class Watching(Natured):
 
     def loop_causes(self, loop: int) -> Causes:
         region = self._turned_by.get(loop)
-        return self.region_causes(region) if region is not None else FIXED
+        if region is None or loop in self._asked:
+            # A list that grows in the loop over it: what it began with decides.
+            return FIXED
+        self._asked.add(loop)
+        try:
+            return self.region_causes(region)
+        finally:
+            self._asked.remove(loop)
 
     def region_causes(self, region: RawRegion, depth: int = 0) -> Causes:
         """What decides whether, or how often, a region runs."""

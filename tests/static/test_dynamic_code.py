@@ -519,3 +519,12 @@ def test_an_argument_that_is_the_ground_truth() -> None:
     text = model("", "for i in range(x.shape[0]):\n    x = x * gt_boxes[i]\nreturn x")
     assert not trace_of(text.replace("xs, flag=False", "gt_boxes"), "Model").ops
     assert trace_of(text.replace("xs, flag=False", "boxes"), "Model").ops
+
+
+def test_a_list_that_forward_fills_in_a_loop_over_what_it_gave_itself() -> None:
+    forward = (
+        "if x.shape[0] > 4:\n    ys = []\n    for one in x.split(4):\n        y = self.forward(one, xs)\n"
+        "        ys.append(y if isinstance(y, list) else [y])\n"
+        "    return [torch.cat(t) for t in zip(*ys)]\nreturn self.act(x)"
+    )
+    assert "torch.cat" in ops(forward, init="self.act = nn.ReLU()")
