@@ -22,12 +22,13 @@ class Links:
     def rows_about(self, finding: Finding) -> list[Judgement]:
         """The rows that say what a finding says: its rule looks for them, and it stands at an op of the row
         or at a call that leads to it."""
-        spans = {finding.span, *(related.span for related in finding.related)}
-        return [
-            row
-            for row in self._rows
-            if finding.code in row.codes and not self._reached[row].isdisjoint(spans)
-        ]
+        return [row for row in self._rows if finding.code in row.codes and self._is_about(finding, row)]
+
+    def _is_about(self, finding: Finding, row: Judgement) -> bool:
+        runs, ways = self._reached[row]
+        # The other places of a finding may be calls on the way to it, which lead to much else.
+        others = {related.span for related in finding.related}
+        return finding.span in runs or finding.span in ways or not runs.isdisjoint(others)
 
     def findings_about(self, findings: Sequence[Finding]) -> Mapping[Judgement, tuple[Finding, ...]]:
         """Row -> the findings about it, in their order."""

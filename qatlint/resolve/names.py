@@ -14,9 +14,9 @@ from qatlint.horizon.ops import of_function
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.runs import Runs
 from qatlint.resolve.unrolled import nth
-from qatlint.trace import Flow, Kind, QuantOp
+from qatlint.trace import Flow, Kind, QuantOp, Span
 
-_LABEL = re.compile(r"^(?P<name>.*?)(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
+_LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
 _WRAPPERS = 4
@@ -58,10 +58,10 @@ class Names:
                 reasons[why] = None
         return Located(tuple(places), "; ".join(reasons))
 
-    def reached(self, judgement: Judgement) -> frozenset[object]:
-        """The spans of all ops of a row and of the calls that lead to them: what findings are joined by."""
+    def reached(self, judgement: Judgement) -> tuple[frozenset[Span], frozenset[Span]]:
+        """The spans of all ops of a row, and of the calls that lead to them: what findings are joined by."""
         ops = [op for label in judgement.names for op in self.ops_of(label)[0]]
-        return frozenset(span for op in ops for span in (op.span, *op.via))
+        return frozenset(op.span for op in ops), frozenset(span for op in ops for span in op.via)
 
     def kinds(self) -> dict[str, Kind]:
         """What the modules of the report are, by name, as far as source tells."""

@@ -25,7 +25,7 @@ from qatlint.runtime.counts import counts
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Fusion, fusions
 from qatlint.runtime.recording import Op, TensorFacts
-from qatlint.trace import Quant
+from qatlint.trace import Kind, Quant
 
 _QUANTISED = "qint8"
 _PER_TENSOR = "-1"
@@ -46,7 +46,8 @@ def model_check(flow: Flow) -> ModelCheck:
     layers = [(op, _layer(flow, op)) for op in flow.ops if flow.units[op.number] is not None]
     rows = [layer for _, layer in layers]
     sequences = tuple(_sequences(flow))
-    times = tuple(CallCount(count.path, count.times) for count in counts(flow))
+    # Identity may run as often as it likes, or never: it is what is left of a module that was fused.
+    times = tuple(CallCount(c.path, c.times) for c in counts(flow) if c.kind is not Kind.IDENTITY)
     once = all(count.times == 1 for count in times)
     suspicious = tuple(_suspicious(flow, layers))
     return ModelCheck(

@@ -66,8 +66,10 @@ class _Writer:
             for one in _options(item.value):
                 self._name(one, _join(path, name), depth + 1)
         if value.items is not None:
+            label = ""
             for position, item in enumerate(value.items.items):
-                label = "*" if item.times is not None else str(position)
+                # Behind an entry that stands for many, nobody knows the numbers.
+                label = "*" if label == "*" or item.times is not None else str(position)
                 for one in _options(item.value):
                     self._name(one, _join(path, label), depth + 1)
         if value.children is not None:

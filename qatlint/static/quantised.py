@@ -239,6 +239,17 @@ class Quantised(Natured):
                 self._hold(result, held)
         return result
 
+    def call_method_of_value(
+        self, receiver: Value, name: str, args: Args, node: ast.Call, frame: Frame
+    ) -> Value:
+        held = list(receiver.items) if isinstance(receiver, Seq) and name == "pop" else []
+        result = super().call_method_of_value(receiver, name, args, node, frame)
+        if held and isinstance(result, Symbol) and self.phase == "forward":
+            # In a loop: one after the other.
+            at = At(("popped", id(node)), self.loop_numbers(), running=True)
+            return self.picked(Seq(held), at)
+        return result
+
     def _derived(self, operands: Sequence[Nature]) -> Nature:
         for nature in operands:
             self._keep(nature.held)

@@ -245,3 +245,27 @@ def test_blocks_that_are_named_and_made_in_a_loop(tmp_path: Path) -> None:
         ["y = self.conv(x)"],
         ["return y + x"],
     ]
+
+
+def test_entries_behind_many_and_entries_that_are_taken_in_a_loop(tmp_path: Path) -> None:
+    model = """
+    class Model(nn.Module):
+        def __init__(self, depth=3):
+            super().__init__()
+            self.quant = QuantStub()
+            self.acts = nn.ModuleList([nn.GELU(), nn.Tanh()])
+            self.steps = nn.ModuleList([nn.Conv2d(8, 8, 1) for _ in range(depth)] + [nn.Sigmoid()])
+
+        def forward(self, x):
+            x = self.quant(x)
+            waiting = list(self.acts)
+            while waiting:
+                x = waiting.pop(0)(x)
+            x = self.steps[-1](x)
+            for step in self.steps[:-1]:
+                x = step(x)
+            return x
+    """
+    found = lines_of(tmp_path, model, ["acts.1", "steps.1", "steps.3"])
+    assert found["acts.1"] == ["x = waiting.pop(0)(x)"]
+    assert "x = step(x)" in found["steps.1"] and "x = self.steps[-1](x)" in found["steps.3"]

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from qatlint.cli.commands.check import command as check
 from qatlint.cli.commands.report import command as report
+from qatlint.horizon.report import CallCount, Member, ModelCheck, write
 from qatlint.trace import Kind
 
 HERE = Path(__file__).parent
@@ -99,6 +100,63 @@ def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
     )
     tail = shown.output[shown.output.index("of the toolchain's report that no finding explains:") :]
     assert "not-fused" not in tail and "quantised-output" in tail
+
+
+MODELS = """\
+import torch
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.body(self.quant(x)))
+
+
+class First(Base):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.skip = FloatFunctional()
+
+    def body(self, x):
+        for _ in range(2):
+            y = self.conv(x) + x
+        return self.skip.add(self.skip.mul(y, y), x)
+
+
+class Second(Base):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.Sigmoid()
+
+    def body(self, x):
+        return self.act(self.act(x))
+"""
+
+
+def test_findings_that_share_the_way_to_a_row_are_not_about_it(tmp_path: Path) -> None:
+    conv, add = "horizon_plugin_pytorch.nn.qat.conv2d.Conv2d", "x.functional_modules.FloatFunctional"
+    check = ModelCheck(
+        sequences=((Member("conv", conv, True), Member("_generated_add_0", add)),),
+        counts=(CallCount("conv", 2), CallCount("skip", 2)),
+    )
+    (tmp_path / "models.py").write_text(MODELS, encoding="utf-8")
+    (tmp_path / "r.txt").write_text(write(check), encoding="utf-8")
+    words = [f"{tmp_path}/r.txt", "--model", f"{tmp_path}/models.py:First", "--output-format", "json"]
+    result = CliRunner().invoke(report, words, standalone_mode=False)
+    found = {
+        " + ".join(row["names"]): [finding["subject"] for finding in row["findings"]]
+        for row in json.loads(result.stdout)["judgements"]
+    }
+    assert found == {"conv(shared) + _generated_add_0": ["conv"], "conv": ["conv"], "skip": ["skip"]}
+    (pair,) = [row for row in json.loads(result.stdout)["judgements"] if len(row["names"]) == 2]
+    assert len(places(pair)) == 2 and pair["why"] == ""
 
 
 def test_source_tells_what_modules_are_where_the_report_does_not(rows: list[dict[str, Any]]) -> None:

@@ -85,6 +85,14 @@ def test_a_model_in_order() -> None:
     assert again._replace(generation=check.generation) == check
 
 
+def test_identities_are_not_counted() -> None:
+    f = Forward()
+    f.never_run("torch.nn.modules.linear.Identity", "skip.activation_post_process")
+    f.never_run("torch.nn.modules.conv.Conv2d", "aux")
+    f.output(f.dequant(f.quant(f.input())))
+    assert [count for count in model_check(f.flow).counts if count.times != 1] == [CallCount("aux", 0)]
+
+
 def test_results_that_go_to_several_are_marked() -> None:
     f = Forward()
     x = f.quant(f.input())
