@@ -182,7 +182,9 @@ class _Writer:
         located = self._shown.located.get(judgement)
         if located is None:
             return
-        once = {(place.span, place.role): place for place in located.places}
+        once: dict[tuple[object, ...], Place] = {}
+        for place in located.places:  # a line is shown once, also where two members of a row stand in it
+            once.setdefault((place.span.path, place.span.line, place.owner, place.role), place)
         for place in once.values():
             if place.role is Role.RUNS:
                 yield from self._place(place)

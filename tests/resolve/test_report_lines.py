@@ -157,6 +157,8 @@ def test_findings_that_share_the_way_to_a_row_are_not_about_it(tmp_path: Path) -
     assert found == {"conv(shared) + _generated_add_0": ["conv"], "conv": ["conv"], "skip": ["skip"]}
     (pair,) = [row for row in json.loads(result.stdout)["judgements"] if len(row["names"]) == 2]
     assert len(places(pair)) == 2 and pair["why"] == ""
+    shown = CliRunner().invoke(report, words[:3], env={"COLUMNS": "80"}).output
+    assert shown.count("y = self.conv(x) + x") == 2, "once for the pair, and once for the convolution"
 
 
 def test_source_tells_what_modules_are_where_the_report_does_not(rows: list[dict[str, Any]]) -> None:
