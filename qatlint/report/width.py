@@ -23,8 +23,13 @@ def text_width(text: str) -> int:
 
 
 def visible(char: str) -> str:
-    """A character that is safe to print: control characters could move the cursor or change colours."""
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char
+    """A character that is safe to print: control characters could move the cursor, change colours, or turn
+    the direction of what follows."""
+    unsafe = unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _DIRECTIONS
+    return "\N{REPLACEMENT CHARACTER}" if unsafe else char
+
+
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def one_line(text: str) -> str:

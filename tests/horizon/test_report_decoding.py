@@ -46,6 +46,11 @@ def test_what_is_no_text_is_said_so(data: bytes) -> None:
         decode(data)
 
 
+def test_a_few_bytes_that_were_never_written_are_left_out() -> None:
+    data = PASTED.encode()
+    assert read(decode(data[:300] + b"\0\0" + data[300:])).counts == read(PASTED).counts
+
+
 def test_a_file_that_no_report_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "MOST_BYTES", 10)
     with pytest.raises(NotText, match="larger than"):

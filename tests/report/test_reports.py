@@ -209,4 +209,5 @@ def test_text_is_broken_at_spaces_and_between_wide_characters_by_columns() -> No
 
 def test_messages_and_paths_carry_no_control_characters() -> None:
     assert one_line("a\x1b[31m\u2028b") == "a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}b"
+    assert one_line("a\u202eb") == "a\N{REPLACEMENT CHARACTER}b", "what would turn the rest of the line"
     assert one_line("plain 字") == "plain 字"

@@ -14,6 +14,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PROBE = 4096
+_CONTROL = bytes({*range(32)} - {*b"\t\n\r\f\x1b"})
+"""Bytes that no text has."""
+_STRAY = 0.02
+"""Of these in a text that was damaged."""
 
 
 class NotText(Exception):
@@ -31,9 +35,11 @@ def decode(data: bytes) -> str:
     probe = data[:_PROBE]
     if b"\0" in probe:
         encoding = _wide(probe)
-        if not encoding:
+        if encoding:
+            return data.decode(encoding, errors="replace")
+        if len(probe) - len(probe.translate(None, _CONTROL)) > len(probe) * _STRAY:
             raise NotText("not a text file")
-        return data.decode(encoding, errors="replace")
+        data = data.replace(b"\0", b"")  # a block that was never written
     for encoding in ("utf-8", "gb18030"):
         try:
             return data.decode(encoding)
