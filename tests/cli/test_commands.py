@@ -221,6 +221,37 @@ def test_the_usual_run_imports_nothing_heavy(option: str, needed: list[str], tmp
     assert (done.returncode, done.stdout, done.stderr) == (0, "All checks passed.\n", f"{needed}\n")
 
 
+def test_a_warm_run_reads_each_file_once_and_imports_no_interpreter(tmp_path: Path) -> None:
+    """What it finds in the cache it need not be able to find."""
+    model = (
+        "from torch import nn\nclass {0}(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    )
+    model += (
+        "        self.act = nn.Sigmoid()\n    def forward(self, x):\n        return self.act(self.act(x))\n"
+    )
+    (tmp_path / "a.py").write_text(model.format("A"))
+    (tmp_path / "b.py").write_text("from a import A\n" + model.format("B"))
+    for path in tmp_path.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    code = (
+        "import os, sys\n"
+        "from collections import Counter\n"
+        "opened = Counter()\n"
+        "def hook(event, args):\n"
+        "    if event == 'open' and str(args[0]).endswith(('a.py', 'b.py')):\n"
+        "        opened[os.path.basename(args[0])] += 1\n"
+        "sys.addaudithook(hook)\n"
+        "from qatlint.cli.run import run as main\n"
+        "main(['.', '--isolated', '--exit-zero', '--output-format', 'concise'])\n"
+        "print(dict(sorted(opened.items())), 'qatlint.static.interpreter' in sys.modules)\n"
+    )
+    cold, warm = (run(cwd=tmp_path, code=code).stdout.splitlines() for _ in range(2))
+    assert len(cold) > 2
+    assert cold[:-1] == warm[:-1]
+    assert cold[-1].endswith("} True")
+    assert warm[-1] == "{'a.py': 1, 'b.py': 1} False"
+
+
 def test_importing_the_package_is_light(tmp_path: Path) -> None:
     done = run(
         cwd=tmp_path,
