@@ -412,11 +412,11 @@ class Calls(Execution):
             elif name in args.keywords:
                 env[name] = args.keywords[name]
             elif args.open or exhausted:
-                env[name] = self.unknown(text=name)
+                env[name] = self._not_given(name)
             elif i >= first_default:
                 env[name] = self.default_of(callee, spec.defaults[i - first_default])
             else:
-                env[name] = self.unknown(text=name)
+                env[name] = self._not_given(name)
         for argument, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
             name = argument.arg
             if name in args.keywords:
@@ -424,7 +424,7 @@ class Calls(Execution):
             elif default is not None and not args.open:
                 env[name] = self.default_of(callee, default)
             else:
-                env[name] = self.unknown(text=name)
+                env[name] = self._not_given(name)
         if spec.vararg is not None:
             env[spec.vararg.arg] = Seq(values[len(names) :], "tuple", args.open or exhausted)
         if spec.kwarg is not None:
@@ -435,6 +435,14 @@ class Calls(Execution):
                     rest.entries[name] = Item(value)
             rest.open = args.open
             env[spec.kwarg.arg] = rest
+
+    def _not_given(self, name: str) -> Symbol:
+        """A parameter that is not known to get anything: `super().__init__(**kwargs)`. While the model is
+        built, whatever it gets is of the configuration."""
+        known = self.unknown(text=name)
+        if self.phase == "init":
+            known.origin = "config"
+        return known
 
     def default_of(self, callee: Function, node: ast.expr) -> Value:
         """The value of a default argument: evaluated once, so an instance in it is one for all."""
