@@ -37,6 +37,15 @@ _LOOPED = {
 """Why a loop in their place is unsafe."""
 
 
+_WHAT = {
+    "if": "what the branch runs",
+    "else": "what the `else` runs",
+    "unbroken": "what the `else` runs",
+    "rest": "what follows the `return`",
+}
+"""What to put into a block where there is no loop."""
+
+
 class Spot(NamedTuple):
     """A dynamic loop or branch that runs ops itself, outside of any block."""
 
@@ -92,7 +101,7 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
         return Plan(
             None,
             f"`{region.function}` has no module to give to the block: make it a method of the class, and put "
-            "the body of the loop into a block there",
+            f"{_WHAT.get(region.statement, 'the body of the loop')} into a block there",
         )
     homes: dict[int, list[Span]] = {}
     for op in (*spot.ops, *(op for row in spot.rows for op in row)):

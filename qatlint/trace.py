@@ -198,7 +198,8 @@ class Region(NamedTuple):
     """The header in one line of source."""
     statement: str
     """`for`, `while`, `if`, `else`, `comprehension`, `call` (`map`, `multi_apply`), `either` (both sides of a
-    conditional expression), `rest` (what follows a branch that may return), `test` (that of a `while`)."""
+    conditional expression), `rest` (what follows a statement that may return), `test` (that of a `while`),
+    `unbroken` (the `else` of a loop)."""
     varies: Varies
     why: str
     """What decides, as written (`self.memory`, `num_cameras`); "" where there is no name for it."""
@@ -213,7 +214,7 @@ class Region(NamedTuple):
     @property
     def loops(self) -> bool:
         """Whether it is a loop."""
-        return self.statement not in ("if", "else", "either", "rest")
+        return self.statement not in ("if", "else", "either", "rest", "unbroken")
 
 
 class Standing(NamedTuple):

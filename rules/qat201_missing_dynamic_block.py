@@ -6,12 +6,13 @@ Functions, Tensor methods and operators that `prepare` replaces or fuses, run by
 branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the shape
 of the input, on random numbers, on an attribute that forward changes, or on something nobody can prove to be
 constant (an argument, the length of a list that was handed in). Conditional expressions are branches, and so
-is what follows a branch that returns, unless it is the shape that decides. Helpers are followed, also into
+are the `else` of a loop that may `break`, and what follows a branch or a loop that may return, unless it is
+the shape that decides. Helpers are followed, also into
 other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call modules
 or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests
 of presence (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for
 guards against empty or too small inputs (`x.shape[0] == 0`, `padding > 0`), for losses and what else needs
-the ground truth, and for what comes after the last DeQuantStub.
+the ground truth, and for what comes after the last DeQuantStub or is a class for post-processing by name.
 
 ## Why it matters
 
@@ -83,7 +84,7 @@ from qatlint.rule import rule
 from qatlint.trace import Op, Region, Trace, Varies
 from qatlint.words import listed, varies_words
 
-_PARTS = {"else": "`else`", "rest": "code after the `return`", "test": "test"}
+_PARTS = {"else": "`else`", "rest": "code after the `return`", "test": "test", "unbroken": "`else`"}
 """Parts of a statement that are regions of their own."""
 
 
@@ -127,6 +128,8 @@ def _message(spot: Spot) -> str:
         what = f"the number of turns of `{by.written}` {varies_words(by)}"
     elif by.statement == "either":
         what = f"which side of `{by.written}` runs {varies_words(by)}"
+    elif by.statement == "unbroken":
+        what = f"whether `{by.written}` comes to its end {varies_words(by)}"
     else:
         what = f"whether `{by.written}` holds {varies_words(by)}"
     here = f"`{region.written}` {'after its `return`' if by.statement == 'rest' else 'in it'}"

@@ -14,7 +14,7 @@ from qatlint.codemods.refused import Refused
 from qatlint.finding import BlockSite, WrapInBlock
 from qatlint.trace import Span
 
-_Home = cst.For | cst.While | cst.If
+_Home = cst.For | cst.While | cst.If | cst.With | cst.Try
 _Body = cst.IndentedBlock | cst.SimpleStatementSuite
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 
@@ -61,9 +61,9 @@ def _body(tree: Tree, home: _Home, branch: str) -> cst.BaseSuite:
         if not isinstance(around, cst.IndentedBlock):
             raise Refused("an `elif` that returns has nothing behind it; write `else:` and `if` instead")
         return around
-    if branch != "else":
+    if branch not in ("else", "unbroken"):
         return home.body
-    if not isinstance(home.orelse, cst.Else):
+    if isinstance(home, cst.With) or not isinstance(home.orelse, cst.Else):
         raise Refused("an `elif` has no statements to put into a block; write `else:` and `if` instead")
     return home.orelse.body
 

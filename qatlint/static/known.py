@@ -186,6 +186,8 @@ class Known(Interpreter):
             return FIXED
         nature = self.nature(value)
         if nature.what is What.TENSOR:
+            if any(c.varies is Varies.DATA for c in nature.causes):
+                return nature.causes
             # What is looped over itself is mostly a stack with one entry per level or layer.
             return FIXED if nature.constant else frozenset({Cause(Varies.UNPROVEN, value.text)})
         if nature.what is What.SHAPE:

@@ -58,6 +58,8 @@ NOT_QUANTISED = re.compile(
     r"denormalize\w*)(_|$)|"
     r"^(predict|predict_by_feat\w*|simple_test\w*|aug_test\w*|inference|get_bboxes\w*|get_det_bboxes)$|_post$"
 )
+POST_PROCESSING = re.compile(r"^post_?process|post_?process(or|ing)?$", re.IGNORECASE)
+"""Classes that are nothing but this."""
 _ANSWERS = re.compile(r"^(labels?|targets?|gt_\w+|ground_truths?\w*)$")
 """Arguments of forward that only training gives."""
 _TRUTH = re.compile(r"^gt(_\w+)?$|_gt$|^ground_truths?(_\w+)?$")

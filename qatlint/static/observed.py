@@ -8,6 +8,7 @@ from typing import NamedTuple
 from qatlint.static.looping import becomes_loop
 from qatlint.static.machine import NOWHERE, EnteredBlock
 from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.natured import POST_PROCESSING
 from qatlint.static.natures import Cause, heaviest
 from qatlint.static.source import Source
 from qatlint.static.watching import RawBlock, RawOp, RawRegion, Watching
@@ -42,7 +43,8 @@ class _Observer:
 
     def observed(self) -> Observed:
         run = self._run
-        if run.needs_truth and not run.entered:
+        outside = run.needs_truth or POST_PROCESSING.search(run.cls.node.name)
+        if outside and not run.entered:
             return Observed((), (), ())
         if not run.entered and not self._is_dynamic():
             return Observed((), (), ())  # places in source take time to find
@@ -145,13 +147,17 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
     if isinstance(node, (ast.For, ast.AsyncFor)):
         end = source.span(node.iter)
         text = f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
-        return "for", _to(span, end), _short(text)
+        return raw.branch or "for", _to(span, end), _short(text)
     if isinstance(node, ast.IfExp):
         return "either", span, _short(f"... if {ast.unparse(node.test)} else ...")
     if raw.branch == "test" and isinstance(node, ast.While):
         return "test", source.span(node.test), _short(f"while {ast.unparse(node.test)}")
     if isinstance(node, ast.While):
-        return "while", _to(span, source.span(node.test)), _short(f"while {ast.unparse(node.test)}")
+        return (
+            raw.branch or "while",
+            _to(span, source.span(node.test)),
+            _short(f"while {ast.unparse(node.test)}"),
+        )
     if isinstance(node, ast.If):
         text = f"if {ast.unparse(node.test)}"
         return raw.branch, _to(span, source.span(node.test)), _short(text)

@@ -43,6 +43,7 @@ CHECKPOINTING = "checkpoint"
 """In the names of functions that save memory in training: what they are given runs as it would without them,
 and is looked at by itself."""
 _EXITS = (ast.Break, ast.Continue, ast.Return)
+_COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try)
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
 
 
@@ -54,7 +55,7 @@ def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
         if "dynamic_block" in text:
             return True
         if any(word in text for word in _BRANCHING):
-            if _Function(look, cls.methods[name], cls.file).is_prospect():
+            if _Function(project, look, cls.methods[name], cls.file).is_prospect():
                 return True
     return any(_is_dynamic(project, file, name) for file, name in look.functions())
 
@@ -70,12 +71,24 @@ def _is_dynamic(project: Project, file: ModuleFile, name: str, depth: int = 0) -
         if isinstance(found, FunctionFound):
             home, node = found.file, found.node
             text = "\n".join(home.source.lines[node.lineno - 1 : node.end_lineno])
-            known = any(word in text for word in _BRANCHING) and _Function(None, node, home).is_prospect()
+            branches = any(word in text for word in _BRANCHING)
+            known = branches and _Function(project, None, node, home).is_prospect()
             if not known and depth < _DEEP:
                 calls = {name for name in _CALLED.findall(text) if name not in _BUILTINS}
                 known = any(_is_dynamic(project, home, called, depth + 1) for called in sorted(calls))
         project.dynamic_functions[key] = known
     return known
+
+
+def _at(project: Project, module: ModuleFile, path: str) -> Iterator[tuple[ModuleFile, str]]:
+    """The file and name of the function `a.b.f` of a module; nothing where `a.b` is no module."""
+    *folders, name = path.split(".")
+    for folder in folders:
+        found = project.resolve(module, folder) or project.imported(module, module.name, folder)
+        if not isinstance(found, ModuleFile):
+            return
+        module = found
+    yield module, name
 
 
 class _Look:
@@ -128,9 +141,9 @@ class _Look:
             if any(f"{name}." in text for text in texts):
                 module = self._project.imported_module(file, name) or self._project.resolve(file, name)
                 if isinstance(module, ModuleFile):
-                    member = re.compile(rf"(?<![\w.]){name}\.(\w+)\(")
-                    for attribute in sorted({a for text in texts for a in member.findall(text)}):
-                        yield module, attribute
+                    member = re.compile(rf"(?<![\w.]){name}\.([\w.]+)\(")
+                    for path in sorted({a for text in texts for a in member.findall(text)}):
+                        yield from _at(self._project, module, path)
 
     def is_method(self, name: str) -> bool:
         """Whether `self.name` is a method of the class."""
@@ -146,8 +159,14 @@ class _Look:
 
 class _Function:
     def __init__(
-        self, look: _Look | None, node: ast.FunctionDef | ast.AsyncFunctionDef, file: ModuleFile
+        self,
+        project: Project,
+        look: _Look | None,
+        node: ast.FunctionDef | ast.AsyncFunctionDef,
+        file: ModuleFile,
     ) -> None:
+        self._project = project
+        self._file = file
         self._look = look
         """The class, for a method."""
         self._node = node
@@ -170,7 +189,7 @@ class _Function:
     def _may_end(self, node: ast.stmt, rest: list[ast.stmt]) -> bool:
         """Whether a branch that may be dynamic returns, and what follows runs ops."""
         return (
-            isinstance(node, ast.If)
+            isinstance(node, _COMPOUND)
             and any(isinstance(inner, ast.Return) for inner in _statements([node]))
             and any(isinstance(n, ast.If) and not self._is_fixed(n.test) for n in _statements([node]))
             and self._runs_ops(rest)
@@ -184,12 +203,13 @@ class _Function:
         if isinstance(node, (ast.For, ast.AsyncFor)):
             if not self._is_counted(node.iter) or self._is_left(node.body):
                 self._filled_in(node.body)
-                return self._runs_ops(node.body)
+                return self._runs_ops(node.body) or self._runs_ops(node.orelse)
             self._fixed.update(_names(node.target))
             return self._in(node.body) or self._in(node.orelse)
         if isinstance(node, ast.While):
             self._filled_in(node.body)
-            return self._runs_ops(node.body) or any(self._is_op(n) for n in nodes(node.test))
+            inside = self._runs_ops(node.body) or self._runs_ops(node.orelse)
+            return inside or any(self._is_op(n) for n in nodes(node.test))
         if isinstance(node, ast.If):
             if not self._is_fixed(node.test):
                 return self._runs_ops(node.body) or self._runs_ops(node.orelse)
@@ -352,7 +372,10 @@ class _Function:
             name = node.func.attr
             if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
                 return self._look is not None and self._look.is_method(name)
-            return name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul")
+            if name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul"):
+                return True
+            *_, root = _chain(node.func)
+            return isinstance(root, ast.Name) and self._project.is_own_import(self._file, root.id)
         return False
 
 

@@ -33,6 +33,7 @@ from qatlint.trace import Varies
 
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 Loop = ast.For | ast.AsyncFor | ast.While
+_COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try)
 
 
 class RawRegion:
@@ -43,6 +44,7 @@ class RawRegion:
         "atoms",
         "behind",
         "branch",
+        "breaks",
         "cls",
         "exits",
         "file",
@@ -57,7 +59,8 @@ class RawRegion:
         self.node = node
         self.branch = branch
         """`if` or `else` for a side of a branch, `either` for both of a conditional expression, `rest` for
-        what follows a branch that may return, `test` for that of a loop, "" for a loop."""
+        what follows a statement that may return, `test` for that of a loop, `unbroken` for the `else` of one,
+        "" for a loop."""
         self.file = frame.file
         self.cls = frame.cls
         self.function = frame.name
@@ -68,6 +71,8 @@ class RawRegion:
         """What it runs over."""
         self.exits: list[RawRegion] = []
         """Branches in it by which a turn, or the whole loop, is left early."""
+        self.breaks: list[RawRegion] = []
+        """Those that end the loop, so that its `else` does not run."""
         self.statement: ast.stmt | None = None
         """For a comprehension or a call: the statement that it is a part of."""
         self.at: ast.stmt | None = None
@@ -273,11 +278,7 @@ class Watching(Natured):
                 if inner.slice.id in counters and isinstance(held, ast.Attribute):
                     if isinstance(held.value, ast.Name) and held.value.id == region.receiver:
                         item = root.attrs.get(held.attr)
-                        if (
-                            item is not None
-                            and isinstance(item.value, Instance)
-                            and item.value.items is not None
-                        ):
+                        if item is not None and _is_module_list(item.value):
                             return True
         return False
 
@@ -301,13 +302,15 @@ class Watching(Natured):
             before = frame.guard
             self._watch(node, frame)
             if (
-                isinstance(node, ast.If)
+                isinstance(node, _COMPOUND)
                 and frame.guard
                 and frame.guard != before
                 and not self._in_loop(frame)
             ):
-                rests.append(self._rest(node, before, frame))
-                self._open.append(rests[-1])
+                rest = self._rest(node, before, frame)
+                if rest is not None:
+                    rests.append(rest)
+                    self._open.append(rest)
         if rests:
             del self._open[-len(rests) :]
         if region is not None:
@@ -323,15 +326,20 @@ class Watching(Natured):
                 return True
         return False
 
-    def _rest(self, node: ast.If, before: Condition, frame: Frame) -> RawRegion:
-        """What follows a branch in which some path returns; `before` is the guard in front of it."""
-        region = self._region(node, "rest", frame)
-        region.behind = node
-        region.atoms |= _deployed_atoms(frame.guard) - _always_asked(before)
+    def _rest(self, node: ast.stmt, before: Condition, frame: Frame) -> RawRegion | None:
+        """What follows a statement in which some path returns; `before` is the guard in front of it. None
+        where no branch says which."""
+        atoms = _deployed_atoms(frame.guard) - _always_asked(before)
+        deciding = node if isinstance(node, ast.If) else None
         for known in self.regions.values():
-            # Of a branch in a branch, the test that decides is to be named.
-            if known.branch == "if" and isinstance(known.node, ast.If) and known.atoms & region.atoms:
-                region.node = known.node
+            # Of a branch in a branch, or in a loop, the test that decides is to be named.
+            if known.branch == "if" and isinstance(known.node, ast.If) and known.atoms & atoms:
+                deciding = known.node
+        if deciding is None:
+            return None
+        region = self._region(node, "rest", frame)
+        region.node, region.behind = deciding, node
+        region.atoms |= atoms
         return region
 
     def _watch(self, node: ast.stmt, frame: Frame) -> None:
@@ -346,12 +354,16 @@ class Watching(Natured):
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
             region = self._region(node, "", frame)
             self._bodies[id(node.body)] = region
+            if node.orelse:
+                unbroken = self._region(node, "unbroken", frame)
+                unbroken.exits = region.breaks
+                self._bodies[id(node.orelse)] = unbroken
             if isinstance(node, ast.While):
                 self._tests[id(node.test)] = (region,)
             else:
                 self._bounds[id(node.iter)] = region
         elif isinstance(node, (ast.Break, ast.Continue, ast.Return)):
-            self._leave(frame, isinstance(node, ast.Return))
+            self._leave(frame, node)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             self._with_statement = node
         super().run([node], frame)
@@ -361,7 +373,7 @@ class Watching(Natured):
                     self.carry(loop)
         self._with_statement, self.asserting, self._statement = before
 
-    def _leave(self, frame: Frame, all_loops: bool) -> None:
+    def _leave(self, frame: Frame, node: ast.Break | ast.Continue | ast.Return) -> None:
         """`break`, `continue` or `return`: the branches it stands in decide about the loops around."""
         if self.trains_only(frame.guard):
             return
@@ -375,7 +387,9 @@ class Watching(Natured):
             for branch in branches:
                 if branch not in region.exits:
                     region.exits.append(branch)
-            if not all_loops:
+                if isinstance(node, ast.Break) and branch not in region.breaks:
+                    region.breaks.append(branch)
+            if not isinstance(node, ast.Return):
                 return
 
     def test(self, node: ast.expr, frame: Frame) -> Condition:
@@ -494,6 +508,13 @@ class Watching(Natured):
         if isinstance(value, (Const, Function, Method, ClassValue, Seq, Pattern, Range)):
             return False
         return not (self.nature(value).what in (What.TENSOR, What.SHAPE) and not isinstance(value, Choice))
+
+
+def _is_module_list(value: Value) -> bool:
+    """Whether a value is a list of modules, or one of several."""
+    if isinstance(value, Choice):
+        return all(_is_module_list(option) for _, option in value.options)
+    return isinstance(value, Instance) and value.items is not None
 
 
 def _deployed_atoms(condition: Condition) -> frozenset[int]:

@@ -234,6 +234,20 @@ def test_a_block_lets_the_sequences_of_dynamic_code_fuse(flows: dict[Path, Flow]
     assert after == {**{(name, "whole"): times for name, times in loops.items()}, ("memory", "whole"): 1}
 
 
+def test_code_without_the_body_of_a_loop_fuses_in_a_block(flows: dict[Path, Flow]) -> None:
+    """Ways out run once, with a block as without; mapped methods, tests of loops and conditional expressions
+    need it, as the fix or the advice has it."""
+    (unit,) = (unit for unit in FIXED if unit.name == "qat201_missing_dynamic_block/ways_out.py")
+    original, (_, after) = versions(unit, flows)
+    found = owners_of_sequences(original)
+    always = {"early", "returns", "unbroken", "sides", "computed"}
+    assert dict(found.keys()) == {
+        **dict.fromkeys(always, "whole"),
+        **dict.fromkeys(("either", "test", "mapped"), "LOOP"),
+    }
+    assert owners_of_sequences(after)["mapped", "whole"] == found["mapped", "LOOP"] == 3
+
+
 def owners_of_sequences(flow: Flow) -> Counter[tuple[str, str]]:
     """How many fusable sequences each part of a model has, and what becomes of them."""
     found: Counter[tuple[str, str]] = Counter()

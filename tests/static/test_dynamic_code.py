@@ -367,6 +367,10 @@ def test_regions_are_found_by_number() -> None:
         ("if x.max() > 1:\n    x = x[0]\nelse:\n    return x\nx = x * x\nreturn x", "data"),
         ("if random.random() > 0.5:\n    return x\nx = x * x\nreturn x", "random"),
         ("with torch.no_grad():\n    if x.max() > 1:\n        return x\n    x = x * x\nreturn x", "data"),
+        ("with torch.no_grad():\n    if x.max() > 1:\n        return x\nx = x * x\nreturn x", "data"),
+        ("for f in xs:\n    if f.max() > 1:\n        return x\nx = x * x\nreturn x", "data"),
+        ("while flag:\n    if x.max() > 1:\n        return x\nx = x * x\nreturn x", "data"),
+        ("try:\n    if x.max() > 1:\n        return x\nfinally:\n    pass\nx = x * x\nreturn x", "data"),
     ],
 )
 def test_what_follows_an_early_return_runs_or_not(forward: str, varies: str) -> None:
@@ -385,6 +389,7 @@ def test_what_follows_an_early_return_runs_or_not(forward: str, varies: str) -> 
         "if x is None:\n    return x\nx = x * x\nreturn x",
         "if x.shape[0] == 0:\n    return x\nx = x * x\nreturn x",
         "y = x.max() if flag else x\nx = x * x + y\nreturn x",
+        "for i in range(3):\n    if flag:\n        return x\nx = x * x\nreturn x",
     ],
 )
 def test_what_always_runs(forward: str) -> None:
@@ -440,6 +445,8 @@ LIBRARY = """
         ("from pkg.lib import outer as run", "run(x)", 1),
         ("from pkg import lib", "lib.refine(x)", 1),
         ("import pkg.lib as L", "L.outer(x)", 1),
+        ("import pkg.lib", "pkg.lib.refine(x)", 1),
+        ("import pkg.lib", "pkg.lib.fixed(x)", 0),
         ("from pkg.lib import *", "outer(x)", 1),
         ("from pkg import outer", "outer(x)", 1),
         ("from pkg.lib import fixed", "fixed(x)", 0),
@@ -528,3 +535,61 @@ def test_a_list_that_forward_fills_in_a_loop_over_what_it_gave_itself() -> None:
         "    return [torch.cat(t) for t in zip(*ys)]\nreturn self.act(x)"
     )
     assert "torch.cat" in ops(forward, init="self.act = nn.ReLU()")
+
+
+@pytest.mark.parametrize(
+    ("forward", "varies"),
+    [
+        ("for f in xs:\n    if f.max() > 1:\n        break\nelse:\n    x = x * x\nreturn x", ["data"]),
+        ("while flag:\n    if x.max() > 1:\n        break\nelse:\n    x = x * x\nreturn x", ["data"]),
+        ("for f in xs:\n    if f.max() > 1:\n        continue\nelse:\n    x = x * x\nreturn x", ["static"]),
+    ],
+)
+def test_the_else_of_a_loop_runs_where_no_turn_has_ended_it(forward: str, varies: list[str]) -> None:
+    trace = traced(f"{forward[: -len('return x')]}for f in xs:\n    x = x + f\nreturn x")
+    found = [trace.regions[s.region] for op in trace.ops if op.written == "*" for s in op.inside]
+    assert [(r.statement, r.varies.value) for r in found] == [("unbroken", v) for v in varies]
+
+
+def test_what_a_constructor_hands_on_is_fixed() -> None:
+    text = (
+        "from torch import nn\n\nclass Base(nn.Module):\n    def __init__(self, levels, steps=4):\n"
+        "        super().__init__()\n        self.levels = levels\n        self.steps = steps\n\n"
+        "class Model(Base):\n    def __init__(self, **options):\n        super().__init__(**options)\n\n"
+        "    def forward(self, x, times):\n        for i in range(times):\n            x = x + 1\n"
+        "        for i in range(self.levels - 1, self.steps):\n            x = x * 2\n        return x\n"
+    )
+    assert [r.varies.value for r in trace_of(text, "Model").regions] == ["unproven", "static"]
+
+
+def test_a_call_into_a_package_may_run_ops() -> None:
+    texts = {
+        "pkg/__init__.py": "",
+        "pkg/lib.py": "def step(x):\n    return x * 2\n",
+        "model.py": (
+            "import pkg.lib\nfrom torch import nn\n\nclass Model(nn.Module):\n    def forward(self, x):\n"
+            "        for i in range(x.shape[0]):\n            x = pkg.lib.step(x)\n        return x\n"
+        ),
+    }
+    assert [op.written for op in trace_in(texts, "model.py").ops] == ["*"]
+
+
+def test_what_was_found_by_values_is_as_long_as_they_say() -> None:
+    assert decides("for k in x.nonzero()[:3]:\n    x = x * x\nreturn x") == "data"
+
+
+def test_a_list_of_layers_that_is_made_in_one_of_two_ways() -> None:
+    init = (
+        "if shared:\n    self.heads = nn.ModuleList([nn.Linear(2, 2)])\nelse:\n"
+        "    self.heads = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])"
+    )
+    forward = "for n in range(x.shape[0]):\n    y = self.heads[n](x[n])\n    x = x + y\nreturn x"
+    assert decides(forward, init=init, parameters="shared") == "unproven"
+
+
+@pytest.mark.parametrize(
+    ("name", "silent"), [("PostProcessPanoptic", True), ("BoxPostProcessor", True), ("PostNet", False)]
+)
+def test_what_a_detector_does_with_its_results_is_not_quantised(name: str, silent: bool) -> None:
+    text = model("", "for f in xs:\n    x = x * f\nreturn x").replace("class Model", f"class {name}")
+    assert (not trace_of(text, name).ops) is silent

@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 
 JIT_SCHEME = "horizon_plugin_pytorch.fx.jit_scheme"
@@ -17,24 +18,29 @@ Heard = Callable[[Any, str], AbstractContextManager[None]]
 
 @contextmanager
 def listening(heard: Heard) -> Iterator[None]:
-    """While this runs, `heard` is put around every dynamic_block.
-
-    A block without a name is heard when it is reached through its module, not where user code imported
-    the function itself before.
-    """
+    """While this runs, `heard` is put around every dynamic_block, also where a file has imported the function
+    itself, under whatever name."""
     scheme = sys.modules.get(JIT_SCHEME)
     entering: list[None] = []
     with ExitStack() as stack:
-        for holder in (scheme, getattr(scheme, "Tracer", None)):
-            if holder is not None and hasattr(holder, NAME):
-                stack.enter_context(_wrapped(holder, heard, entering))
+        for holder, name in ((getattr(scheme, "Tracer", None), NAME), *_names(getattr(scheme, NAME, None))):
+            if holder is not None and hasattr(holder, name):
+                stack.enter_context(_wrapped(holder, name, heard, entering))
         yield
 
 
+def _names(function: Any) -> list[tuple[Any, str]]:
+    """The modules that hold a function, and what they call it."""
+    if function is None:
+        return []
+    holders = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    return [(h, name) for h in holders for name, value in list(vars(h).items()) if value is function]
+
+
 @contextmanager
-def _wrapped(holder: Any, heard: Heard, entering: list[None]) -> Iterator[None]:
-    original = getattr(holder, NAME)  # bound, so that it may be any kind of method
-    raw = vars(holder).get(NAME)
+def _wrapped(holder: Any, place: str, heard: Heard, entering: list[None]) -> Iterator[None]:
+    original = getattr(holder, place)  # bound, so that it may be any kind of method
+    raw = vars(holder).get(place)
 
     @functools.wraps(original)
     @contextmanager
@@ -51,11 +57,11 @@ def _wrapped(holder: Any, heard: Heard, entering: list[None]) -> Iterator[None]:
                 entering.pop()
             yield value
 
-    setattr(holder, NAME, staticmethod(block) if isinstance(holder, type) else block)
+    setattr(holder, place, staticmethod(block) if isinstance(holder, type) else block)
     try:
         yield
     finally:
         if raw is None:
-            delattr(holder, NAME)
+            delattr(holder, place)
         else:
-            setattr(holder, NAME, raw)
+            setattr(holder, place, raw)

@@ -6,7 +6,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -337,6 +337,24 @@ def test_a_block_without_a_name_is_one_scope_however_the_plugin_spells_it(
     recording, _ = run(Forward(forward), X)
     assert [(op.scope, op.scope_run) for op in ops(recording)] == [("", 0), ("", 1)]
     assert recording.notes == ()
+
+
+def test_a_block_without_a_name_is_heard_where_a_file_imported_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme, file = ModuleType(JIT_SCHEME), ModuleType("file_with_a_block")
+    vars(scheme).update(dynamic_block=lambda: nullcontext())
+    before = vars(file)["block"] = vars(scheme)["dynamic_block"]
+    monkeypatch.setitem(sys.modules, JIT_SCHEME, scheme)
+    monkeypatch.setitem(sys.modules, file.__name__, file)
+
+    def forward(m: Any, x: Any) -> Any:
+        for _ in range(2):
+            with file.block():
+                x = x + 1
+        return x
+
+    recording, _ = run(Forward(forward), X)
+    assert [(op.scope, op.scope_run) for op in ops(recording)] == [("", 0), ("", 1)]
+    assert vars(file)["block"] is before
 
 
 def test_parameters_and_buffers_used_directly_are_constants_with_their_names() -> None:
