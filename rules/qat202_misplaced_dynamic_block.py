@@ -108,7 +108,8 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 
 def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
-    called = f"the dynamic block `{block.scope.name}`" if block.scope.name else "this dynamic block"
+    known = block.scope.name and "*" not in block.scope.name
+    called = f"the dynamic block `{block.scope.name}`" if known else "this dynamic block"
     if not block.imported:
         yield _Trouble(
             "not imported",

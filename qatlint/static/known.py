@@ -33,6 +33,7 @@ from qatlint.static.values import (
     Index,
     Instance,
     Mapping,
+    Pattern,
     Pick,
     Range,
     Seq,
@@ -139,7 +140,7 @@ class Known(Interpreter):
         if isinstance(value, Builtin):
             fixed = isinstance(value.receiver, Instance) and value.name in _PARAMETERS
             return CONSTANT_TENSOR if fixed else UNKNOWN
-        return OTHER if isinstance(value, (Instance, Function)) else UNKNOWN
+        return OTHER if isinstance(value, (Instance, Function, Pattern)) else UNKNOWN
 
     def _learn(self, value: Value, nature: Nature) -> None:
         if isinstance(value, Symbol):

@@ -363,7 +363,9 @@ class Natured(Known):
             return result
         natures = (self.nature(left), self.nature(right))
         kinds = {n.what for n in natures}
-        if kinds & {What.TENSOR, What.MAYBE} and not kinds & {What.MANY, What.SHAPE}:
+        if What.OTHER in kinds and kinds <= {What.OTHER, What.MAYBE} and isinstance(op, (ast.Add, ast.Mod)):
+            self._learn(result, OTHER)  # text that is put together
+        elif kinds & {What.TENSOR, What.MAYBE} and not kinds & {What.MANY, What.SHAPE}:
             name, sign = OPERATORS.get(type(op), ("", ""))
             meaning = of_function(f"operator.{name}") if name else None
             self._learn(result, self._ran(meaning, natures, node, frame, sign))

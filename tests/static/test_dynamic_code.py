@@ -593,3 +593,8 @@ def test_a_list_of_layers_that_is_made_in_one_of_two_ways() -> None:
 def test_what_a_detector_does_with_its_results_is_not_quantised(name: str, silent: bool) -> None:
     text = model("", "for f in xs:\n    x = x * f\nreturn x").replace("class Model", f"class {name}")
     assert (not trace_of(text, name).ops) is silent
+
+
+def test_text_is_no_tensor() -> None:
+    forward = "for f in xs:\n    key = '' + f\n    key = key + '.' + f\n    y = 'a' % f\n    key = key + f\nreturn x"
+    assert ops(forward) == []
