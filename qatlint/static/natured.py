@@ -147,6 +147,8 @@ class Natured(Known):
                         self._used_as_number(item.value)
 
     def assign(self, target: ast.expr, value: Value, frame: Frame, node: ast.AST) -> None:
+        if self.watching and isinstance(target, ast.Name) and _is_handed_through(target.id, frame, node):
+            value = NONE
         super().assign(target, value, frame, node)
         if self._functions and isinstance(target, ast.Name) and self.watching:
             if target.id in number_names(self._functions[-1]):
@@ -660,6 +662,13 @@ def _typed(nature: Nature, args: Args) -> Nature:
         if isinstance(value, External) and _WHOLE.fullmatch(value.dotted):
             return nature._replace(plain=True)
     return nature
+
+
+def _is_handed_through(name: str, frame: Frame, node: ast.AST) -> bool:
+    """`x, targets = self.transform(x, targets)`: where no answers were given, none come back."""
+    if not isinstance(node, ast.Call) or not _ANSWERS.search(name) or frame.env.get(name) is not NONE:
+        return False
+    return any(isinstance(argument, ast.Name) and argument.id == name for argument in node.args)
 
 
 def _options(value: Value) -> list[Value]:

@@ -598,3 +598,11 @@ def test_what_a_detector_does_with_its_results_is_not_quantised(name: str, silen
 def test_text_is_no_tensor() -> None:
     forward = "for f in xs:\n    key = '' + f\n    key = key + '.' + f\n    y = 'a' % f\n    key = key + f\nreturn x"
     assert ops(forward) == []
+
+
+@pytest.mark.parametrize(("given", "found"), [("targets", 0), ("xs", 1)])
+def test_answers_that_were_not_given_do_not_come_back(given: str, found: int) -> None:
+    loop = "if targets is not None:\n    for t in targets:\n        x = x * t\nreturn x"
+    text = model("", f"targets = self.prepare({given})\n{loop}").replace("flag=False", "targets=None")
+    text += "\n    def prepare(self, targets=None):\n        return unknown(targets)\n"
+    assert len(trace_of(text, "Model").ops) == found
