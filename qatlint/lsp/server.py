@@ -7,12 +7,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 
 import qatlint
 from qatlint.files import DiskLoader
@@ -31,12 +32,22 @@ T = TypeVar("T")
 SETTINGS_FILES = ("pyproject.toml", "qatlint.toml", ".gitignore")
 
 
+class Protocol(LanguageServerProtocol):
+    """That of pygls, which would keep what it made for every text that was opened, changed or saved."""
+
+    def _check_handler_result(self, future: Future[Any]) -> None:
+        super()._check_handler_result(future)
+        for number, known in list(self._request_futures.items()):
+            if known is future:
+                del self._request_futures[number]
+
+
 class Server(LanguageServer):
     """Diagnostics, code actions, hover and inlay hints over standard input and output."""
 
     def __init__(self) -> None:
         # Whole texts: they are small beside what is done with them, and a text cannot get out of step.
-        super().__init__(SOURCE, qatlint.__version__, types.TextDocumentSyncKind.Full)
+        super().__init__(SOURCE, qatlint.__version__, types.TextDocumentSyncKind.Full, protocol_cls=Protocol)
         self.options = Options()
         self.early_problems: list[str] = []
         """What was wrong with the settings, before anything could be told."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import Future
 
 import pytest
 from lsprotocol import types
 
 from qatlint.lsp import options
 from qatlint.lsp.places import Places, edits, lines_of
+from qatlint.lsp.server import create
 from qatlint.lsp.texts import encoded
 from qatlint.static.source import decode
 from qatlint.trace import Span
@@ -117,3 +119,13 @@ def test_settings_that_are_right() -> None:
     assert read.overrides.min_severity is not None
     assert (read.debounce, read.language) == (0.02, "zh")
     assert options.read(None) == (options.Options(), [])
+
+
+def test_nothing_is_kept_of_a_notification_that_was_dealt_with() -> None:
+    protocol = create().protocol
+    dealt_with: Future[None] = Future()
+    waiting: Future[None] = Future()
+    protocol._request_futures.update({"a": dealt_with, "b": waiting})
+    dealt_with.add_done_callback(protocol._check_handler_result)
+    dealt_with.set_result(None)
+    assert protocol._request_futures == {"b": waiting}
