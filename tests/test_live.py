@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 
 import pytest
@@ -12,6 +13,7 @@ from qatlint.finding import Finding, Severity
 from qatlint.lastgood import Good, moved
 from qatlint.linting import Linter
 from qatlint.live import Live
+from qatlint.static.source import Source
 from tests.fakes import finding, fix, span
 from tests.static.sources import Memory, clean
 from tests.test_relinting import PATHS, text_of
@@ -123,3 +125,19 @@ def test_lines_that_are_as_they_were_keep_their_findings(text: str, lines: list[
     assert [f.span for f in now] == [span("a.py", line, 1) for line in lines]
     assert {f.no_fix for f in now} <= {lastgood.NO_FIX}
     assert not any(f.fix for f in now)
+
+
+def test_texts_that_could_not_be_parsed_are_let_go_of_without_the_collector() -> None:
+    loader = Memory({"a.py": MODEL})
+    live = settled(Live(linter(), ["a.py"], loader))
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(10):
+            loader.texts["a.py"] = f"class (\n# {number}\n".encode()
+            live.change(["a.py"])
+            settled(live)
+        held = sum(isinstance(one, Source) and one.text.startswith("class (") for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert held <= 1

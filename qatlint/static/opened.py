@@ -36,11 +36,15 @@ class Opened:
             except RecursionError:
                 known = Unreadable("too deeply nested")
             except (Unreadable, OSError) as error:
-                known = error
+                error.__context__ = None  # The parser's own, whose frames hold the text.
+                known = error.with_traceback(None)
             self._whole[path] = known
         if isinstance(known, ModuleFile):
             return known
-        raise known
+        try:
+            raise known.with_traceback(None)
+        finally:
+            del known  # An error in a variable of a frame of its traceback holds itself.
 
     def part(self, path: str) -> ModuleFile | None:
         """The file as others import from it; None when it cannot be read.
