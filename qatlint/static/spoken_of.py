@@ -26,7 +26,10 @@ _WORD = re.compile(rb"[A-Za-z_]\w*")
 _INDENT = re.compile(rb"[ \t]*")
 _APPLIED = re.compile(rb"\.apply\((?:\w+\.)*(\w+)\)")
 _USE = re.compile(rb"\.(?<!\bself\.)(\w+)[(\[.]")
-_SCRIPT = re.compile(rb"\bjit\.(?:script\(|script_method\b|export\b)|\bScriptModule\b")
+_SCRIPTS = [
+    re.compile(rb"jit\.(?<!\wjit\.)(?:script\(|script_method\b|export\b)"),
+    re.compile(rb"ScriptModule\b(?<!\wScriptModule)"),
+]
 _KEPT = re.compile(rb"self\.(\w+) = (\w+)\n")
 _FAR = 4000
 """How many bytes a function is looked through."""
@@ -75,8 +78,8 @@ def handed_on(data: bytes) -> Iterator[tuple[str, int]]:
 def scripts_in(data: bytes) -> Iterator[tuple[str, int]]:
     """Calls of `torch.jit.script`, and methods that are made for it. (A function that it decorates runs no
     module.)"""
-    if b"jit" in data:
-        for match in _SCRIPT.finditer(data):
+    for pattern in _SCRIPTS:
+        for match in pattern.finditer(data):
             yield "", match.start()
 
 

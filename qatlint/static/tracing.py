@@ -18,6 +18,7 @@ from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.mutation import called_on_others
 from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
+from qatlint.static.plain import is_plain
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.prospects import may_be_dynamic
 from qatlint.static.repeatable import (
@@ -47,9 +48,13 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
     """What one forward of `cls` does. Never raises for anything the user may have written.
 
     With `for_people` every condition can be quoted; rules quote those of shared modules only, and text
-    of source is slow to make.
+    of source is slow to make. Without it, a class in which rules can plainly find nothing is not interpreted:
+    its Trace is empty.
     """
-    kind = Watching if may_be_dynamic(project, cls) else Interpreter
+    is_dynamic = may_be_dynamic(project, cls)
+    if not is_dynamic and not for_people and is_plain(project, cls):
+        return _with_flows(project, cls, _uninterpreted(project, cls))
+    kind = Watching if is_dynamic else Interpreter
     interpreter = kind(project, cls)
     interpreter.interpret()
     opened = interpreter.opened_by()
@@ -69,12 +74,34 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
                 has_plugin=project.uses_plugin(cls.file.path),
             )
     interpreter.close()
+    trace = _with_flows(project, cls, trace)
+    forget()
+    return trace
+
+
+def _with_flows(project: Project, cls: ClassDef, trace: Trace) -> Trace:
     if trace.has_forward and uses_plugin(project, cls.file.path):
         from qatlint.static.reached import flows_of  # most projects have nothing to do with the plugin
 
-        trace = trace._replace(flows=flows_of(project, cls))
-    forget()
+        return trace._replace(flows=flows_of(project, cls))
     return trace
+
+
+def _uninterpreted(project: Project, cls: ClassDef) -> Trace:
+    """The Trace of a class that is plain (see `static.plain`): what its modules do is not asked."""
+    return Trace(
+        owner=cls.full_name,
+        span=cls.file.source.span(cls.node),
+        bases=_bases(project, cls),
+        modules=(),
+        calls=(),
+        has_room=has_room_after_super(cls),
+        march=project.aim.march,
+    )
+
+
+def _bases(project: Project, cls: ClassDef) -> tuple[str, ...]:
+    return tuple(e.full_name if isinstance(e, ClassDef) else e.dotted for e in project.mro(cls)[1:])
 
 
 class _Tracer(Counting):
@@ -115,13 +142,12 @@ class _Tracer(Counting):
                 explained |= atoms_of([c.when for c in own])
             modules.append(self._module(number, named, raw, matters))
             trace_calls.extend(own)
-        bases = tuple(e.full_name if isinstance(e, ClassDef) else e.dotted for e in self.project.mro(cls)[1:])
         used = atoms_of([c.when for c in trace_calls])
         used |= atoms_of([m.when for m in modules]) | atoms_of(run.facts)
         return Trace(
             owner=cls.full_name,
             span=cls.file.source.span(cls.node),
-            bases=bases,
+            bases=_bases(self.project, cls),
             modules=tuple(modules),
             calls=tuple(trace_calls),
             has_forward=run.has_forward,
