@@ -238,7 +238,7 @@ def test_a_warm_run_reads_each_file_once_and_imports_no_interpreter(tmp_path: Pa
         "from collections import Counter\n"
         "opened = Counter()\n"
         "def hook(event, args):\n"
-        "    if event == 'open' and str(args[0]).endswith(('a.py', 'b.py')):\n"
+        "    if event == 'open' and os.path.basename(str(args[0])) in ('a.py', 'b.py'):\n"
         "        opened[os.path.basename(args[0])] += 1\n"
         "sys.addaudithook(hook)\n"
         "from qatlint.cli.run import run as main\n"
