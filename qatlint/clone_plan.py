@@ -14,6 +14,7 @@ from qatlint.exclusive import Groups
 from qatlint.finding import CallSite, CloneInherited, CloneModule, Fix, LoopSite, Safety
 from qatlint.trace import Call, Loop, Module, Span, Trace, Usage
 from qatlint.usage import usage_of_calls
+from qatlint.words import path_words
 
 
 class Plan(NamedTuple):
@@ -81,6 +82,8 @@ def _obstacle(trace: Trace, module: Module, alternatives: Sequence[Module], plac
         if "*" in path:
             return f"`{path}` is an entry of `{holder.removesuffix('.*')}`, which other code may index"
         return f"`{path}` belongs to `{holder}`: split it in the class of that"
+    if path.isdigit():
+        return f"`{path_words(path)}` is called by its position: split it by hand"
     if any(len(m.names) > 1 or any(n.repeated != 1 for n in m.names) for m in alternatives):
         return f"`{path}` is held under more than one name: separate the instances first (QAT102)"
     if not module.certain:

@@ -11,10 +11,10 @@ from qatlint.trace import Span
 Topic = tuple[str, str]
 """What the linted files are asked about as a whole: ("base", name of a class), ("write", attribute),
 ("identity", attribute), ("argument", attribute), ("pick", ""), ("use", attribute), ("script", ""),
-("listing", ""), ("plugin", ""), ("prepare", "") or ("make", name of a class)."""
+("listing", ""), ("meant", ""), ("plugin", ""), ("prepare", "") or ("make", name of a class)."""
 PLUGIN: Topic = ("plugin", "")
 """Whether any linted file imports the plugin: which one, and what else it says, does not matter."""
-BY_IMPORTS = frozenset(("base", "prepare", "argument", "make"))
+BY_IMPORTS = frozenset(("base", "prepare", "argument", "make", "meant"))
 """Kinds of topics that ask for more than texts: what the imports of those that answer mean matters, too."""
 
 

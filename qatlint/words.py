@@ -67,6 +67,12 @@ def class_words(module: Module) -> str:
     return "class unknown"
 
 
+def path_words(path: str) -> str:
+    """A subject as its owner writes it: an entry of the owner itself is `self[1]`."""
+    first, dot, rest = path.partition(".")
+    return f"self[{first}]{dot}{rest}" if first.isdigit() else path
+
+
 def call_places(calls: Sequence[Call]) -> list[Call]:
     """One call per place of the source, in order of execution; of several at one place, the first."""
     places: dict[tuple[str, int, int, int, int], Call] = {}

@@ -73,9 +73,9 @@ from qatlint.condition import excludes
 from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
-from qatlint.trace import Call, Kind, Module, On, Span, Times, Trace, Usage
+from qatlint.trace import Call, Kind, Loop, Module, On, Span, Times, Trace, Usage
 from qatlint.usage import at_most_once, usage, usage_of_calls
-from qatlint.words import call_places, chosen_words, class_words, given_words, times_words
+from qatlint.words import call_places, chosen_words, class_words, given_words, path_words, times_words
 
 _SKIPPED = (Kind.LOSS,)
 
@@ -84,13 +84,18 @@ _SKIPPED = (Kind.LOSS,)
 def check(trace: Trace) -> Iterator[Finding]:
     """One finding per child that runs more than once."""
     by_path: dict[str, list[tuple[Module, Usage]]] = {}
+    once: list[Module] = []
     for module in trace.modules:
         if not module.path or module.kind in _SKIPPED:
             continue
         calls = trace.calls_of(module)
         if not calls or all(c.implied or c.own for c in calls):
             continue  # run by its container or its maker only: that is what is shared, or nothing is
-        if module.switching or at_most_once(trace, module):
+        if module.switching:
+            continue
+        if at_most_once(trace, module):
+            if any(_once_by_default(loop) for call in calls for loop in call.loops):
+                once.append(module)
             continue
         used = usage(trace, module)
         if used.shared:
@@ -98,6 +103,36 @@ def check(trace: Trace) -> Iterator[Finding]:
     for path, shared in by_path.items():
         if _can_be_shown(trace, shared) and not _said_of_holder(trace, path, by_path):
             yield _finding(trace, path, shared)
+    for module in once:
+        if module.path not in by_path:
+            yield _with_another_default(trace, module)
+
+
+def _once_by_default(loop: Loop) -> bool:
+    """Whether it goes round once, and only since that is the default of a parameter."""
+    return bool(loop.given) and loop.times.most == 1
+
+
+def _with_another_default(trace: Trace, module: Module) -> Finding:
+    """A module that is shared as soon as a parameter is given another value than its default."""
+    calls = [c for c in trace.calls_of(module) if any(map(_once_by_default, c.loops))]
+    place = calls[0]
+    given = given_words([loop for loop in place.loops if _once_by_default(loop)])
+    over = next(loop.over for loop in place.loops if _once_by_default(loop))
+    return Finding(
+        code="QAT101",
+        name="shared-module",
+        severity=Severity.NOTE,
+        message=f"`{path_words(module.path)}` ({class_words(module)}) runs once{given}, and again in each "
+        f"further turn of the loop over `{over}` with another: {why_of(module)}",
+        span=place.span,
+        owner=_owner(trace, place),
+        subject=module.path,
+        times=Times(0, None),
+        on=On.SOME_PATH,
+        related=tuple(_related(module, place, call_places(calls), [])),
+        no_fix="the number of turns is another one for each value that is given",
+    )
 
 
 def _said_of_holder(trace: Trace, path: str, by_path: Mapping[str, list[tuple[Module, Usage]]]) -> bool:
@@ -196,7 +231,7 @@ def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call, 
     if used.times.most is not None:
         where += given_words([loop for call in calls for loop in call.loops])
     often = chosen or times_words(used.times, calls)
-    return f"`{path}` ({class_words(module)}) runs {often} {where}: {why_of(module)}"
+    return f"`{path_words(path)}` ({class_words(module)}) runs {often} {where}: {why_of(module)}"
 
 
 def _related(module: Module, place: Call, places: list[Call], implied: list[Call]) -> Iterator[Related]:
@@ -212,7 +247,7 @@ def _related(module: Module, place: Call, places: list[Call], implied: list[Call
     for other in implied:
         if other not in places:
             yield Related(other.span, "also run here, by the container that holds it")
-    yield Related(module.definition, f"`{module.path}` is made here")
+    yield Related(module.definition, f"`{path_words(module.path)}` is made here")
     for name in module.names[1:]:
         if name.registered and name.span != module.definition:
             yield Related(name.span, f"also held as `{name.path}`")

@@ -65,7 +65,7 @@ from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
 from qatlint.trace import Kind, Module, Name, On, Trace, Usage
 from qatlint.usage import usage
-from qatlint.words import class_words
+from qatlint.words import class_words, path_words
 
 
 @rule("QAT102", "shared-instance", severity=Severity.ERROR, fixable=True, since="0.1.0")
@@ -126,7 +126,7 @@ def _repeated(trace: Trace, module: Module, used: Usage) -> Finding:
         times=used.times,
         on=On.ALWAYS if place.when == TRUE else On.SOME_PATH,
         related=tuple(
-            Related(n.span, f"held as `{n.path}`" if n is not first else f"first held as `{n.path}`")
+            Related(n.span, f"{'first ' if n is first else ''}held as `{path_words(n.path)}`")
             for n in module.names
             if n is not place
         ),
@@ -149,8 +149,8 @@ def _what(module: Module, place: Name) -> str:
         return f"{count} of `{place.path.removesuffix('.*')}` are one instance ({kind})"
     others = [n.path for n in module.names if n is not place and n.path != place.path]
     if not others:
-        return f"`{place.path}` holds one instance ({kind}) {len(module.names)} times"
-    return f"`{place.path}` and `{others[0]}` are one instance ({kind})"
+        return f"`{path_words(place.path)}` holds one instance ({kind}) {len(module.names)} times"
+    return f"`{path_words(place.path)}` and `{path_words(others[0])}` are one instance ({kind})"
 
 
 def _one_for_all(trace: Trace, module: Module) -> Finding:

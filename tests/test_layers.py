@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exclusive": {"condition"},
     "usage": VALUES | {"exclusive"},
     "words": VALUES,
-    "clone_plan": VALUES | {"exclusive", "usage"},
+    "clone_plan": VALUES | {"exclusive", "usage", "words"},
     "fusable": VALUES,
     "dynamic_plan": VALUES | {"fusable"},
     "unquantised": VALUES | {"horizon"},

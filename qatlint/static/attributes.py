@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, literal, negate
+from qatlint.static.decorated import repeating_decorator
 from qatlint.static.iteration import beyond
 from qatlint.static.machine import NOWHERE, Frame, deps_of, frozen, key_of, parts_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
@@ -31,6 +32,7 @@ from qatlint.static.values import (
     Pattern,
     Pick,
     Range,
+    Rewritten,
     Seq,
     Slice,
     Super,
@@ -170,6 +172,11 @@ class Attributes(Statements):
             item = value.attrs.get(name)
             if item is not None:
                 return self.narrow(item.value, frame.guard)
+        if name[0].isupper():
+            for base in self.project.mro(value.cls):
+                inner = base.inner(name) if isinstance(base, ClassDef) else None
+                if inner is not None:
+                    return ClassValue(inner)
         if value.is_module and name in _MODULE_API:
             return Builtin(name, value)
         return Symbol(
@@ -276,7 +283,25 @@ class Attributes(Statements):
                 return Method(function, ClassValue(cls))
             if text in ("property", "cached_property"):
                 return self.call(Method(function, receiver), Args([], {}, False), NOWHERE, frame)
-        return Method(function, receiver)
+        return Method(self.decorated(function) if node.decorator_list else function, receiver)
+
+    def decorated(self, function: Function) -> Function:
+        """What stands under the name of a method: its wrapper, where one of the project runs it several
+        times. (What any other decorator does changes no count.)"""
+        assert not isinstance(function.node, ast.Lambda)
+        found = repeating_decorator(self.project, function.file, function.node)
+        if found is None:
+            return function
+        phase, self.phase = self.phase, "init"
+        frame = Frame(found.file, name="<decorator>", cls=None, me=None, owner=None, guard=TRUE)
+        method = Function(function.node, function.file, {}, function.cls)
+        try:
+            wrapper = self.enter(
+                Function(found.node, found.file), Args([Item(method)], {}, False), NOWHERE, frame, None
+            )
+        finally:
+            self.phase = phase
+        return wrapper if isinstance(wrapper, Function) else function
 
     def class_constant(self, cls: ClassDef, name: str) -> Value:
         """The value of a class-level assignment, made once."""
@@ -293,9 +318,9 @@ class Attributes(Statements):
         """`Class.name`."""
         found = self.lookup(cls, name, None)
         if found is None:
-            for inner in cls.file.classes:
-                if inner.qualname == f"{cls.qualname}.{name}":
-                    return ClassValue(inner)
+            inner = cls.inner(name)
+            if inner is not None:
+                return ClassValue(inner)
             if name == "__name__":
                 return Const(cls.name)
             return self.unknown(key=self.intern(("class", cls.full_name, name)))
@@ -385,7 +410,9 @@ class Attributes(Statements):
         else:
             # What it was before is meant elsewhere only: a wrapper of the old value does not run beside it.
             merged = self.choose([(when, new), (both(old.when, negate(when)), old.value)])
-            value.attrs[key] = Item(merged, either(when, old.when), times, loops, node, frame.file)
+            rewritten = Rewritten(merged, either(when, old.when), times, loops, node, frame.file)
+            rewritten.before = old
+            value.attrs[key] = rewritten
         if value.items is not None and isinstance(new, Instance) and new.is_module:
             if value.cls is not None and value.building and old is None:
                 value.items.items.append(Item(new, when, times, loops, node, frame.file))
@@ -441,6 +468,8 @@ class Attributes(Statements):
     def delete_attribute(self, value: Value, name: str, frame: Frame) -> None:
         """`del value.name`."""
         if isinstance(value, Instance):
+            if not value.built and not value.building:
+                self.build(value)
             item = value.attrs.get(name)
             if item is not None and frame.guard == TRUE:
                 del value.attrs[name]

@@ -77,6 +77,8 @@ class Execution(Objects):
         if not isinstance(own_forward[1], (ast.FunctionDef, ast.AsyncFunctionDef)):
             return
         function = Function(own_forward[1], own_forward[0].file, None, own_forward[0])
+        if own_forward[1].decorator_list:
+            function = self.decorated(function)
         receiver: Value = target if not at else Pick(((None, target),), at)
         self.enter(function, args, node, frame, receiver, target)
 

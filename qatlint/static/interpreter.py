@@ -131,7 +131,10 @@ class Interpreter(Library):
             guard = literal(self.atom(("entry", alone), None, group="entry"))
         frame = Frame(cls.file, name="forward", cls=cls, me=root, owner=root, guard=guard)
         args = self._parameters(cls, method, "input")
-        self.enter(Function(method, cls.file, None, cls), args, NOWHERE, frame, root)
+        function = Function(method, cls.file, None, cls)
+        self.enter(
+            self.decorated(function) if method.decorator_list else function, args, NOWHERE, frame, root
+        )
 
     def _parameters(self, cls: ClassDef, method: _FunctionNode, origin: str) -> Args:
         """A symbol for every parameter, with what its default and annotation tell."""

@@ -38,6 +38,7 @@ from qatlint.static.values import (
     Value,
     Wrapped,
 )
+from qatlint.trace import Times
 
 _NOT_MODULES = (
     "torch.nn.functional.",
@@ -517,6 +518,23 @@ class Library(Calls):
         values = [i.value for i in args.positional]
         return self.unknown(*values)
 
+    def _reduce(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`functools.reduce(f, xs, first)`: one call per element; without a first value, one less."""
+        values = args.positional
+        if self.phase != "forward" or len(values) < 2:
+            return self._unmodelled("functools.reduce", args, node, frame)
+        function, over = values[0].value, values[1]
+        turns = self.iterate(over.value, over.node if isinstance(over.node, ast.expr) else node, frame)
+        if len(values) < 3:
+            least, most = turns.times
+            turns.times = Times(max(least - 1, 0), None if most is None else max(most - 1, 0))
+        loop = self.loop_at_once(node, turns, frame)
+        self.loops.append(loop)
+        given = [Item(self.unknown()), Item(turns.element(loop))]
+        self.call(function, Args(given, {}, False), node, frame)
+        self.loops.pop()
+        return self.result(args, frame)
+
     def _next(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         if not args.positional:
             return self.unknown()
@@ -688,6 +706,7 @@ _MODELS: dict[str, _Model] = {
     "builtins.min": Library._extreme,
     "builtins.type": Library._type,
     "functools.partial": Library._partial,
+    "functools.reduce": Library._reduce,
     "itertools.chain": Library._chain,
     "copy.deepcopy": Library._deepcopy,
     "copy.copy": Library._deepcopy,

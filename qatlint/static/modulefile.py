@@ -72,6 +72,11 @@ class ClassDef:
         self.known_mro = None
         self.states.clear()
 
+    def inner(self, name: str) -> ClassDef | None:
+        """The class of this name in its body."""
+        qualname = f"{self.qualname}.{name}"
+        return next((cls for cls in self.file.classes if cls.qualname == qualname), None)
+
     def writers_of(self, attribute: str) -> list[str]:
         """Names of the methods that assign `self.<attribute>`."""
         if self.assigned_in is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes, implies
 from qatlint.static.interpreter import Interpreter
@@ -96,7 +96,7 @@ class Naming:
             return
         if isinstance(value, Choice):
             for inner, option in self.run.options(value, when):
-                self._walk(option, path, item, inner, depth, holder)
+                self._walk(option, path, item.of(option), inner, depth, holder)
         elif isinstance(value, Pick):
             for _, option in value.options:
                 self._walk(option, path, item, when, depth + 1, holder)
@@ -129,11 +129,10 @@ class Naming:
         self._walk_attributes(value, f"{path}.", when, depth + 1)
 
     def _walk_entries(self, holder: Instance, prefix: str, when: Condition, depth: int) -> None:
-        named = {id(item.node) for item in holder.attrs.values()}
-        named |= {id(value) for item in holder.attrs.values() for value in _alternatives(item.value)}
         if holder.items is not None:
+            named = {id(item.node) for held in holder.attrs.values() for item in held.written()}
             for i, entry in enumerate(holder.items.items[:60]):
-                if id(entry.node) in named or id(entry.value) in named:
+                if id(entry.node) in named:
                     continue  # `add_module` gave it a name in the container itself
                 name = "*" if prefix else str(i)
                 self._walk(entry.value, f"{prefix}{name}", entry, both(when, entry.when), depth + 1, holder)
@@ -266,14 +265,6 @@ def _repeats(value: Instance, item: Item) -> int | None:
     if item.times is None or item.loops & value.loops:
         return 1
     return item.times.most if item.times.most is not None else None
-
-
-def _alternatives(value: Value) -> Iterator[Value]:
-    if isinstance(value, (Choice, Pick)):
-        for _, option in value.options:
-            yield from _alternatives(option)
-    else:
-        yield value
 
 
 def owner_at(file: ModuleFile, node: ast.AST) -> str:

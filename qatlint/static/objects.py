@@ -156,6 +156,8 @@ class Objects(Attributes):
             if -1 in item.loops and isinstance(item.value, Symbol):
                 result.open = True
                 continue
+            if type(item.value) is Symbol and item.when == instance.when == TRUE:
+                item.value.is_registered()
             result.items.append(item)
         result.open = result.open or entries.open
 

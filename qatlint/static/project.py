@@ -244,9 +244,7 @@ class Project:
             if isinstance(base, ModuleFile):
                 return self.imported(base, base.name, node.attr)
             if isinstance(base, ClassDef):
-                for inner in base.file.classes:
-                    if inner.qualname == f"{base.qualname}.{node.attr}":
-                        return inner
+                return base.inner(node.attr)
         return None
 
     def is_module(self, cls: ClassDef) -> bool:
@@ -350,8 +348,9 @@ class Project:
     def scripted(self, cls: ClassDef) -> Place | None:
         """A place of the linted files that hands the class, or what may hold it, to TorchScript."""
         self.asked.add(("script", ""))
-        names = {cls.name, *(c.name for c in self.subclasses(cls))}
-        return self._surveyed().script_near(names)
+        found = self._surveyed().scripts()
+        kin = [cls, *self.subclasses(cls)]
+        return next((place for place in found if self._speaks_of(place[0], kin)), None)
 
     def used_elsewhere(self, cls: ClassDef, attribute: str) -> Place | None:
         """A place in another of the linted files that uses an attribute of another object, where the file
@@ -369,8 +368,28 @@ class Project:
             return None
         subclasses = self.subclasses(cls)
         kin = {c.name for c in (*self.mro(cls), *subclasses) if isinstance(c, ClassDef)}
-        names = {cls.name, cls.file.name.rpartition(".")[2], *(c.name for c in subclasses)}
-        return self._surveyed().listing_near(names, kin, kind)
+        home = cls.file.name.rpartition(".")[2].encode()
+        for place, sure in self._surveyed().listings(kin, kind):
+            if sure or self._speaks_of(place[0], [cls, *subclasses], home):
+                return place
+        return None
+
+    def _speaks_of(self, path: str, classes: Sequence[ClassDef], home: bytes = b"") -> bool:
+        """Whether a linted file has the name of one of the classes, which means no other class there, or the
+        word `home`."""
+        words = self._surveyed().words_of(path)
+        if home in words:
+            return True
+        return any(cls.name.encode() in words and self._may_mean(path, cls) for cls in classes)
+
+    def _may_mean(self, path: str, cls: ClassDef) -> bool:
+        """Whether the name of a class, in another file, may mean that class."""
+        if f".{cls.name}".encode() in self.loader.read(path):
+            return True
+        self.asked.add(("meant", ""))
+        file = self._opened.part(path)
+        meant = self.resolve(file, cls.name) if file is not None else None
+        return not isinstance(meant, ClassDef) or meant.full_name == cls.full_name
 
     def uses_plugin(self, path: str) -> bool:
         """Whether a linted file imports the plugin; cheapest to answer where the file `path` does."""

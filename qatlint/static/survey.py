@@ -113,23 +113,17 @@ class Survey:
         """Whether any place lists the children of another object."""
         return bool(self._all(_listings_in))
 
-    def listing_near(self, words: Set[str], kin: Set[str], kind: str) -> Place | None:
-        """The first place that lists what a module holds: its own children where its class is one of `kin`,
-        else in a file that has one of the words. Not where only modules of other classes than `kind` are
-        meant."""
-        wanted = [word.encode() for word in words]
+    def listings(self, kin: Set[str], kind: str) -> Iterator[tuple[Place, bool]]:
+        """Places that list what a module holds, and whether they surely list that of one of the classes `kin`,
+        else of whichever their file speaks of. Not where only modules of other classes than `kind` are meant.
+        """
         for key, places in self._all(_listings_in).items():
             holder, _, chosen = key.partition(":")
             if chosen and {kind, "Module"}.isdisjoint(chosen.split()):
                 continue
-            for path, line in places:
-                if holder:
-                    if holder in kin or holder == _ANY:
-                        return path, line
-                    continue
-                if not self._words_of(path).isdisjoint(wanted):
-                    return path, line
-        return None
+            if holder and holder not in kin and holder != _ANY:
+                continue
+            yield from ((place, bool(holder)) for place in places)
 
     def uses_plugin(self, path: str) -> bool:
         """Whether one of the files imports the plugin, first of all the file `path`.
@@ -155,22 +149,24 @@ class Survey:
         """Places that call something of this name, which is that of a class."""
         return self._rarely(_made_in).get(name, ())
 
-    def script_near(self, words: Set[str]) -> Place | None:
-        """The first place that scripts a model, in a file that has one of the words."""
-        wanted = [word.encode() for word in words]
-        for path, line in self._at(scripts_in, ""):
-            if not self._words_of(path).isdisjoint(wanted):
-                return path, line
-        return None
+    def scripts(self) -> Sequence[Place]:
+        """Places that script a model."""
+        return self._at(scripts_in, "")
 
     def use_near(self, attribute: str, words: Set[str], but: str) -> Place | None:
         """The first place that uses an attribute of another object, in a file that has one of the words and
         is not `but`."""
         wanted = [word.encode() for word in words]
         for path, line in self._rarely(uses_in).get(attribute, ()):
-            if path != but and not self._words_of(path).isdisjoint(wanted):
+            if path != but and not self.words_of(path).isdisjoint(wanted):
                 return path, line
         return None
+
+    def words_of(self, path: str) -> frozenset[bytes]:
+        """All words of a file. Raises OSError."""
+        if path not in self._words:
+            self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
+        return self._words[path]
 
     def _rarely(self, kind: _Kind) -> dict[str, list[Place]]:
         """Key -> places, of one kind: few runs ask, so texts are not surveyed for it with the rest."""
@@ -185,11 +181,6 @@ class Survey:
                 for key, line in _with_lines(kind(data), data):
                     known.setdefault(key, []).append((path, line))
         return known
-
-    def _words_of(self, path: str) -> frozenset[bytes]:
-        if path not in self._words:
-            self._words[path] = frozenset(_WORD.findall(self._loader.read(path)))
-        return self._words[path]
 
     def renew(self, paths: Collection[str]) -> None:
         """The texts of these files are other ones now."""
@@ -230,10 +221,12 @@ def topics_of(data: bytes) -> set[Topic]:
     bases: set[Topic] = {("base", name) for name, _ in _bases_in(data)}
     writes: set[Topic] = {("write", attribute) for attribute, _ in _writes_in(data)}
     listings: set[Topic] = {("listing", "") for _ in _listings_in(data)}
+    scripts: set[Topic] = {("script", "") for _ in scripts_in(data)}
+    # Which class a name in such a file means: asked where one of the two led to it.
+    meant: set[Topic] = {("meant", "") for _ in listings | scripts}
     prepares: set[Topic] = {("prepare", "") for _ in _prepares_in(data)}
     plugin: set[Topic] = {("plugin", "") for _ in _plugin_in(data)}
     identities: set[Topic] = {("identity", attribute) for attribute, _ in _identities_in(data)}
-    scripts: set[Topic] = {("script", "") for _ in scripts_in(data)}
     picks: set[Topic] = {("pick", "") for _ in names_in_strings(data)}
     arguments: set[Topic] = {("argument", attribute) for attribute, _ in handed_on(data)}
     makers: set[Topic] = {("make", name) for name, _ in _made_in(data)}
@@ -249,6 +242,7 @@ def topics_of(data: bytes) -> set[Topic]:
         | makers
         | {("use", attribute) for attribute, _ in uses_in(data)}
         | scripts
+        | meant
     )
 
 

@@ -239,6 +239,10 @@ class Symbol(Value):
         self.callable_hint = callable_hint
         """`module`, `function` or "" : what an annotation or a default says of a callable."""
 
+    def is_registered(self) -> None:
+        """A container of modules takes it, and would take no function."""
+        self.callable_hint = self.callable_hint or "module"
+
 
 class Index(Value):
     """Turn number of a loop plus a constant; the last `high` positions are not reached."""
@@ -292,6 +296,32 @@ class Item:
         """The loops that put it there again and again."""
         self.node = node
         self.file = file
+
+    def written(self) -> list[Item]:
+        """All assignments that gave it what it may hold, the last first."""
+        return [self]
+
+    def of(self, value: Value) -> Item:
+        """The assignment that gave it one of its values."""
+        first = self
+        for item in self.written():
+            if not holds(item.value, value):
+                break
+            first = item
+        return first
+
+
+class Rewritten(Item):
+    """What an attribute holds after it was given another value on some path."""
+
+    __slots__ = ("before",)
+
+    before: Item
+    """What it held until then."""
+
+    def written(self) -> list[Item]:
+        """See `Item.written`."""
+        return [self, *self.before.written()]
 
 
 class Seq(Value):
@@ -387,6 +417,13 @@ class Pick(Value):
         """(position if known, value)"""
         self.at = at
         """One selector per nested family, outermost first."""
+
+
+def holds(value: Value, one: Value) -> bool:
+    """Whether a value is another one, or may be."""
+    return value is one or (
+        isinstance(value, (Choice, Pick)) and any(holds(option, one) for _, option in value.options)
+    )
 
 
 class External(Value):

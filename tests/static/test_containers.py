@@ -343,3 +343,52 @@ def test_positions_in_a_list_with_an_entry_under_a_flag(forward: str, attend: st
     trace = trace_of(text)
     found = {m.class_name: str(usage(trace, m).times) for m in trace.modules}
     assert (found["torch.nn.Tanh"], found["torch.nn.ReLU"]) == (attend, rest)
+
+
+def test_what_a_sequential_is_given_is_no_function() -> None:
+    """The position embedding behind a backbone: torch refuses what is no module."""
+    text = """
+    class Joiner(nn.Sequential):
+        def __init__(self, backbone, position):
+            super().__init__(backbone, position)
+        def forward(self, x):
+            return [self[1](y) for y in self[0](x)]
+    """
+    (found,) = findings(text, "QAT101")
+    assert (found.severity.label, found.subject) == ("warning", "1")
+    assert "`self[1]` (class unknown) runs" in found.message
+    (found,) = findings(text.replace("[self[1](y) for y in self[0](x)]", "self[1](self[1](x))"), "QAT101")
+    assert found.no_fix == "`self[1]` is called by its position: split it by hand"
+
+
+def test_what_is_given_on_some_path_only_may_be_a_function() -> None:
+    text = model(
+        "if f:\n    self.body = nn.Sequential(act)\nself.act = act",
+        "return self.act(self.act(x))",
+        "",
+        "act, f",
+    )
+    (found,) = findings(text, "QAT101")
+    assert found.severity.label == "note"
+
+
+def test_add_module_after_the_constructor_of_a_sequential() -> None:
+    text = """
+    class Mlp(nn.Sequential):
+        def __init__(self):
+            act = nn.SiLU()
+            super().__init__(nn.Linear(4, 4), act, nn.Linear(4, 4), act)
+            self.add_module("tail", act)
+    """
+    (found,) = findings(text, "QAT102")
+    assert "are one instance (SiLU)" in found.message
+    single = text.replace("act, nn.Linear(4, 4), act)", "nn.Linear(4, 4))")
+    assert not findings(single, "QAT102")
+
+
+def test_add_module_gives_an_entry_of_a_sequential_one_name() -> None:
+    text = model(
+        "pool = nn.AvgPool2d(2)\nself.q = nn.Sequential()\nself.q.add_module('pool', pool)",
+        "return self.q(x)",
+    )
+    assert not findings(text, "QAT102")

@@ -379,3 +379,73 @@ def test_an_abstract_forward_is_no_forward() -> None:
     """
     assert not trace_of(text).has_forward
     assert not findings(text)
+
+
+def test_a_class_of_the_class_is_found_through_self() -> None:
+    text = """
+    class Model(nn.Module):
+        class Inner(nn.Module):
+            def __init__(self, act):
+                super().__init__()
+                self.act = act
+            def forward(self, x):
+                return self.act(x)
+        def __init__(self):
+            super().__init__()
+            self.act = nn.Sigmoid()
+            self.inner = self.Inner(self.act)
+        def forward(self, x):
+            return self.act(self.inner(x))
+    """
+    check_counts(text, {"act": "2"})
+
+
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        ("functools.reduce(lambda a, _: self.relu(a), range(3), x)", "3"),
+        ("functools.reduce(lambda a, _: self.relu(a), range(3))", "2"),
+        ("functools.reduce(lambda a, _: self.relu(a), xs, x)", "many"),
+        ("functools.reduce(lambda a, m: m(a), self.acts, x)", "0"),
+    ],
+)
+def test_reduce_calls_once_per_element(forward: str, expected: str) -> None:
+    init = RELU + "\nself.acts = nn.ModuleList([nn.ReLU() for _ in range(20)])"
+    text = model(init, f"return {forward}", before="import functools")
+    check_counts(text, {"relu": expected, "acts.*": "1" if "acts" in forward else "0"})
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return f(self, f(self, x))", "2"),
+        ("for _ in range(3):\n            x = f(self, x)\n        return x", "3"),
+        ("return f(self, x)", "1"),
+        ("return x", "1"),
+    ],
+)
+def test_a_decorator_that_runs_a_method_several_times(body: str, expected: str) -> None:
+    """One that runs it once or not at all, as far as can be seen, is taken to do nothing."""
+    text = f"""
+def wrapped(f):
+    @functools.wraps(f)
+    def g(self, x):
+        {body}
+    return g
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.Sigmoid()
+        self.relu = nn.ReLU()
+
+    @wrapped
+    def forward(self, x):
+        return self.twice(self.act(x))
+
+    @wrapped
+    def twice(self, x):
+        return self.relu(x)
+"""
+    inner = str(int(expected) ** 2)
+    check_counts(text, {"act": expected, "relu": inner})

@@ -7,7 +7,18 @@ import pytest
 from qatlint.finding import Severity
 from qatlint.trace import Module, Times
 from qatlint.usage import usage
-from tests.static.sources import counted, findings, model, module_at, paths, said, times, trace_of
+from tests.static.sources import (
+    HEAD,
+    clean,
+    counted,
+    findings,
+    model,
+    module_at,
+    paths,
+    said,
+    times,
+    trace_of,
+)
 
 
 def names_of(module: Module) -> list[tuple[str, int | None]]:
@@ -380,3 +391,53 @@ def test_what_another_object_sets_later_is_executed() -> None:
     (found,) = [f for f in findings(LATER, "QAT101") if f.owner.endswith(":Decoder")]
     assert (found.subject, found.on.value) == ("head", "some-path")
     assert "class unknown" in found.message
+
+
+def test_a_name_stands_where_its_own_module_is_made() -> None:
+    """Each of the classes that the configuration picks has its own place."""
+    text = model(
+        "if k == 1:\n    self.norm = nn.GroupNorm(4, 8)\nelif k == 2:\n    self.norm = nn.BatchNorm2d(8)\n"
+        "else:\n    self.norm = nn.Sequential()\nself.down = nn.Sequential(nn.Conv2d(8, 8, 1), self.norm)",
+        "return self.down(x)",
+        parameters="k",
+    )
+    lines = (HEAD + clean(text)).splitlines()
+    places = {
+        m.class_name: lines[m.definition.line - 1].strip() for m in trace_of(text).modules if m.path == "norm"
+    }
+    assert places == {
+        "torch.nn.GroupNorm": "self.norm = nn.GroupNorm(4, 8)",
+        "torch.nn.BatchNorm2d": "self.norm = nn.BatchNorm2d(8)",
+        "torch.nn.Sequential": "self.norm = nn.Sequential()",
+    }
+
+
+UNITS = """
+class Unit(nn.Module):
+    def __init__(self, act):
+        super().__init__()
+        self.act = act
+    def forward(self, x):
+        return self.act(self.act(x))
+
+class Fusion(nn.Module):
+    def __init__(self, act):
+        super().__init__()
+        self.a = Unit(act)
+        self.b = Unit(act)
+    def forward(self, x):
+        return self.b(x)
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fusion = Fusion(nn.ReLU())
+        del self.fusion.a
+    def forward(self, x):
+        return self.fusion(x)
+"""
+
+
+def test_a_child_that_was_deleted_is_not_named() -> None:
+    (found,) = [f for f in findings(UNITS, "QAT101") if f.owner.endswith(":Head")]
+    assert found.subject == "fusion.b.act"

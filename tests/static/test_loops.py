@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.trace import On
+from qatlint.trace import On, Times
 from qatlint.usage import usage
 from tests.static.sources import check_counts, counted, executed, findings, model, times, trace_of, used
 
@@ -387,3 +387,25 @@ def test_a_flag_and_the_counter_leave_out_turns_together(test: str, expected: tu
     )
     assert times(trace, "relu") == expected
     assert used(trace, "relu").on is On.SOME_PATH
+
+
+def test_a_loop_that_goes_round_once_by_default_is_a_note() -> None:
+    text = model(
+        "self.conv = nn.Conv2d(4, 4, 1)\nself.n = n",
+        "for _ in range(self.n):\n    x = self.conv(x)\nreturn x",
+        parameters="n=1",
+    )
+    (found,) = findings(text, "QAT101")
+    assert (found.severity.label, found.on, found.times) == ("note", On.SOME_PATH, Times(0, None))
+    assert "runs once with the default `n=1`, and again in each further turn" in found.message
+
+
+def test_a_loop_that_goes_round_once_for_sure_is_silent() -> None:
+    assert not findings(
+        model("self.conv = nn.Conv2d(4, 4, 1)", "for _ in range(1):\n    x = self.conv(x)\nreturn x")
+    )
+
+
+def test_entries_of_a_list_that_has_one_by_default_are_not_shared() -> None:
+    init = "self.l = nn.ModuleList([nn.ReLU() for _ in range(n)])"
+    assert not findings(model(init, "for m in self.l:\n    x = m(x)\nreturn x", "", "n=1"), "QAT101")

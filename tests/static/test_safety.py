@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qatlint.finding import CloneModule, Finding, Safety
-from tests.static.sources import findings
+from tests.static.sources import findings, findings_in
 
 HEAD = """
 class Model(nn.Module):
@@ -504,3 +504,37 @@ def test_activations_that_are_held_another_way_are_made_again_safely(made: str) 
     finding = only(IN_CONTAINER.format(made=made))
     assert finding.fix is not None
     assert finding.fix.safety is Safety.SAFE
+
+
+BLOCKS = "from torch import nn\nclass Block(nn.Module):\n    pass\n"
+CUTS = (
+    "from torch import nn\nfrom {home} import *\n{more}\ndef cut(net):\n    return list(net.children())[:3]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("home", "more", "safety"),
+    [
+        ("blocks", "made = Block()", Safety.SAFE),
+        ("plain", "made = Block()", Safety.UNSAFE),
+        ("blocks", "import tools\nmade = Block(), tools.Block()", Safety.UNSAFE),
+        ("elsewhere", "made = Block()", Safety.UNSAFE),
+    ],
+)
+def test_a_file_speaks_of_the_class_that_the_name_means_there(home: str, more: str, safety: Safety) -> None:
+    texts = {
+        "plain.py": """
+            from torch import nn
+            class Block(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.act = nn.ReLU()
+                def forward(self, x):
+                    return self.act(self.act(x))
+            """,
+        "blocks.py": BLOCKS,
+        "cuts.py": CUTS.format(home=home, more=more),
+    }
+    (finding,) = findings_in(texts, "QAT101")
+    assert finding.fix is not None
+    assert finding.fix.safety is safety
