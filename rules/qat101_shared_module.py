@@ -4,7 +4,8 @@
 
 A module held by a class (`self.relu`, an entry of `self.layers`) that one forward of that class runs
 twice or more: at several places, in a loop, through helpers, `super()`, `multi_apply`, `checkpoint`, or
-by a child it was handed to. Calls in exclusive branches are not added up.
+by a child it was handed to. Calls in exclusive branches are not added up. A loop that goes round once
+only because that is the default of a parameter is a note.
 
 ## Why it matters
 
@@ -136,11 +137,23 @@ def _with_another_default(trace: Trace, module: Module) -> Finding:
 
 
 def _said_of_holder(trace: Trace, path: str, by_path: Mapping[str, list[tuple[Module, Usage]]]) -> bool:
-    """Whether the same calls are reported of what holds it: on some paths it stands there itself."""
-    here = _places(trace, by_path[path])
+    """Whether what holds it is reported, and explains it: on some paths the holder stands there itself, or
+    each call of the holder runs it once."""
+    here, spans, most = _places(trace, by_path[path]), _spans(trace, by_path[path]), _most(by_path[path])
     return any(
-        path.startswith(f"{holder}.") and here <= _places(trace, shared) for holder, shared in by_path.items()
+        path.startswith(f"{holder}.")
+        and (here <= _places(trace, shared) or (spans <= _spans(trace, shared) and most <= _most(shared)))
+        for holder, shared in by_path.items()
     )
+
+
+def _most(shared: list[tuple[Module, Usage]]) -> float:
+    return max(float("inf") if used.times.most is None else used.times.most for _, used in shared)
+
+
+def _spans(trace: Trace, shared: list[tuple[Module, Usage]]) -> set[Span]:
+    """Where it is run, as it is reported."""
+    return {c.span for m, _ in shared for c in trace.calls_of(m) if not c.other_element}
 
 
 def _places(trace: Trace, shared: list[tuple[Module, Usage]]) -> set[Span]:
@@ -207,8 +220,8 @@ def _second(places: list[Call]) -> Call:
 
 
 def _weight(module: Module, used: Usage) -> tuple[int, int, float]:
-    most = float("inf") if used.times.most is None else float(used.times.most)
-    return (severity(module.kind, module.internals, module.certain), module.certain, most)
+    weight = severity(module.kind, module.internals, module.certain)
+    return (weight, module.certain, _most([(module, used)]))
 
 
 def _owner(trace: Trace, place: Call) -> str:

@@ -13,7 +13,7 @@ _LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.D
 
 
 def repeating_decorator(project: Project, file: ModuleFile, method: _Function) -> FunctionFound | None:
-    """A decorator of a method, without arguments, whose wrapper calls the method at two places or in a loop."""
+    """A decorator of a method, without arguments, whose wrapper calls the method twice or in a loop."""
     for decorator in method.decorator_list:
         if isinstance(decorator, (ast.Name, ast.Attribute)):
             found = project.expression(decorator, file)

@@ -646,6 +646,8 @@ def loops_of(value: Value) -> frozenset[int]:
         return frozenset().union(*(loops_of(v) for _, v in value.options))
     if isinstance(value, Choice):
         return frozenset().union(*(loops_of(v) for _, v in value.options))
+    if isinstance(value, Mapping):
+        return frozenset().union(*(loops_of(item.value) for item in value.entries.values()))
     return frozenset()
 
 
@@ -657,9 +659,9 @@ def varies(value: Value, entries: Seq | None) -> bool:
     for item in entries.items:
         if item.value is value:
             loops |= item.loops
-    if isinstance(value, (Instance, Symbol, Pick, Choice, Seq)):
+    if isinstance(value, (Instance, Symbol, Pick, Choice, Seq, Mapping)):
         return bool(loops & loops_of(value)) or (
-            not isinstance(value, (Instance, Seq)) and bool(loops & deps_of(value))
+            not isinstance(value, (Instance, Seq, Mapping)) and bool(loops & deps_of(value))
         )
     return bool(deps_of(value))
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, excludes, implies
 from qatlint.static.interpreter import Interpreter
-from qatlint.static.machine import OutOfSteps, RawCall
+from qatlint.static.machine import OutOfSteps, RawCall, deps_of
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.project import Project
 from qatlint.static.values import (
@@ -98,6 +98,9 @@ class Naming:
             for inner, option in self.run.options(value, when):
                 self._walk(option, path, item.of(option), inner, depth, holder)
         elif isinstance(value, Pick):
+            if item.loops and item.loops <= deps_of(value):
+                # Another element at each turn.
+                item = Item(item.value, item.when, node=item.node, file=item.file)
             for _, option in value.options:
                 self._walk(option, path, item, when, depth + 1, holder)
         elif isinstance(value, Instance):

@@ -35,12 +35,14 @@ MODULE_BASES = frozenset(
 )
 _OTHER_FRAMEWORKS = frozenset("paddle tensorflow keras flax jax haiku mindspore mxnet oneflow".split())
 _TRAINING_CLASS = re.compile(
-    r"Loss(?![a-z])|(Losses|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
+    r"((?<!With)Loss|Losses|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
     r"^(?:Base|Random)?Transform|Accuracy|PSNR|SSIM|LPIPS|MeanAveragePrecision|MeanIoU|ConfusionMatrix|"
     r"JaccardIndex|AverageMeter)v?\d*$"
 )
+_SPEAKS_OF_LOSS = re.compile(r"Loss(?![a-z])")
+_TARGET = re.compile(r"(^|_)(y|gts?|targets?|labels?|truth)(_|$)")
 # Packages of which no class is part of a deployed forward.
-_TRAINING_HOME = re.compile(
+TRAINING_HOME = re.compile(
     r"(^|\.)(losses|metrics|torchmetrics|albumentations|transforms|augmentations?|datasets)\."
 )
 
@@ -416,9 +418,22 @@ def is_training_code(project: Project, cls: ClassDef) -> bool:
         else:
             home, _, name = entry.dotted.rpartition(".")
             home = f"{home}."
-        if _TRAINING_CLASS.search(name) is not None or _TRAINING_HOME.search(home) is not None:
+        if _TRAINING_CLASS.search(name) is not None or TRAINING_HOME.search(home) is not None:
+            return True
+        if _SPEAKS_OF_LOSS.search(name) is not None and _wants_targets(entry):
             return True
     return False
+
+
+def _wants_targets(cls: Linear) -> bool:
+    """Whether forward must be given what it should have predicted; one with layers of its own need not."""
+    if not isinstance(cls, ClassDef) or "forward" not in cls.methods:
+        return False
+    spec = cls.methods["forward"].args
+    parameters = spec.posonlyargs + spec.args
+    if _assigns_module(cls):
+        parameters = parameters[: len(parameters) - len(spec.defaults)]
+    return any(_TARGET.search(parameter.arg) is not None for parameter in parameters)
 
 
 def _merge(lines: list[list[Linear]]) -> list[Linear]:

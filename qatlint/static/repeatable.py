@@ -142,19 +142,20 @@ def children_of(target: Instance) -> Iterator[Value]:
     """What an instance holds in attributes and as entries."""
 
     for item in target.attrs.values():
-        yield from _held_in(item.value)
+        yield from held_in(item.value)
     if target.items is not None:
         for item in target.items.items:
-            yield from _held_in(item.value)
+            yield from held_in(item.value)
     if target.children is not None:
         for item in [*target.children.entries.values(), *(i for _, i in target.children.rest)]:
-            yield from _held_in(item.value)
+            yield from held_in(item.value)
 
 
-def _held_in(value: Value) -> Iterator[Value]:
+def held_in(value: Value) -> Iterator[Value]:
+    """What a value may be, where that is an object or unknown."""
     if isinstance(value, (Choice, Pick)):
         for _, option in value.options:
-            yield from _held_in(option)
+            yield from held_in(option)
     elif isinstance(value, (Instance, Symbol)):
         yield value
 

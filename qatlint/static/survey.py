@@ -114,7 +114,7 @@ class Survey:
         return bool(self._all(_listings_in))
 
     def listings(self, kin: Set[str], kind: str) -> Iterator[tuple[Place, bool]]:
-        """Places that list what a module holds, and whether they surely list that of one of the classes `kin`,
+        """Places that list what a module holds, and whether surely that of one of the classes `kin`,
         else of whichever their file speaks of. Not where only modules of other classes than `kind` are meant.
         """
         for key, places in self._all(_listings_in).items():

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from qatlint.condition import TRAINING, TRUE, atoms_of, forget, literal
 from qatlint.horizon.modules import UNKNOWN, ModuleFacts, facts_of
-from qatlint.static.attributes import is_module_like
+from qatlint.static.attributes import NO_MODULE, is_module_like
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.counting import Counting
 from qatlint.static.handed import changed_by_function
@@ -19,13 +19,14 @@ from qatlint.static.mutation import called_on_others
 from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
 from qatlint.static.plain import is_plain
-from qatlint.static.project import Project, is_training_code
+from qatlint.static.project import TRAINING_HOME, Project, is_training_code
 from qatlint.static.prospects import may_be_dynamic
 from qatlint.static.repeatable import (
     State,
     changed_below,
     changing_call,
     children_of,
+    held_in,
     in_plain_containers,
     listed_in_forward,
     made_anew,
@@ -33,10 +34,12 @@ from qatlint.static.repeatable import (
 )
 from qatlint.static.roots import uses_plugin
 from qatlint.static.source import Unreadable, nodes
-from qatlint.static.usedness import how_used
+from qatlint.static.usedness import called_attributes, how_used
 from qatlint.static.values import (
     Instance,
+    Pick,
     Symbol,
+    Value,
 )
 from qatlint.static.watching import Watching
 from qatlint.static.written import has_room_after_super, site_of
@@ -102,6 +105,10 @@ def _uninterpreted(project: Project, cls: ClassDef) -> Trace:
 
 def _bases(project: Project, cls: ClassDef) -> tuple[str, ...]:
     return tuple(e.full_name if isinstance(e, ClassDef) else e.dotted for e in project.mro(cls)[1:])
+
+
+_MEASURE = ModuleFacts(Kind.LOSS, None, None)
+"""Something that a library of losses or metrics makes."""
 
 
 class _Tracer(Counting):
@@ -179,8 +186,7 @@ class _Tracer(Counting):
             known = target.hint
         facts, class_name, internals = self._facts(known, 0 if matters else DEPTH)
         path = named.paths[0] if named.paths else ""
-        last = path.rstrip(".*0123456789").rpartition(".")[2]
-        if (facts.kind is Kind.UNKNOWN and NOT_FORWARD.search(last)) or (
+        if (facts.kind is Kind.UNKNOWN and any(map(NOT_FORWARD.search, path.split(".")))) or (
             facts.kind is Kind.PROJECT and isinstance(known, Instance) and self._is_training_code(known)
         ):
             facts = ModuleFacts(Kind.LOSS, facts.parameters, facts.buffers)
@@ -267,6 +273,25 @@ class _Tracer(Counting):
         if target.pending is not None:
             return False  # nothing asks about it
         return target.cls is not None and is_training_code(self.project, target.cls)
+
+    def _runs_what_it_is_given(self, target: Instance) -> bool:
+        """Whether something unknown that an object was given is called by it: that may be a module."""
+        if target.cls is None:
+            return False
+        given = [name for name, item in target.attrs.items() if any(map(_is_given, held_in(item.value)))]
+        return bool(given) and not called_attributes(self.project, target.cls).isdisjoint(given)
+
+    def _container_kind(self, target: Instance) -> Kind:
+        held = list(children_of(target))
+        return Kind.LOSS if held and all(map(self._measures, held)) else Kind.CONTAINER
+
+    def _measures(self, value: Value) -> bool:
+        """Whether it is a loss or a metric: of the project, of torch, or made by a library of such."""
+        if isinstance(value, Symbol):
+            return value.made and TRAINING_HOME.search(f"{value.text}.") is not None
+        if not isinstance(value, Instance) or value.pending is not None:
+            return False
+        return facts_of(value.dotted).kind is Kind.LOSS or self._is_training_code(value)
 
     def _replacer(self, attribute: str) -> str:
         """The subclass that gives `self.<attribute>` another value, in words."""
@@ -367,7 +392,7 @@ class _Tracer(Counting):
     def _facts(self, target: Target, depth: int) -> tuple[ModuleFacts, str, set[Kind]]:
         """(facts, class name, kinds of the modules inside)."""
         if isinstance(target, Symbol):
-            return UNKNOWN, "", set()
+            return _MEASURE if self._measures(target) else UNKNOWN, "", set()
         if target.pending is not None and depth >= DEPTH:
             return ModuleFacts(Kind.PROJECT, None, None), target.dotted, set()
         if target.cls is None and target.items is None and target.children is None:
@@ -377,7 +402,7 @@ class _Tracer(Counting):
         kinds: set[Kind] = set()
         if depth >= DEPTH:
             if target.cls is None:
-                return ModuleFacts(Kind.CONTAINER, None, None), target.dotted, set()
+                return ModuleFacts(self._container_kind(target), None, None), target.dotted, set()
             return ModuleFacts(Kind.PROJECT, None, None), target.cls.full_name, set()
         if target.cls is not None and target.cls in self.weighted:
             return self.weighted[target.cls]
@@ -404,8 +429,9 @@ class _Tracer(Counting):
                 facts, _, inner = self._facts(child, depth + 1)
                 inside.append(facts)
                 kinds |= inner
-            elif isinstance(child, Symbol) and child.made:
+            elif isinstance(child, Symbol) and (child.made or child.callable_hint == "module"):
                 known = False
+        known = known and not self._runs_what_it_is_given(target)
         parameters = _any(f.parameters for f in inside)
         buffers = _any(f.buffers for f in inside)
         if target.number in self.run.with_parameters:
@@ -416,7 +442,7 @@ class _Tracer(Counting):
             parameters = parameters or None
             buffers = buffers or None
         if target.cls is None:
-            return ModuleFacts(Kind.CONTAINER, parameters, buffers), target.dotted, kinds
+            return ModuleFacts(self._container_kind(target), parameters, buffers), target.dotted, kinds
         for base in self.project.mro(target.cls):
             if isinstance(base, Unknown) and facts_of(base.dotted) is not UNKNOWN and not inside:
                 facts = facts_of(base.dotted)
@@ -431,6 +457,10 @@ class _Tracer(Counting):
             # It cannot get worse: other instances of the class need no look.
             self.weighted[target.cls] = result
         return result
+
+
+def _is_given(value: Value) -> bool:
+    return isinstance(value, Symbol) and value.origin == "config" and value.callable_hint not in NO_MODULE
 
 
 def _switches(target: Instance) -> bool:
@@ -457,7 +487,12 @@ def _holds_unseen(target: Instance) -> bool:
     if target.cls is not None:
         return False
     if target.items is not None:
-        return not any(is_module_like(item.value) for item in target.items.items)
+        # Of a list that something unknown made, nobody knows whether its entries are held elsewhere too.
+        given = target.items.open
+        return not any(
+            is_module_like(item.value) and not (given and isinstance(item.value, Pick))
+            for item in target.items.items
+        )
     return target.children is not None and not target.children.entries and not target.children.rest
 
 

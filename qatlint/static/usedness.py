@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project
+from qatlint.static.source import nodes
 
 _LAST_WORD = re.compile(r"\w*$")
 _BOUNDARY = re.compile(r"\b")
 _SETUP = ("__init__", "init_weights", "_init_weights", "reset_parameters", "_reset_parameters", "__repr__")
+
+
+def called_attributes(project: Project, cls: ClassDef) -> frozenset[str]:
+    """Attributes that methods of a class call: `self.act(x)`, `self.acts[i](x)`, or in a loop over them."""
+    return frozenset().union(
+        *(_called_in(entry) for entry in project.mro(cls) if isinstance(entry, ClassDef))
+    )
+
+
+def _called_in(cls: ClassDef) -> frozenset[str]:
+    known: frozenset[str] | None = cls.states.get("called")
+    if known is None:
+        found: set[str] = set()
+        for method in cls.methods.values():
+            inside = list(nodes(method))
+            calls = [node.func for node in inside if isinstance(node, ast.Call)]
+            names = {callee.id for callee in calls if isinstance(callee, ast.Name)}
+            found.update(filter(None, map(_attribute, calls)))
+            for node in inside:
+                if isinstance(node, (ast.For, ast.comprehension)):
+                    targets = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+                    if not names.isdisjoint(targets):
+                        found.update(filter(None, map(_attribute, ast.walk(node.iter))))
+        known = cls.states["called"] = frozenset(found)
+    return known
+
+
+def _attribute(node: ast.AST) -> str:
+    """The attribute of `self.act`, `self.act[i]` or `self.act.forward`; "" for anything else."""
+    while isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "forward"):
+        node = node.value
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return node.attr if is_own and isinstance(node, ast.Attribute) else ""
 
 
 def how_used(project: Project, run: Interpreter, attribute: str) -> str:

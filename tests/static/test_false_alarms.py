@@ -196,6 +196,46 @@ SILENT = {
                     x = other(one(x))
                 return x
         """,
+    "a list of dicts, and a list that registers one of each": """
+        class Steps(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                self.steps = []
+                for _ in range(n):
+                    self.steps.append(dict(conv=nn.Conv2d(4, 4, 1), act=nn.ReLU()))
+                self.kept = nn.ModuleList([step["conv"] for step in self.steps])
+
+            def forward(self, x):
+                for step in self.steps:
+                    x = step["act"](step["conv"](x))
+                return x
+        """,
+    "lists of pairs in a list, registered one by one": """
+        class Rows(nn.Module):
+            def __init__(self, specs):
+                super().__init__()
+                self.rows = [[(nn.Linear(a, b), nn.ReLU()) for a, b in row] for row in specs]
+                self.kept = nn.ModuleList([m for row in self.rows for pair in row for m in pair])
+
+            def forward(self, x):
+                for row in self.rows:
+                    for fc, act in row:
+                        x = act(fc(x))
+                return x
+        """,
+    "add_module in a loop over what is given": """
+        class Given(nn.Module):
+            def __init__(self, parts):
+                super().__init__()
+                self.parts = parts
+                for i, part in enumerate(parts):
+                    self.add_module(f"part{i}", part)
+
+            def forward(self, x):
+                for part in self.parts:
+                    x = part(x)
+                return x
+        """,
     "two names of a path": """
         class Model(nn.Module):
             def __init__(self, path):
@@ -347,3 +387,69 @@ def test_a_container_of_unknown_contents_may_hold_what_runs() -> None:
         """
     )
     assert found == []
+
+
+def test_what_only_registers_the_results_of_a_function_is_not_unused() -> None:
+    """Nobody knows whether `nets` holds the same modules."""
+    text = """
+        from tree import flatten, run
+
+        class Nets(nn.Module):
+            def __init__(self, nets):
+                super().__init__()
+                self.nets = nets
+                self.kept = nn.ModuleList(flatten(self.nets))
+
+            def forward(self, x):
+                return run(x, self.nets)
+        """
+    assert findings(text, "QAT103") == []
+
+
+def test_metrics_in_a_dict_are_not_part_of_forward() -> None:
+    text = """
+        import torchmetrics
+        from torchmetrics import Accuracy
+
+        class Net(nn.Module):
+            def __init__(self, other):
+                super().__init__()
+                self.train_scores = nn.ModuleDict({"acc": Accuracy(), "loss": nn.CrossEntropyLoss()})
+                self.val_metrics = nn.ModuleDict({"mse": torchmetrics.MeanSquaredError(), "other": other})
+
+            def forward(self, a, b, y):
+                self.val_metrics["mse"](a, y)
+                self.val_metrics["mse"](b, y)
+                self.val_metrics["other"](a, y)
+                self.val_metrics["other"](b, y)
+                return a
+        """
+    assert findings(text) == []
+
+
+INSIDE = """
+from backends import BACKENDS
+
+class Backend(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+    def forward(self, x):
+        return {inner}
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backend = Backend(nn.Conv2d(4, 4, 1))
+    def forward(self, xs):
+        return [self.backend(x) for x in xs]
+"""
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [("self.model(x)", {"backend"}), ("self.model(self.model(x))", {"backend", "backend.model"})],
+)
+def test_what_a_shared_child_runs_once_per_call_is_said_of_the_child(inner: str, expected: set[str]) -> None:
+    found = findings(INSIDE.format(inner=inner).replace("for x in xs", "for x in (xs, xs)"), "QAT101")
+    assert {f.subject for f in found if f.owner.endswith(":Model")} == expected

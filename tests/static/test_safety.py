@@ -538,3 +538,34 @@ def test_a_file_speaks_of_the_class_that_the_name_means_there(home: str, more: s
     (finding,) = findings_in(texts, "QAT101")
     assert finding.fix is not None
     assert finding.fix.safety is safety
+
+
+@pytest.mark.parametrize(
+    ("call", "safety"),
+    [
+        ("self.part(x)", Safety.UNSAFE),
+        ("[part(x) for part in self.part]", Safety.UNSAFE),
+        ("self.part[0](x)", Safety.UNSAFE),
+        ("x * self.part", Safety.SAFE),
+    ],
+)
+def test_a_child_that_calls_what_it_is_given_may_have_weights(call: str, safety: Safety) -> None:
+    """Another instance of it holds the given module under another name: the state dict gains keys."""
+    text = f"""
+        class Child(nn.Module):
+            def __init__(self, part):
+                super().__init__()
+                self.part = part
+            def forward(self, x):
+                return {call}
+
+        class Holder(nn.Module):
+            def __init__(self, part):
+                super().__init__()
+                self.child = Child(part)
+            def forward(self, x):
+                return self.child(self.child(x))
+        """
+    (finding,) = [f for f in findings(text, "QAT101") if f.subject == "child"]
+    assert finding.fix is not None
+    assert finding.fix.safety is safety

@@ -68,3 +68,23 @@ def test_other_classes_are_judged(path: str, name: str) -> None:
         ("QAT103", "unused"),
         ("QAT103", "part"),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "judged"),
+    [
+        ("LossComputer", "self, x, targets", False),
+        ("FocalLossSparse", "self, x, gt_boxes", False),
+        ("DetectorWithLoss", "self, x, targets=None", True),
+        ("LossAwareHead", "self, x", True),
+        ("Detector", "self, x, targets", True),
+    ],
+)
+def test_a_class_that_speaks_of_a_loss_is_one_where_it_must_be_given_targets(
+    name: str, forward: str, judged: bool
+) -> None:
+    files = {
+        "parts.py": clean(TWICE.format(head="", name=name, base="nn.Module")).replace("self, x", forward)
+    }
+    assert ("QAT101", "act") in said(findings_in(files)) or not judged
+    assert bool(findings_in(files)) is judged
