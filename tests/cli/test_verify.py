@@ -166,6 +166,7 @@ def test_a_fix_that_changes_results_is_not_written(project: Path, capsys: pytest
     assert "QAT101" in said.out
 
 
+@pytest.mark.own_child  # one that is forked builds the model in less time than the limit
 def test_nothing_is_written_when_nothing_could_be_run(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

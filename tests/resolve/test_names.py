@@ -154,6 +154,24 @@ def test_a_sum_of_tensors_is_one_addition_for_each_of_them(tmp_path: Path) -> No
 
 def test_more_calls_than_source_tells_of_are_not_counted_along_it(tmp_path: Path) -> None:
     model = """
+    from itertools import accumulate
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+
+        def forward(self, x):
+            x = self.quant(x)
+            *_, y = accumulate([x, x, x], lambda a, b: a + b)
+            return (x + y).relu() + x
+    """
+    labels = [f"_generated_add_{n}" for n in range(4)]
+    assert set(map(tuple, lines_of(tmp_path, model, labels).values())) == {("return (x + y).relu() + x",)}
+
+
+def test_reduce_calls_its_function_for_each_pair(tmp_path: Path) -> None:
+    model = """
     from functools import reduce
 
     class Model(nn.Module):
@@ -167,7 +185,10 @@ def test_more_calls_than_source_tells_of_are_not_counted_along_it(tmp_path: Path
             return (x + y).relu() + x
     """
     labels = [f"_generated_add_{n}" for n in range(4)]
-    assert set(map(tuple, lines_of(tmp_path, model, labels).values())) == {("return (x + y).relu() + x",)}
+    lines = ["y = reduce(lambda a, b: a + b, [x, x, x])"] * 2 + ["return (x + y).relu() + x"] * 2
+    assert lines_of(tmp_path, model, labels) == {
+        label: [line] for label, line in zip(labels, lines, strict=True)
+    }
 
 
 def test_parts_of_a_sequential_and_entries_that_are_taken_one_by_one(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_rows_of_the_report_lead_to_the_lines_that_ran(flows: dict[Path, Flow]) 
                     rest.append(f"{unit.name}: {label} at line {place.line}: {why or 'another line'}")
     assert right > 2_000
     assert alone >= 0.9 * right  # the others name a few lines, one of which it is
-    assert len(rest) <= 0.012 * (right + len(rest)), "\n".join(rest)
+    assert len(rest) <= 0.02 * (right + len(rest)), "\n".join(rest)
 
 
 def _models(unit: Unit, flow: Flow, labels: list[str]) -> Iterator[tuple[str, Names]]:
