@@ -112,10 +112,9 @@ class Method(Values):
                     self._drop(statement.value)
             elif isinstance(statement, ast.If):
                 self._look(statement.test)
-                if self._branch(statement, body[number + 1 :]):
-                    return True
-                if self._ended:
-                    return False
+                ends, is_rest_read = self._branch(statement, body[number + 1 :])
+                if ends or is_rest_read:
+                    return ends
             elif isinstance(statement, ast.Return):
                 if statement.value is not None:
                     self.returned = max(self.returned, self._value(statement.value))
@@ -167,21 +166,20 @@ class Method(Values):
             isinstance(n, ast.Name) and n.id == self.me for statement in loop.body for n in nodes(statement)
         )
 
-    def _branch(self, statement: ast.If, rest: Sequence[ast.stmt]) -> bool:
-        """Both sides; one that ends excludes what follows. Returns whether all ways end here."""
+    def _branch(self, statement: ast.If, rest: Sequence[ast.stmt]) -> tuple[bool, bool]:
+        """Both sides; one that ends excludes what follows. Returns whether all ways end here, and whether
+        what follows was read with the other side."""
         first, first_ends = self._apart(partial(self._run, statement.body))
         second, second_ends = self._apart(partial(self._run, statement.orelse))
-        self._ended = False
         if first_ends != second_ends:
             after, after_ends = self._apart(partial(self._run, rest))
             longer = second if first_ends else first
             for key, count in after.items():
                 longer[key] = longer.get(key, 0) + count
             self._merge(first, second)
-            self._ended = True
-            return after_ends
+            return after_ends, True
         self._merge(first, second)
-        return first_ends
+        return first_ends, False
 
     def _assign(self, targets: list[ast.expr], value: ast.expr) -> None:
         if len(targets) == 1 and isinstance(targets[0], ast.Tuple) and isinstance(value, ast.Tuple):
@@ -200,7 +198,7 @@ class Method(Values):
                 self._remember(target, value)
 
     def _remember(self, target: ast.expr, value: ast.expr) -> None:
-        """Where the value of a name comes from, for `_is_settled`."""
+        """Where the value of a name comes from, for `is_settled`."""
         if isinstance(target, ast.Name):
             if isinstance(value, ast.Call) and not last(value.func)[:1].isupper():
                 self.from_functions.add(target.id)
@@ -261,17 +259,13 @@ class Method(Values):
                     if name == "register_buffer" and node.args and isinstance(node.args[0], ast.Constant):
                         self.owner.kinds.setdefault(str(node.args[0].value), PLAIN)
                     return
-                if self._is_me(held) and name in ("add_module", "register_module"):
+                if self._is_me(held) and name == "add_module":
                     if len(node.args) != 2 or not isinstance(node.args[0], ast.Constant):
                         raise NotPlainError("a name that is put together")
                     attribute = str(node.args[0].value)
                     kind = max(self._value(node.args[1]), self.owner.kinds.get(attribute, PLAIN))
                     self.owner.kinds[attribute] = kind
                     self.owner.made.add(attribute)
-                    return
-                if name in ("append", "extend", "insert") and isinstance(held, ast.Name):
-                    kind = max([PLAIN, *(self._value(a) for a in node.args)])
-                    self.kinds[held.id] = max(self.kinds.get(held.id, PLAIN), kind)
                     return
                 if name in ADDING and COUNT.search(last(held)):
                     self._look_at_all(node)

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from qatlint.horizon.modules import facts_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound, Found, FunctionFound, ModuleFile
+from qatlint.static.plain_numbers import computes_numbers, keeps_no_module, numbers_of
 from qatlint.static.plain_words import (
+    ADDING,
     COMPUTING,
     HANDING,
     HELD,
     LOOKING,
     NUMBER,
+    OF_TENSORS,
     OPEN,
     OWN_API,
     PLAIN,
@@ -30,7 +32,6 @@ from qatlint.static.plain_words import (
 from qatlint.static.project import Project
 from qatlint.static.prospects import CHECKPOINTING
 from qatlint.static.source import nodes
-from qatlint.trace import Kind
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ class Values:
         if not self.constructing:
             return kind is PLAIN
         if kind is OPEN or (kind is HELD and key in self.from_functions):
-            return self._is_number(key)
+            return key in numbers_of(self.project, self.cls, self.node)
         return kind is PLAIN
 
     def _iterate(self, target: ast.expr, over: ast.expr, run: Callable[[], object], bound: set[str]) -> None:
@@ -139,40 +140,6 @@ class Values:
         if isinstance(target, ast.Starred):
             return self._name_all(target.value, kind)
         raise NotPlainError("target")
-
-    def _is_number(self, name: str) -> bool:
-        """Whether the constructor computes with a parameter, or gives it to a class that takes numbers."""
-        numbers: set[str] | None = self.cls.states.get(("numbers", self.node.name))
-        if numbers is None:
-            numbers = set()
-            for node in nodes(self.node):
-                if isinstance(node, ast.BinOp):
-                    numbers.update(n.id for n in (node.left, node.right) if isinstance(n, ast.Name))
-                elif isinstance(node, ast.Compare):
-                    if not any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
-                        numbers.update(
-                            n.id for n in (node.left, *node.comparators) if isinstance(n, ast.Name)
-                        )
-                elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-                    numbers.add(node.value.id)
-                elif isinstance(node, ast.Call):
-                    called = last(node.func)
-                    if called in ("range", "int", "float", "len") or self._takes_numbers(node.func):
-                        numbers.update(n.id for n in node.args if isinstance(n, ast.Name))
-                        numbers.update(k.value.id for k in node.keywords if isinstance(k.value, ast.Name))
-                    elif isinstance(node.func, ast.Name):
-                        numbers.add(node.func.id)  # it is called to make something
-            self.cls.states[("numbers", self.node.name)] = numbers
-        return name in numbers
-
-    def _takes_numbers(self, callee: ast.expr) -> bool:
-        """Whether a class of torch keeps no module that it is given."""
-        if not isinstance(callee, ast.Attribute) or not callee.attr[:1].isupper():
-            return False
-        found = self.project.expression(callee, self.file)
-        if not isinstance(found, str) or not found.startswith("torch.nn."):
-            return False
-        return facts_of(found).kind not in (Kind.CONTAINER, Kind.UNKNOWN, Kind.ATTENTION)
 
     def _is_me(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id == self.me
@@ -347,12 +314,12 @@ class Values:
 
     def _method(self, name: str) -> int:
         """A method that is executed here, or handed on as it is."""
-        if self.constructing and name in SETUP:
-            return PLAIN
-        counts, returned = self.owner.enter(name, constructing=self.constructing)
+        return PLAIN if self.constructing and name in SETUP else self._enter(name, 0)
+
+    def _enter(self, name: str, start: int) -> int:
+        counts, returned = self.owner.enter(name, constructing=self.constructing, start=start)
         for key, count in counts.items():
-            if count:
-                self._count(key, count)
+            self._count(key, count)
         return returned
 
     def _subscript(self, node: ast.Subscript) -> int:
@@ -452,18 +419,7 @@ class Values:
             return self._called_with(node)
         first = root(held)
         if self._is_me(first):
-            if callee.attr in (
-                "size",
-                "numel",
-                "dim",
-                "view",
-                "reshape",
-                "to",
-                "expand",
-                "unsqueeze",
-                "flatten",
-                "t",
-            ):
+            if callee.attr in OF_TENSORS:
                 self._look(held)
                 self._look_at_all(node)
                 return PLAIN
@@ -488,6 +444,10 @@ class Values:
                     raise NotPlainError("a module is handed to a method")
                 self._global(first.id)
                 return HELD
+        if callee.attr in ADDING and isinstance(held, ast.Name):
+            kind = self._arguments(node)
+            self.kinds[held.id] = max(self.kinds.get(held.id, PLAIN), kind)
+            return PLAIN
         # A method of a value.
         if isinstance(first, ast.Name):
             if self.kinds.get(first.id, PLAIN) is HELD:
@@ -495,10 +455,6 @@ class Values:
             self._look(held)
         else:
             self._value(held)
-        if callee.attr in ("append", "extend", "insert") and isinstance(held, ast.Name):
-            kind = self._arguments(node)
-            self.kinds[held.id] = max(self.kinds.get(held.id, PLAIN), kind)
-            return PLAIN
         if self._arguments(node) is not PLAIN:
             raise NotPlainError("a module is handed to a method")
         return PLAIN
@@ -509,11 +465,7 @@ class Values:
             return PLAIN
         if self._arguments(node) is HELD:
             raise NotPlainError("handed to a base")
-        counts, returned = self.owner.enter(name, constructing=self.constructing, start=self.number + 1)
-        for key, count in counts.items():
-            if count:
-                self._count(key, count)
-        return returned
+        return self._enter(name, self.number + 1)
 
     def _call_found(self, node: ast.Call, found: Found | ModuleFile | str | None, name: str) -> int:
         if not self.constructing:
@@ -535,10 +487,10 @@ class Values:
                 raise NotPlainError("a module is handed to a function")
             return PLAIN
         if isinstance(found, str):
+            if keeps_no_module(found):
+                self._look_at_all(node)
+                return HELD
             if found.startswith("torch.nn."):
-                if facts_of(found).kind not in (Kind.CONTAINER, Kind.UNKNOWN, Kind.ATTENTION):
-                    self._look_at_all(node)
-                    return HELD
                 if name in ("Parameter", "Buffer"):
                     self._look_at_all(node)
                     return PLAIN
@@ -559,43 +511,15 @@ class Values:
             if found.node.decorator_list:
                 raise NotPlainError("decorated function")
             kind = self._arguments(node)
-            if _computes_numbers(self.project, found):
+            if computes_numbers(self.project, found):
                 return kind
             if kind is HELD:
                 raise NotPlainError("a module is handed to a function")
             return HELD
         if isinstance(found, ExpressionFound) and isinstance(found.node, ast.Call):
             maker = self.project.expression(found.node.func, found.file)
-            if isinstance(maker, FunctionFound) and _computes_numbers(self.project, maker):
+            if isinstance(maker, FunctionFound) and computes_numbers(self.project, maker):
                 return self._arguments(node)
         if self._arguments(node) is HELD:
             raise NotPlainError("a module is handed to a constructor")
         return HELD
-
-
-def _computes_numbers(project: Project, found: FunctionFound, depth: int = 0) -> bool:
-    """Whether a function makes no module: it calls nothing but functions that compute."""
-    for node in nodes(found.node):
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Name):
-                name = node.func.id
-                if name in LOOKING or name in HANDING or name in ("isinstance", "ValueError", "next"):
-                    continue
-                inner = project.resolve(found.file, name)
-                if isinstance(inner, str) and inner.startswith(COMPUTING) and ".nn." not in inner:
-                    continue
-                if depth < 2 and isinstance(inner, FunctionFound) and inner.node is not found.node:
-                    if _computes_numbers(project, inner, depth + 1):
-                        continue
-                return False
-            called = project.expression(node.func, found.file)
-            if called is None or (
-                isinstance(called, str) and called.startswith(("math.", "torch.", "numpy."))
-            ):
-                if isinstance(called, str) and ".nn." in called:
-                    return False
-                continue
-            return False
-        if isinstance(node, (ast.Lambda, ast.ClassDef)):
-            return False
-    return True

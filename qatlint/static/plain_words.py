@@ -36,16 +36,14 @@ TELLING = (
     "dynamic_block",
 )
 """What in the text of a method takes more than a look."""
-SETUP = frozenset(
-    "init_weights _init_weights reset_parameters _reset_parameters extra_repr __repr__ _initialize_weights "
-    "reset_classifier get_classifier group_matcher no_weight_decay set_grad_checkpointing".split()
-)
+SETUP = frozenset("init_weights _init_weights reset_parameters _reset_parameters _initialize_weights".split())
+"""Methods that a constructor calls to fill weights."""
 OWN_API = frozenset(
     "training parameters named_parameters buffers named_buffers state_dict load_state_dict dtype device "
     "register_buffer register_parameter requires_grad_ to zero_grad".split()
 )
 NUMBER = re.compile(
-    r"^(?:num_\w+|grad_checkpointing|fused_attn)$|(?:^|_)(?:ch|chs|chans|channels?|sizes?|strides?|ratio|mult|dims?|"
+    r"^num_\w+$|(?:^|_)(?:ch|chs|chans|channels?|sizes?|strides?|ratio|mult|dims?|"
     r"num_heads|(?:in|out|num)_features|reduction|shape|info|width|height|eps|prob|rate|p|weight|bias|dtype|device|"
     r"dilation|groups|training|running_mean|running_var)$"
 )
@@ -61,6 +59,8 @@ LOOKING = frozenset(
     "sum any all math divmod pow format id hash slice".split()
 )
 ADDING = frozenset("append extend insert add_module".split())
+OF_TENSORS = frozenset("size numel dim view reshape to expand unsqueeze flatten t".split())
+"""Methods of parameters and buffers."""
 HANDING = frozenset("enumerate zip reversed list tuple sorted iter set dict".split())
 ANNOTATIONS = frozenset(
     "int float bool str None Optional Union Tuple List Dict Sequence Type Callable Iterable Mapping tuple "

@@ -270,7 +270,6 @@ def test_whenever_it_is_killed_each_file_is_old_or_new() -> None:
     took = _timed(names, old)
     new = Path(names[0]).read_text()
     assert new != old and sorted(os.listdir()) == names  # nothing stays behind a run that ends by itself
-    seen = set()
     for _ in range(6):
         for name in names:
             Path(name).write_text(old)
@@ -289,10 +288,8 @@ def test_whenever_it_is_killed_each_file_is_old_or_new() -> None:
         process.wait(60)
         texts = {name: Path(name).read_text() for name in names}
         assert set(texts.values()) <= {old, new}
-        seen.add(len(set(texts.values())))
         for leftover in Path().glob(".qatlint-*"):
             leftover.unlink()
-    assert seen
 
 
 def _timed(names: list[str], text: str) -> float:
