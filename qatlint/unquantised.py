@@ -11,7 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING, excludes, literal
-from qatlint.finding import AddQuantStub, Fix, Safety
+from qatlint.flowing import is_quantised
 from qatlint.horizon.ops import Confidence, Gemm, meanings
 from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
 
@@ -35,6 +35,8 @@ class Stray(NamedTuple):
     """Where it begins: the first, where it is made of several."""
     meetings: tuple[Meeting, ...]
     """In order of execution, one for each place."""
+    doubted: bool
+    """Whether what it meets is only taken for quantised: no model was found that runs the class."""
     place: Span
     """Where it is said: the first meeting, or the call that leads there in the class it comes from."""
     owner: str
@@ -53,25 +55,28 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
             for meeting in _meetings(op, Comes.INPUT):
                 if not derived.isdisjoint(meeting.state.made_by):
                     derived.add(op.number)
-                elif _is_mixed(op) or (op.name in _gemms() and op.number in enters):
+                elif is_mixed(op) or (op.name in _gemms() and op.number in enters):
                     found.setdefault(_first(meeting.state, Comes.INPUT), []).append(meeting)
                     derived.add(op.number)
-    return [_stray(origin, meetings) for origin, meetings in found.items()]
+    return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
 
 
 def unquantized_constants(trace: Trace) -> list[Stray]:
     """Constants that meet a quantised tensor in the forward of the class, or come from it and meet one in
     what it calls; one entry per constant."""
     found: dict[tuple[Origin, ...], list[Meeting]] = {}
+    doubted: set[tuple[Origin, ...]] = set()
     for flow in trace.flows:
         for op in flow.ops:
-            if op.name.startswith("functional.") or not _is_mixed(op):
+            if op.name.startswith("functional.") or not is_mixed(op):
                 continue  # the weights of a convolution are not its inputs
             for meeting in _meetings(op, Comes.CONSTANT):
                 origin = meeting.state.origins[0]
                 if _home(op, origin) == trace.owner:
                     found.setdefault(meeting.state.origins, []).append(meeting)
-    return [_stray(origins[0], meetings) for origins, meetings in found.items()]
+                    if not any(is_quantised(flow, state) for state in op.operands):
+                        doubted.add(meeting.state.origins)
+    return [_stray(origins[0], meetings, doubted=origins in doubted) for origins, meetings in found.items()]
 
 
 def _home(op: QuantOp, origin: Origin) -> str:
@@ -100,7 +105,8 @@ def _first(state: QuantState, comes: Comes) -> Origin:
     return next(origin for origin in state.origins if origin.comes is comes)
 
 
-def _is_mixed(op: QuantOp) -> bool:
+def is_mixed(op: QuantOp) -> bool:
+    """Whether an op is given a quantised tensor."""
     return any(state.quant is Quant.QUANTIZED for state in op.operands)
 
 
@@ -121,7 +127,7 @@ def _entering(flow: Flow) -> set[int]:
                 if user.stub is not None:
                     into = not user.stub.quantizes
                 else:
-                    into = _is_mixed(user) or user.number in enters
+                    into = is_mixed(user) or user.number in enters
                 if into:
                     enters.add(op.number)
                     changed = True
@@ -140,13 +146,13 @@ def _unsure() -> frozenset[str]:
     return frozenset(["", *(m.name for m in meanings() if m.confidence is Confidence.OPEN)])
 
 
-def _stray(origin: Origin, meetings: Sequence[Meeting]) -> Stray:
+def _stray(origin: Origin, meetings: Sequence[Meeting], *, doubted: bool) -> Stray:
     places: dict[tuple[Span, int], Meeting] = {}
     for meeting in meetings:
         places.setdefault((meeting.op.span, meeting.operand), meeting)
     distinct = tuple(places.values())
     owner, place = _said_at(distinct[0].op, origin)
-    return Stray(origin, distinct, place, owner)
+    return Stray(origin, distinct, doubted, place, owner)
 
 
 def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
@@ -161,80 +167,7 @@ def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
 def met(stray: Stray) -> str:
     """What happens to the tensor, in words that follow its name."""
     op = stray.meetings[0].op
-    if _is_mixed(op):
-        return f"has no QuantStub before `{op.written}`, which takes it together with a quantised tensor"
+    if is_mixed(op):
+        other = "what is taken for quantised" if stray.doubted else "a quantised tensor"
+        return f"has no QuantStub before `{op.written}`, which takes it together with {other}"
     return f"has no QuantStub before `{op.written}`, whose result goes on into the quantised region"
-
-
-class Plan(NamedTuple):
-    """A fix, or why there is none."""
-
-    fix: Fix | None
-    no_fix: str = ""
-
-
-def stub_plan(trace: Trace, stray: Stray) -> Plan:
-    """Where the one stub of a tensor goes."""
-    ops = [meeting.op for meeting in stray.meetings]
-    first = stray.meetings[0]
-    position = _position(first)
-    inside = all(op.owner == op.runner == trace.owner for op in ops)
-    if inside and len(ops) == 1 and not first.op.loops and position is not None:
-        return _plan(stray, position)
-    maker = _maker(trace, stray)
-    if maker is not None:
-        return _plan(stray, maker.span)
-    if _is_bare_input(trace, stray):
-        return _plan(stray, stray.origin.span, stray.origin.name)
-    if not inside and stray.origin.runner != trace.owner:
-        return Plan(None, "it comes from another class: put a QuantStub where it enters the region")
-    return Plan(
-        None,
-        "several operations or turns use it, and no single expression makes it for them: put one QuantStub "
-        "before them",
-    )
-
-
-def _position(meeting: Meeting) -> Span | None:
-    positions = meeting.op.positions
-    return positions[meeting.operand] if meeting.operand < len(positions) else None
-
-
-def _maker(trace: Trace, stray: Stray) -> QuantOp | None:
-    """The op that makes the tensor, outside of loops, where only the meetings take its result."""
-    made = {number for meeting in stray.meetings for number in meeting.state.made_by}
-    if len(made) != 1 or not all(meeting.state.made_by for meeting in stray.meetings):
-        return None
-    (number,) = made
-    op = _flow(trace, stray).ops[number]
-    users = {meeting.op.number for meeting in stray.meetings}
-    own = op.owner == op.runner == trace.owner
-    free = not op.loops and not op.kept and not op.returned and users.issuperset(op.users)
-    return op if own and free else None
-
-
-def _is_bare_input(trace: Trace, stray: Stray) -> bool:
-    """Whether the meetings take a parameter as it is, and nothing else does."""
-    origin = stray.origin
-    if origin.comes is not Comes.INPUT or not origin.name.isidentifier() or origin.owner != trace.owner:
-        return False
-    if any(meeting.state.made_by for meeting in stray.meetings):
-        return False
-    met_by = {meeting.op.number for meeting in stray.meetings}
-    return all(
-        op.number in met_by
-        for op in _flow(trace, stray).ops
-        for state in op.operands
-        if not state.made_by and stray.origin in state.origins
-    )
-
-
-def _flow(trace: Trace, stray: Stray) -> Flow:
-    op = stray.meetings[0].op
-    return next(f for f in trace.flows if op.number < len(f.ops) and f.ops[op.number] is op)
-
-
-def _plan(stray: Stray, target: Span, parameter: str = "") -> Plan:
-    owner = stray.owner.partition(":")[2]
-    intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter)
-    return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", Safety.SAFE, "", intent))

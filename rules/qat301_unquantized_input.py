@@ -69,7 +69,8 @@ class Fusion(nn.Module):
 Makes `self.quant_<input>` in the constructor and uses it once: around the operand where there is one
 place that needs it, around the expression that makes the tensor where there are several, and outside of
 loops. Safe: float results and checkpoint keys stay the same. No fix where the tensor enters in another
-class, or where some of its users need it in float.
+class, where some of its users need it in float, and where the operation can run behind the DeQuantStub
+(QAT401): there it needs a float tensor.
 
 ## Source
 
@@ -83,8 +84,9 @@ from collections.abc import Iterator
 
 from qatlint.finding import Finding, Related, Severity
 from qatlint.rule import rule
+from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
-from qatlint.unquantised import Stray, met, stub_plan, unquantized_inputs
+from qatlint.unquantised import Stray, met, unquantized_inputs
 
 
 @rule("QAT301", "unquantized-input", severity=Severity.ERROR, fixable=True, since="0.2.0")

@@ -66,8 +66,10 @@ class Head(nn.Module):
 ## The fix
 
 Makes `self.quant_<name>` in the constructor and uses it once, after the arithmetic on the constant, which
-stays in float, and outside of loops. Safe: float results and checkpoint keys stay the same. No fix where
-the constant comes from another class than the one that uses it.
+stays in float, and outside of loops. Safe: float results and checkpoint keys stay the same. Unsafe where no
+model is found that runs the class, so that its inputs are only taken for quantised. No fix where the constant
+comes from another class than the one that uses it, and where the operation can run behind the DeQuantStub
+(QAT401): there it needs a float constant.
 
 ## Source
 
@@ -81,8 +83,9 @@ from collections.abc import Iterator
 
 from qatlint.finding import Finding, Related, Severity
 from qatlint.rule import rule
+from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
-from qatlint.unquantised import Stray, met, stub_plan, unquantized_constants
+from qatlint.unquantised import Stray, met, unquantized_constants
 
 
 @rule("QAT302", "unquantized-constant", severity=Severity.WARNING, fixable=True, since="0.2.0")

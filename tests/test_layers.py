@@ -35,6 +35,7 @@ JUDGING = {
     "flowing",
     "fusable",
     "outputs",
+    "stub_plan",
     "unquantised",
 }
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
@@ -53,7 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clone_plan": VALUES | {"exclusive", "usage", "words"},
     "fusable": VALUES,
     "dynamic_plan": VALUES | {"fusable"},
-    "unquantised": VALUES | {"horizon"},
+    "stub_plan": VALUES | {"dequant_plan", "outputs", "unquantised"},
+    "unquantised": VALUES | {"flowing", "horizon"},
     "outputs": VALUES | {"horizon"},
     "dequant_plan": VALUES | {"outputs"},
     "crossing": VALUES,

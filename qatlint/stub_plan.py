@@ -1,0 +1,109 @@
+"""Where the one QuantStub of a float tensor goes that meets the quantised region, or why there is none."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from qatlint import dequant_plan
+from qatlint.finding import AddQuantStub, Fix, Safety
+from qatlint.outputs import outputs
+from qatlint.trace import Comes, Flow, QuantOp, Span, Trace
+from qatlint.unquantised import Meeting, Stray
+
+_DOUBTED = (
+    "no model was found that runs the class: where its inputs are float, the operation stays in two types"
+)
+
+
+class Plan(NamedTuple):
+    """A fix, or why there is none."""
+
+    fix: Fix | None
+    no_fix: str = ""
+
+
+def stub_plan(trace: Trace, stray: Stray) -> Plan:
+    """Where the one stub of a tensor goes."""
+    leaving = _leaving(trace, stray)
+    if leaving is not None:
+        return Plan(
+            None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
+        )
+    ops = [meeting.op for meeting in stray.meetings]
+    first = stray.meetings[0]
+    position = _position(first)
+    inside = all(op.owner == op.runner == trace.owner for op in ops)
+    if inside and len(ops) == 1 and not first.op.loops and position is not None:
+        return _plan(stray, position)
+    maker = _maker(trace, stray)
+    if maker is not None:
+        return _plan(stray, maker.span)
+    if _is_bare_input(trace, stray):
+        return _plan(stray, stray.origin.span, stray.origin.name)
+    if not inside and stray.origin.runner != trace.owner:
+        return Plan(None, "it comes from another class: put a QuantStub where it enters the region")
+    return Plan(
+        None,
+        "several operations or turns use it, and no single expression makes it for them: put one QuantStub "
+        "before them",
+    )
+
+
+def _leaving(trace: Trace, stray: Stray) -> QuantOp | None:
+    """A meeting that can as well run behind a DeQuantStub: to quantise what it takes would keep it from that,
+    and both at once would be wrong."""
+    met = {meeting.op.span for meeting in stray.meetings}
+    for flow in trace.flows:
+        if not any(op.span in met for op in flow.ops):
+            continue
+        for output in outputs(flow):
+            between = [op for op in map(flow.ops.__getitem__, output.between) if op.span in met]
+            if between and isinstance(dequant_plan.plan(flow, output), dequant_plan.Plan):
+                return between[0]
+    return None
+
+
+def _position(meeting: Meeting) -> Span | None:
+    positions = meeting.op.positions
+    return positions[meeting.operand] if meeting.operand < len(positions) else None
+
+
+def _maker(trace: Trace, stray: Stray) -> QuantOp | None:
+    """The op that makes the tensor, outside of loops, where only the meetings take its result."""
+    made = {number for meeting in stray.meetings for number in meeting.state.made_by}
+    if len(made) != 1 or not all(meeting.state.made_by for meeting in stray.meetings):
+        return None
+    (number,) = made
+    op = _flow(trace, stray).ops[number]
+    users = {meeting.op.number for meeting in stray.meetings}
+    own = op.owner == op.runner == trace.owner
+    free = not op.loops and not op.kept and not op.returned and users.issuperset(op.users)
+    return op if own and free else None
+
+
+def _is_bare_input(trace: Trace, stray: Stray) -> bool:
+    """Whether the meetings take a parameter as it is, and nothing else does."""
+    origin = stray.origin
+    if origin.comes is not Comes.INPUT or not origin.name.isidentifier() or origin.owner != trace.owner:
+        return False
+    if any(meeting.state.made_by for meeting in stray.meetings):
+        return False
+    met_by = {meeting.op.number for meeting in stray.meetings}
+    return all(
+        op.number in met_by
+        for op in _flow(trace, stray).ops
+        for state in op.operands
+        if not state.made_by and stray.origin in state.origins
+    )
+
+
+def _flow(trace: Trace, stray: Stray) -> Flow:
+    op = stray.meetings[0].op
+    return next(f for f in trace.flows if op.number < len(f.ops) and f.ops[op.number] is op)
+
+
+def _plan(stray: Stray, target: Span, parameter: str = "") -> Plan:
+    owner = stray.owner.partition(":")[2]
+    intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter)
+    safety, reason = (Safety.UNSAFE, _DOUBTED) if stray.doubted else (Safety.SAFE, "")
+    return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", safety, reason, intent))

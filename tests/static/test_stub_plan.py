@@ -1,0 +1,59 @@
+"""Where a QuantStub may be added: what is only assumed, and what can leave the region instead."""
+
+from __future__ import annotations
+
+from qatlint.finding import Finding, Safety
+from tests.static.sources import clean, findings_in
+
+IMPORTS = """
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+"""
+
+
+def found(text: str, code: str = "QAT302") -> list[Finding]:
+    return findings_in({"model.py": IMPORTS + clean(text)}, code)
+
+
+PART = """
+    class Part(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pos = nn.Parameter(torch.zeros(8))
+
+        def forward(self, x):
+            return x + self.pos
+"""
+
+
+def test_a_stub_for_what_meets_assumed_inputs_is_not_safe() -> None:
+    (one,) = found(PART)
+    assert one.fix is not None
+    assert one.fix.safety is Safety.UNSAFE
+    assert "no model was found" in one.fix.reason
+    assert "what is taken for quantised" in one.message
+
+
+def test_it_is_safe_where_the_class_quantises_itself() -> None:
+    text = PART.replace("self.pos", "self.quant = QuantStub()\n            self.pos", 1)
+    (one,) = found(text.replace("x + self.pos", "x * (self.quant(torch.ones(8)) + self.pos)"))
+    assert one.fix is not None
+    assert (one.fix.safety, "together with a quantised tensor" in one.message) == (Safety.SAFE, True)
+
+
+def test_it_is_safe_where_the_model_is_known() -> None:
+    model = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+            self.part = Part()
+
+        def forward(self, x):
+            return self.part(self.quant(x))
+    """
+    (one,) = found(clean(PART) + clean(model))
+    assert one.fix is not None
+    assert one.fix.safety is Safety.SAFE
