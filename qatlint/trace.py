@@ -459,6 +459,37 @@ class Returned(NamedTuple):
     """The return statement."""
 
 
+class Around(NamedTuple):
+    """A loop around an op, but for those that were followed turn by turn, over what is known."""
+
+    number: int
+    """The same for all that runs in it."""
+    times: int
+    """Its turns; 0 where nobody knows them."""
+    given: bool = False
+    """Whether they come from a default, which the model may have been built without."""
+    turn: int = -1
+    """Which turn it was, where those of a default were followed one by one."""
+
+
+class Ran(NamedTuple):
+    """An op as it ran once: in each turn of a loop that was followed turn by turn, and once for a loop that
+    was not."""
+
+    op: int
+    """Its position in `Flow.ops`."""
+    entry: int
+    """Which run of the forward of its module that was."""
+    loops: tuple[Around, ...]
+    """Outermost first, from the forward of the root on."""
+    outside: int
+    """How many of them are around the forward of its module, or around the dynamic block that it ran in."""
+    when: Condition
+    """The condition under which it ran."""
+    again: bool = False
+    """Whether its dynamic block ran before in that forward: it gets the modules of then."""
+
+
 class Flow(NamedTuple):
     """What one forward of a model does with quantised and with float tensors, followed through its children.
 
@@ -476,6 +507,8 @@ class Flow(NamedTuple):
     complete: bool = True
     """False where a work limit cut it short: users may be missing."""
     atoms: Mapping[int, Atom] = MappingProxyType({})
+    order: tuple[Ran, ...] = ()
+    """What ran, in its order."""
 
 
 class Usage(NamedTuple):

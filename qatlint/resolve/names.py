@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from qatlint.condition import TRUE
 from qatlint.horizon.judging.facts import Generated, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.runs import Runs
-from qatlint.resolve.unrolled import nth
-from qatlint.trace import Flow, Kind, QuantOp, Span
+from qatlint.resolve.unrolled import Nth, Total, nth
+from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
+NOBODY = "source does not tell"
+_NO_TOTAL = Total(0, False)
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
 _WRAPPERS = 4
@@ -36,7 +36,8 @@ class Names:
         self._runs = Runs(flow)
         self._others = [other for other in others if other is not flow]
         self._found: dict[str, tuple[list[QuantOp], str]] = {}
-        self._labels = list(dict.fromkeys(map(_plain, names)))
+        self._written = list(dict.fromkeys(names))
+        self._labels = list(dict.fromkeys(map(_plain, self._written)))
         self._wrapper = self._wrapper_of(self._labels)
         self._names = [self._unwrapped(name) for name in self._labels]
         self._likely: dict[str, list[Runs]] = {}
@@ -82,15 +83,18 @@ class Names:
         return self._found[label]
 
     @cached_property
-    def _totals(self) -> Counter[tuple[str, str]]:
+    def _totals(self) -> dict[tuple[str, str], Total]:
         """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
-        totals: Counter[tuple[str, str]] = Counter()
-        for name in self._names:
-            made = generated_of(name)
-            if made is not None:
-                key = (made.owner, made.op)
-                totals[key] = max(totals[key], made.number + 1)
-        return totals
+        made = filter(None, map(generated_of, self._names))
+        return _totals(((one.owner, one.op), one.number) for one in made)
+
+    @cached_property
+    def _calls(self) -> dict[tuple[str, str], Total]:
+        """(module, method) -> how often it is called, as far as the report names the calls."""
+        parsed = filter(None, map(_LABEL.match, self._written))
+        return _totals(
+            ((self._unwrapped(one["name"]), one["method"] or ""), int(one["call"] or 0)) for one in parsed
+        )
 
     @cached_property
     def _runs_of_others(self) -> list[Runs]:
@@ -105,27 +109,36 @@ class Names:
             ops, why = self._elsewhere(name, parsed["name"])
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
             ops, why = around, "what runs inside of it was not followed"
-        made = generated_of(name) is not None  # its number says which call it is, however that is written
-        if method and not made:
+        if generated_of(name) is not None:  # its number says which call it is, however that is written
+            return ops, why or self._undecided(name, ops)
+        if method:
             ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
-        if (call or method) and not why and not made and all(map(_runs_once, ops)):
-            # Another run of the owner comes to the same lines again.
-            ops = ops and [ops[int(call or 0) % len(ops)]]
-        lines = {op.span for op in ops}
-        if made and ops and not why:
-            why = self._surplus(name)
-        if not why and len(lines) > 1 and (call or method):
-            why = f"`{label}` may be any of {len(lines)} lines"
+        if (call or method) and ops and not why:
+            return self._call(ops, int(call or 0), self._calls[name, method or ""])
         return ops, why
 
-    def _surplus(self, name: str) -> str:
-        """In words, that the report has more calls of a function than source tells; "" else."""
+    def _call(self, ops: list[QuantOp], call: int, total: Total) -> tuple[list[QuantOp], str]:
+        """The lines that run a module for the so-manieth time."""
+        runs = self._runs.order_of(ops)
+        if any("*" in op.module for op in ops):  # one of several modules
+            runs = list({run.op: run for run in runs}.values())
+        found = nth([run._replace(outside=0, again=False) for run in runs], call, total)
+        chosen = [op for op in ops if op.number in found.ops]
+        lines = len({op.span for op in chosen})
+        return chosen, f"{found.why or NOBODY} which of {lines} lines it is" if lines > 1 else ""
+
+    def _undecided(self, name: str, ops: list[QuantOp]) -> str:
+        """In words, why a call of a function may stand at several lines; "" where it does not."""
         made = generated_of(name)
         assert made is not None
-        total, known = self._totals[made.owner, made.op], _calls_of(self._runs, made)
-        if total <= len(known) or any(op.loops or op.when != TRUE for op in known):
-            return ""
-        return f"the report has {total} calls of `{made.op}` there, and source tells of {len(known)}"
+        lines = len({op.span for op in ops})
+        total = self._totals.get((made.owner, made.op), _NO_TOTAL)
+        found = self._numbered(self._runs, _calls_of(self._runs, made), made.number, total)
+        if ops and found and all(one.known for one in found):
+            known = max(one.known for one in found)
+            return f"the report has {total.calls} calls of `{made.op}` there, and source tells of {known}"
+        why = next((one.why for one in found if one.why), NOBODY)
+        return f"{why} which of {lines} lines it is" if lines > 1 else ""
 
     def _elsewhere(self, name: str, label: str) -> tuple[list[QuantOp], str]:
         """The ops of a part of the model that source does not tell: those of all classes that have such."""
@@ -168,7 +181,17 @@ class Names:
     def _made(self, runs: Runs, made: Generated, part: str) -> list[QuantOp]:
         ops = _calls_of(runs, made)
         owner = ".".join(filter(None, (part, made.owner)))
-        return nth(ops, made.number, self._totals[owner, made.op]) if ops else []
+        found = self._numbered(runs, ops, made.number, self._totals.get((owner, made.op), _NO_TOTAL))
+        chosen = {op for one in found for op in one.ops}
+        return [op for op in ops if op.number in chosen]
+
+    def _numbered(self, runs: Runs, ops: list[QuantOp], number: int, total: Total) -> list[Nth]:
+        """The calls that may have a number, by each run of the owner's forward: another one comes to the same
+        lines again."""
+        entries: dict[int, list[Ran]] = {}
+        for ran in runs.order_of(ops):
+            entries.setdefault(ran.entry, []).append(ran)
+        return list(dict.fromkeys(nth(entry, number, total) for entry in entries.values()))
 
     def _unwrapped(self, name: str) -> str:
         return name.removeprefix(self._wrapper)
@@ -196,22 +219,33 @@ def best(flows: Sequence[Flow], names: Sequence[str], others: Sequence[Flow]) ->
     return chosen if chosen is not None and chosen.matched else None
 
 
+def _totals(numbered: Iterable[tuple[tuple[str, str], int]]) -> dict[tuple[str, str], Total]:
+    """How many there are of each, by their numbers: sure where none is missing between."""
+    numbers: dict[tuple[str, str], set[int]] = {}
+    for key, number in numbered:
+        numbers.setdefault(key, set()).add(number)
+    return {key: Total(max(found) + 1, len(found) == max(found) + 1) for key, found in numbers.items()}
+
+
 def _calls_of(runs: Runs, made: Generated) -> list[QuantOp]:
     """The calls of which prepare makes modules of this name."""
     meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
     wanted = meaning.name if meaning is not None else made.op
-    return [op for op in runs.of_functions(made.owner) if op.name == wanted]
+    return [op for op in runs.of_functions(made.owner) if op.name == wanted and not _is_constant(op)]
+
+
+def _is_constant(op: QuantOp) -> bool:
+    """Whether nothing it is given comes from an input: prepare leaves that alone."""
+    return bool(op.operands) and all(
+        state.origins and all(origin.comes is Comes.CONSTANT for origin in state.origins)
+        for state in op.operands
+    )
 
 
 def _plain(label: str) -> str:
     parsed = _LABEL.match(label)
     assert parsed is not None
     return parsed["name"]
-
-
-def _runs_once(op: QuantOp) -> bool:
-    """Whether its place in the order of runs is known: no loop and no branch decides about it."""
-    return not op.loops and op.when == TRUE
 
 
 def _ways(ops: Iterable[QuantOp], label: str) -> Iterator[Place]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from qatlint.trace import Flow, QuantOp
+from qatlint.trace import Flow, QuantOp, Ran
 
 
 class Runs:
     """What a model runs, for lookups by name."""
 
     def __init__(self, flow: Flow) -> None:
-        self._ops = flow.ops
+        self._ops, self._order = flow.ops, flow.order
+        self._ran: dict[int, list[int]] = {}
+        for number, ran in enumerate(flow.order):
+            self._ran.setdefault(ran.op, []).append(number)
         self._modules, self._owners = _Node(), _Node()
         for number, op in enumerate(flow.ops):
             if op.module:
@@ -31,6 +34,11 @@ class Runs:
     def of_functions(self, owner: str) -> list[QuantOp]:
         """What the forward of the module of this name computes without a module, in its order."""
         return self._at(self._owners.find(owner))
+
+    def order_of(self, ops: Iterable[QuantOp]) -> list[Ran]:
+        """The runs of these, in their order."""
+        numbers = sorted(number for op in ops for number in self._ran.get(op.number, ()))
+        return [self._order[number] for number in numbers]
 
     def _at(self, numbers: Iterable[int]) -> list[QuantOp]:
         return [self._ops[number] for number in sorted(numbers)]

@@ -1,56 +1,214 @@
 """Which line made the n-th module: prepare numbers the calls of a function in the order in which they run.
 
 In one forward of the owner every turn of a loop makes modules of its own, so a loop over `m` calls gives `m`
-numbers at each turn (horizon_facts A3).
+numbers at each turn (horizon_facts A3). Where source does not tell how often a loop turns or which branch is
+taken, how many there are in all decides, as far as it can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import groupby, product
+from typing import NamedTuple
 
-from qatlint.condition import TRUE
-from qatlint.trace import QuantOp, Span
+from qatlint.condition import TRAINING, atoms_of, holds
+from qatlint.trace import Ran
+
+_MOST_TESTS = 8
+"""Tests of which all outcomes are tried."""
+_LONGEST = 20_000
+"""Calls in a row that are written out."""
+_EXACT, _OPEN, _FEWER, _MORE = range(4)
+"""How the calls that source tells of fit to those of the report: as many; nobody knows how many; the report
+has fewer; the report has more."""
+BRANCH, TURNS = "a branch decides", "the number of turns of a loop decides"
 
 
-def nth(ops: Sequence[QuantOp], number: int, total: int) -> list[QuantOp]:
-    """The ops that may be number `number` of `total` (0 where nobody knows it), by the order in which they
-    stand in the forward of their owner: one, or several where the number of turns decides."""
-    if any(op.when != TRUE for op in ops):
-        return list(ops)  # a branch decides
-    groups = [list(group) for _, group in groupby(ops, key=_outermost)]
-    looped = [group for group in groups if _outermost(group[0]) is not None]
-    if not looped and total > len(ops):
-        return list(ops)  # source does not tell of all of them
-    turns = 0
-    if len(looped) == 1 and total:
-        turns, rest = divmod(total - (len(ops) - len(looped[0])), len(looped[0]))
-        turns = 0 if rest or turns < 0 else turns
-    first = 0
-    for position, group in enumerate(groups):
-        last = position == len(groups) - 1
-        if _outermost(group[0]) is None:
-            if number < first + len(group):
-                return [group[number - first]]
-            first += len(group)
-        elif last:
-            return _in_turn(group, number - first)
-        elif turns:
-            if number < first + turns * len(group):
-                return _in_turn(group, number - first)
-            first += turns * len(group)
+class Nth(NamedTuple):
+    """The ops that one of several numbered calls may be."""
+
+    ops: tuple[int, ...]
+    """Their positions in the Flow, in order."""
+    why: str = ""
+    """What decides which of them it is."""
+    known: int = 0
+    """Of how many calls source tells, where that is fewer than the report has."""
+
+
+class _Loop(NamedTuple):
+    """A loop of which nobody knows how often it turns."""
+
+    number: int
+    body: tuple[int, ...]
+    """The ops of one turn; empty where turns differ."""
+    ops: tuple[int, ...]
+
+
+class _Fit(NamedTuple):
+    how: int
+    ops: tuple[int, ...]
+    known: int = 0
+
+
+class Total(NamedTuple):
+    """How many calls a report has."""
+
+    calls: int
+    is_sure: bool
+    """False where it may have more than it names."""
+
+
+def nth(runs: Sequence[Ran], number: int, total: Total) -> Nth:
+    """The ops that may be number `number` of `total`, by what ran in one forward."""
+    runs = [run for run in runs if not run.again]
+    fits = []
+    branching = False
+    for deployed in (True, False):
+        rows = list(_paths(runs, deployed))
+        if not rows:  # more tests than are tried
+            return Nth(_once(run.op for run in runs), BRANCH)
+        fits = [_fit(row, number, total, _varying(runs)) for row in rows]
+        branching = len(rows) > 1
+        if any(fit.how < _MORE for fit in fits):
+            break
+    best = min(fit.how for fit in fits)
+    ops = _once(op for fit in fits if fit.how == best for op in fit.ops)
+    if best == _MORE:
+        return Nth(_once(run.op for run in runs), BRANCH if branching else "", max(fit.known for fit in fits))
+    alone = all(len(fit.ops) == 1 for fit in fits if fit.how == best)
+    return Nth(ops, "" if len(ops) == 1 else BRANCH if branching and alone else TURNS)
+
+
+def _once(ops: Iterator[int] | Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(ops)))
+
+
+def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:
+    """What runs on each of the paths: nothing where there are too many of them."""
+    atoms = sorted(atoms_of([run.when for run in runs]))
+    if len(atoms) > _MOST_TESTS:
+        return
+    seen = set()
+    for signs in product((1, -1), repeat=len(atoms)):
+        assignment = frozenset(atom * sign for atom, sign in zip(atoms, signs, strict=True))
+        if deployed and TRAINING in assignment:
+            continue
+        row = [run for run in runs if holds(run.when, assignment)]
+        key = tuple(map(id, row))
+        if key not in seen:
+            seen.add(key)
+            yield row
+
+
+def _varying(runs: Sequence[Ran]) -> frozenset[int]:
+    """The loops in which not everything runs at each turn, or may not."""
+    whens = {run.when for run in runs}
+    if len(whens) == 1:
+        return frozenset()
+    outermost: dict[int, set[object]] = {}
+    for run in runs:
+        for loop in run.loops[run.outside :]:
+            outermost.setdefault(loop.number, set()).add(run.when)
+    return frozenset(loop for loop, found in outermost.items() if len(found) > 1)
+
+
+def _fit(row: Sequence[Ran], number: int, total: Total, varying: frozenset[int]) -> _Fit:
+    """The ops that may have a number, on one path."""
+    fits = []
+    calls = max(total.calls, number + 1)
+    for trusting in (True, False):
+        parts = _written_out(row, trusting, varying)
+        plain = [part for part in parts if not isinstance(part, _Loop)]
+        loops = [part for part in parts if isinstance(part, _Loop)]
+        if not loops:
+            fit = _MORE if len(plain) < calls else _EXACT if len(plain) == calls else _FEWER
+            fits.append(_Fit(fit, (), len(plain)) if fit == _MORE else _Fit(fit, (plain[number],)))
+            if fit == _EXACT or (fit == _FEWER and not total.is_sure):
+                break
+            continue
+        turns = _solved(loops, calls - len(plain)) if total.is_sure else None
+        if turns is not None:
+            flat = [
+                op for part in parts for op in (part.body * turns if isinstance(part, _Loop) else (part,))
+            ]
+            fits.append(_Fit(_EXACT, (flat[number],)))
+        elif calls >= len(plain) or not total.is_sure:
+            fits.append(_Fit(_OPEN, _possible(parts, number, calls if total.is_sure else 0)))
+    return min(fits, key=lambda fit: fit.how, default=_Fit(_MORE, ()))
+
+
+def _solved(loops: Sequence[_Loop], left: int) -> int | None:
+    """How often a loop turns that makes the calls that are left; None where that is not the only way."""
+    if len(loops) > 1 or not loops[0].body:  # one that runs again need not turn as often
+        return None
+    turns, rest = divmod(left, len(loops[0].body))
+    return turns if not rest and turns >= 0 else None
+
+
+def _possible(parts: Sequence[int | _Loop], number: int, total: int) -> tuple[int, ...]:
+    """The ops that may have a number, where loops turn nobody knows how often; `total` is 0 where nobody
+    knows that either."""
+    where = [n for n, part in enumerate(parts) if isinstance(part, _Loop)]
+    first, last = where[0], where[-1]
+    from_end = len(parts) - (total - number) if total else 0
+    if number < first or from_end > last:
+        op = parts[number if number < first else from_end]
+        assert not isinstance(op, _Loop)
+        return (op,)
+    last = last if total else len(parts) - 1
+    found: list[int] = []
+    for n in range(first, last + 1):
+        part = parts[n]
+        if not isinstance(part, _Loop):
+            found.append(part)
+        elif n == first and part.body:
+            found.append(part.body[(number - first) % len(part.body)])
         else:
-            later = [op for after in groups[position + 1 :] for op in after]
-            return _in_turn(group, number - first) + later
-    return list(ops)  # they run more often than the source tells
+            found.extend(part.ops)
+    return _once(found)
 
 
-def _in_turn(group: Sequence[QuantOp], number: int) -> list[QuantOp]:
-    """The ops of a loop that may be number `number` from its first turn on."""
-    if len({op.loops for op in group}) > 1:
-        return list(group)  # a loop in the loop: nobody knows how many numbers a turn takes
-    return [group[number % len(group)]]
+def _written_out(
+    row: Sequence[Ran], trusting: bool, varying: frozenset[int], depth: int = 0
+) -> list[int | _Loop]:
+    """What runs one after the other. `trusting`: defaults say how often loops turn."""
+    parts: list[int | _Loop] = []
+    seen: set[int] = set()
+    for inside, group in groupby(row, key=lambda run: _at(run, depth)):
+        runs = list(group)
+        if inside is None:
+            parts.extend(run.op for run in runs)
+            continue
+        loop = runs[0].loops[runs[0].outside + depth]
+        if inside in seen:  # something in it is in a block of its own, whose number does not go up
+            varying |= {inside}
+        seen.add(inside)
+        if loop.turn < 0:
+            body = _written_out(runs, trusting, varying, depth + 1)
+            times = loop.times
+        else:
+            turns = [
+                _written_out(list(turn), trusting, varying, depth + 1)
+                for _, turn in groupby(runs, key=lambda run: run.loops[run.outside + depth].turn)
+            ]
+            body, times = turns[0], len(turns)
+            if trusting:
+                parts.extend(part for turn in turns for part in turn)
+                continue
+            if any(turn != body for turn in turns):
+                body = []
+        varies = inside in varying or not body
+        is_known = times and (trusting or not loop.given) and not varies
+        if is_known and times * len(body) < _LONGEST:
+            parts.extend(body * times)
+            continue
+        flat = [part for part in body if not isinstance(part, _Loop)]
+        is_plain = not varies and len(flat) == len(body)
+        parts.append(_Loop(inside, tuple(flat) if is_plain else (), _once(run.op for run in runs)))
+    return parts
 
 
-def _outermost(op: QuantOp) -> Span | None:
-    return op.loops[0] if op.loops else None
+def _at(run: Ran, depth: int) -> int | None:
+    """The loop at a depth in the forward of the owner."""
+    position = run.outside + depth
+    return run.loops[position].number if position < len(run.loops) else None

@@ -214,13 +214,15 @@ class Execution(Objects):
         self.call(turns.element(loop), args, node, frame)
         self.loops.pop()
 
-    def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> None:
-        """`value` is called once per element of the other arguments."""
+    def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> Seq:
+        """`value` is called once per element of the other arguments: what it gives."""
+        made = Seq([], "iterator", loops=self.loop_base | self.loop_numbers())
         rest = args.positional[1:]
         turns = [self.iterate(i.value, i.node if isinstance(i.node, ast.expr) else node, frame) for i in rest]
         if not turns:
             self.call(value, Args([], {}, True), node, frame)
-            return
+            made.open = True
+            return made
         joined = self._over_zip(turns)
         if joined.values is not None and self.may_unroll(len(joined.values), node):
             loop = LoopFrame(next(self.numbers), node, frame.file, joined.times, True, joined.over)
@@ -228,15 +230,16 @@ class Execution(Objects):
             self.loops.append(loop)
             for _, row in joined.values:
                 assert isinstance(row, Seq)
-                self.call(value, Args(list(row.items), {}, False), node, frame)
+                self.add(made, self.call(value, Args(list(row.items), {}, False), node, frame), frame, node)
             self.loops.pop()
-            return
+            return made
         loop = self.loop_at_once(node, joined, frame)
         self.loops.append(loop)
         row = joined.element(loop)
         assert isinstance(row, Seq)
-        self.call(value, Args(list(row.items), {}, False), node, frame)
+        self.add(made, self.call(value, Args(list(row.items), {}, False), node, frame), frame, node)
         self.loops.pop()
+        return made
 
     def escape(self, value: Value, where: str) -> None:
         """A module was handed to code that is not read."""

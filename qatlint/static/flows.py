@@ -7,11 +7,13 @@ import ast
 from qatlint.condition import TRAINING, Atom, atoms_of, is_name
 from qatlint.horizon.ops import Boundary
 from qatlint.static.held import Begin, Held
+from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Place
 from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.order import RawRan
 from qatlint.static.quantised import Quantised, RawQuant
 from qatlint.static.values import Const, Instance, LoopFrame, Value
-from qatlint.trace import Flow, Origin, Quant, QuantOp, QuantState, Returned, Span, Stub
+from qatlint.trace import Around, Flow, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
 _LENGTH = 60
 _DEPTH = 8
@@ -46,6 +48,7 @@ class _Writer:
             returns=returns,
             complete=not run.incomplete and not run.notes,
             atoms={n: self._atom(n) for n in sorted(atoms_of([op.when for op in ops]))},
+            order=tuple(map(_ran, run.order.runs)),
         )
 
     def _atom(self, number: int) -> Atom:
@@ -69,7 +72,8 @@ class _Writer:
             label = ""
             for position, item in enumerate(value.items.items):
                 # Behind an entry that stands for many, nobody knows the numbers.
-                label = "*" if label == "*" or item.times is not None else str(position)
+                is_one = item.times is None and not loops_of(item.value) - value.loops
+                label = str(position) if is_one and label != "*" else "*"
                 for one in _options(item.value):
                     self._name(one, _join(path, label), depth + 1)
         if value.children is not None:
@@ -147,6 +151,20 @@ class _Writer:
         if known is None:
             known = self._spans[id(node)] = file.source.span(node)
         return known
+
+
+def _ran(raw: RawRan) -> Ran:
+    around = [_around_run(loop, turn) for loop, turn in zip(raw.loops, raw.turns, strict=True)]
+    loops = tuple(loop for loop in around if loop is not None)
+    outside = sum(loop is not None for loop in around[: raw.outside])
+    return Ran(raw.op, raw.entry, loops, outside, raw.when, raw.again)
+
+
+def _around_run(loop: LoopFrame, turn: int) -> Around | None:
+    if loop.turns:
+        return Around(loop.number, loop.turns, True, turn) if loop.given else None
+    least, most = loop.times
+    return Around(loop.number, least if least == most and not loop.leaves else 0, bool(loop.given))
 
 
 def _options(value: Value) -> list[Value]:

@@ -513,8 +513,7 @@ class Library(Calls):
         if not args.positional:
             return self.unknown()
         if self.phase == "forward":
-            self._many(args.positional[0].value, args, node, frame)
-            return self.result(args, frame)
+            return self._many(args.positional[0].value, args, node, frame)
         values = [i.value for i in args.positional]
         return self.unknown(*values)
 

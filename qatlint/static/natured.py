@@ -333,10 +333,14 @@ class Natured(Known):
             if kind is ast.UnaryOp and not isinstance(node.op, ast.Not):  # type: ignore[attr-defined]
                 value = super().eval(node, frame)
                 if isinstance(value, Symbol) and value.key not in self.natures:
-                    operand = self.eval(node.operand, frame)  # type: ignore[attr-defined]
+                    operand = self.read_again(node.operand, frame)  # type: ignore[attr-defined]
                     self._learn(value, self.nature(operand)._replace(producers=frozenset()))
                 return value
         return super().eval(node, frame)
+
+    def read_again(self, node: ast.expr, frame: Frame) -> Value:
+        """The value of an expression that was evaluated before: it runs no other time."""
+        return self.eval(node, frame)
 
     def _comparison(self, node: ast.Compare, frame: Frame) -> Value:
         """`x > 0`: a tensor of truths where `x` is a tensor."""

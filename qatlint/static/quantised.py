@@ -17,6 +17,7 @@ from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import OPERATORS, Natured
 from qatlint.static.natures import FIXED, Causes, Nature, What
+from qatlint.static.order import Order
 from qatlint.static.project import Project
 from qatlint.static.quantities import NOT_A_QUANTITY, Made, is_scalar, quantities, result_of
 from qatlint.static.values import (
@@ -107,6 +108,9 @@ class Quantised(Natured):
         super().__init__(project, cls)
         self.assumed = assumed
         self.met: list[RawQuant] = []
+        self.order = Order()
+        self._is_read_again = False
+        """Whether an expression is looked at that has run before."""
         self.returned_values: list[tuple[Condition, ast.Return, Held]] = []
         self.ran = {cls.full_name}
         """The classes whose forward was followed."""
@@ -136,6 +140,7 @@ class Quantised(Natured):
             self.incomplete = True
         for _ in range(_PASSES):
             del self.met[:], self.returned_values[:]
+            self.order.begin_again()
             self._numbers.clear()
             self._changed = False
             self._set_now.clear()
@@ -196,7 +201,11 @@ class Quantised(Natured):
                 self.ran.add(target.cls.full_name)
                 function = Function(own[1], own[0].file, None, own[0])
                 receiver: Value = target if not at else Pick(((None, target),), at)
-                return self.enter(function, args, node, frame, receiver, target)
+                self.order.enter(len(self.loops), len(self.blocks))
+                try:
+                    return self.enter(function, args, node, frame, receiver, target)
+                finally:
+                    self.order.leave()
         if target.items is None or not target.dotted.endswith("Sequential") or not args.positional:
             return None
         if target.items.open:
@@ -360,12 +369,19 @@ class Quantised(Natured):
     def eval(self, node: ast.expr, frame: Frame) -> Value:
         value = super().eval(node, frame)
         if type(node) is ast.UnaryOp and type(node.op) is ast.USub and self.phase == "forward":
-            nature = self.nature(self.eval(node.operand, frame))
+            nature = self.nature(self.read_again(node.operand, frame))
             if nature.is_tensor and isinstance(value, Symbol):
                 self._places = [node.operand]
                 held = self._op(of_function("operator.neg"), [nature], node, frame, "-", None, None)
                 self._hold(value, held)
         return value
+
+    def read_again(self, node: ast.expr, frame: Frame) -> Value:
+        before, self._is_read_again = self._is_read_again, True
+        try:
+            return super().read_again(node, frame)
+        finally:
+            self._is_read_again = before
 
     def binary(self, op: ast.operator, left: Value, right: Value) -> Value:
         result = super().binary(op, left, right)
@@ -414,7 +430,7 @@ class Quantised(Natured):
         result = super()._comparison(node, frame)
         if isinstance(result, Symbol) and self.phase == "forward" and self.nature(result).is_tensor:
             parts = [node.left, *node.comparators]
-            natures = [self.nature(self.eval(part, frame)) for part in parts]
+            natures = [self.nature(self.read_again(part, frame)) for part in parts]
             self._places = list(parts)
             held = self._op(of_function("torch.Tensor.eq"), natures, node, frame, "==", None, None)
             self._hold(result, held)
@@ -631,6 +647,8 @@ class Quantised(Natured):
         if self.phase != "forward" or self.supposing or (meaning is not None and meaning.name in _NO_OPS):
             return held
         op = self._noted(meaning, node, frame, written, target, again)
+        if not self._is_read_again:
+            self.order.ran(op.number, frame.guard, self.loops, len(self.blocks))
         for n, (one, place) in enumerate(given):
             if n < len(op.given):
                 op.given[n] = joined_held(op.given[n], one)
@@ -643,6 +661,12 @@ class Quantised(Natured):
         op.result = held if first_time else joined_held(op.result, held)
         op.when = either(op.when, frame.guard)
         return held._replace(made=frozenset({op.number}))
+
+    def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:
+        count = len(self.blocks)
+        super()._enter_block(value, node, frame)
+        if len(self.blocks) > count:
+            self.order.enter_block(self.blocks[-1].name or f"{id(node)}", len(self.loops), count)
 
     def _noted(
         self,

@@ -232,7 +232,7 @@ class Statements(Iteration):
         self.loops.append(loop)
         self.unrolled *= max(len(values), 1)
         try:
-            for when, value in values:
+            for loop.turn, (when, value) in enumerate(values):
                 start = frame.guard
                 frame.guard = both(start, when)
                 skipped = both(start, negate(when)) if when != TRUE else FALSE

@@ -43,7 +43,19 @@ FALSE_VALUE = Const(False)
 class LoopFrame:
     """A loop being interpreted once for all its turns, or one turn of an unrolled loop."""
 
-    __slots__ = ("file", "given", "known", "leaves", "node", "number", "over", "parts", "times", "turns")
+    __slots__ = (
+        "file",
+        "given",
+        "known",
+        "leaves",
+        "node",
+        "number",
+        "over",
+        "parts",
+        "times",
+        "turn",
+        "turns",
+    )
 
     def __init__(
         self,
@@ -67,6 +79,8 @@ class LoopFrame:
         """Some path leaves it before its last turn."""
         self.turns = 0
         """Turns when unrolled; 0 when one pass stands for all turns."""
+        self.turn = 0
+        """The turn that is being interpreted, of those."""
         self.parts: list[LoopFrame] = []
 
     def part(self, times: Times) -> LoopFrame:

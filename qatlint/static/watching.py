@@ -448,18 +448,18 @@ class Watching(Natured):
             self._turned_by[loop.number] = region
         return loop
 
-    def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> None:
+    def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> Seq:
         if not self.watching or frame.owner is not self.root:
-            super()._many(value, args, node, frame)
-            return
+            return super()._many(value, args, node, frame)
         region = self._region(node, "", frame)
         region.statement = self._statement
         lengths = [i.value for i in args.positional[1:]]
         if not any(not self.length_causes(v) for v in lengths):
             region.over += lengths
         self._open.append(region)
-        super()._many(value, args, node, frame)
+        made = super()._many(value, args, node, frame)
         self._open.pop()
+        return made
 
     # -- blocks -----------------------------------------------------------------------------------
 

@@ -147,9 +147,10 @@ class ModelCheck(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Every module that it names, as written, each once."""
-        rows = (self.layers, self.counts, self.weights, self.suspicious, self.unusual)
-        found = [row.name for part in rows for row in part]
+        """Every module that it names and every call of one, as written, each once."""
+        rows = (self.counts, self.weights, self.suspicious, self.unusual)
+        found = [layer.label for layer in self.layers]
+        found += [row.name for part in rows for row in part]
         found += [member.name for sequence in self.sequences for member in sequence]
         return list(dict.fromkeys(found))
 

@@ -1,0 +1,86 @@
+"""In which order a model runs its ops, as it is followed: what a number that prepare counts up goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qatlint.condition import Condition
+from qatlint.static.values import LoopFrame
+
+
+class RawRan(NamedTuple):
+    """An op as it ran once."""
+
+    op: int
+    entry: int
+    """Which run of a forward that was."""
+    outside: int
+    """How many of the loops are around that forward, or its dynamic block."""
+    again: bool
+    """Whether that block ran before."""
+    loops: tuple[LoopFrame, ...]
+    turns: tuple[int, ...]
+    """The turn of each of them."""
+    when: Condition
+
+
+class _Entry(NamedTuple):
+    """A forward that is being followed."""
+
+    number: int
+    loops: int
+    """How many loops are around it, and how many dynamic blocks."""
+    blocks: int
+    ran: dict[tuple[str, int], int]
+    """Name of a block and op -> in which run of such a block it ran first."""
+
+
+class _Scope(NamedTuple):
+    """A dynamic block that is being followed."""
+
+    loops: int
+    name: str = ""
+    number: int = 0
+    """Another one each time."""
+
+
+class Order:
+    """`runs`: what ran so far. It is told of forwards and blocks as they begin and end, with the numbers of
+    loops and blocks that are open."""
+
+    def __init__(self) -> None:
+        self.runs: list[RawRan] = []
+        self._numbers = 0
+        self._entries: list[_Entry] = []
+        self._scopes: list[_Scope] = []
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """The forward of the root begins."""
+        self.runs.clear()
+        self._scopes.clear()
+        self._entries[:] = [_Entry(0, 0, 0, {})]
+
+    def enter(self, loops: int, blocks: int) -> None:
+        """The forward of a child begins."""
+        self._numbers += 1
+        self._entries.append(_Entry(self._numbers, loops, blocks, {}))
+
+    def leave(self) -> None:
+        """It ends."""
+        self._entries.pop()
+
+    def enter_block(self, name: str, loops: int, blocks: int) -> None:
+        """A block begins, in so many others."""
+        self._numbers += 1
+        self._scopes[blocks:] = [_Scope(loops, name, self._numbers)]
+
+    def ran(self, op: int, when: Condition, loops: Sequence[LoopFrame], blocks: int) -> None:
+        """An op runs."""
+        entry = self._entries[-1]
+        scope = self._scopes[blocks - 1] if blocks > entry.blocks else _Scope(entry.loops)
+        first = entry.ran.setdefault((scope.name, op), scope.number)
+        turns = tuple(loop.turn for loop in loops)
+        again = first != scope.number
+        self.runs.append(RawRan(op, entry.number, scope.loops, again, tuple(loops), turns, when))

@@ -1,0 +1,240 @@
+"""Which line a numbered call is: by the order in which the forward of its owner runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+from qatlint import engine
+from qatlint.aim import Aim, EntryPoint
+from qatlint.files import DiskLoader
+from qatlint.resolve.names import Names
+
+HEAD = """\
+import torch
+from horizon_plugin_pytorch.fx.jit_scheme import Tracer
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+
+
+class Part(nn.Module):
+    def forward(self, x):
+        x = x + 1  # first
+        return x + x  # second
+
+
+class Model(nn.Module):
+    def __init__(self, gated=None, turns=3):
+        super().__init__()
+        self.quant = QuantStub()
+        self.part, self.conv, self.gated, self.turns = Part(), nn.Conv2d(8, 8, 1), gated, turns
+
+    def double(self, x):
+        x = x + 1  # one
+        return x + x  # two
+
+    def forward(self, x, xs):
+        x = self.quant(x)
+"""
+
+
+def places(folder: Path, body: str, labels: list[str]) -> tuple[list[str], list[str]]:
+    """The comments on the lines that each label may mean, with a comma between, and why there are several."""
+    path = folder / "m.py"
+    path.write_text(HEAD + indent(dedent(body), " " * 8), encoding="utf-8")
+    found = engine.flows([str(path)], DiskLoader(), Aim((), (EntryPoint(str(path), "Model"),)))
+    (own,) = [flow for flow in found if flow.root.endswith(":Model") and not flow.assumed]
+    names = Names(own, labels, found)
+    text = path.read_text(encoding="utf-8").splitlines()
+    comments, reasons = [], []
+    for label in labels:
+        ops, why = names.ops_of(label)
+        lines = sorted({op.span.line for op in ops})
+        comments.append(",".join(text[line - 1].rpartition("# ")[2] for line in lines))
+        reasons.append(why)
+    return comments, reasons
+
+
+def adds(count: int, owner: str = "") -> list[str]:
+    return [f"{owner}_generated_add_{n}[add]" for n in range(count)]
+
+
+CASES = {
+    "a method in a loop": (
+        """
+        for _ in range(2):
+            x = self.double(x)
+        return x + x  # end
+        """,
+        "one two one two end",
+    ),
+    "a loop in a loop": (
+        """
+        for _ in range(2):
+            x = x + 1  # a
+            for _ in range(2):
+                x = x + 2  # b
+                x = x + 3  # c
+            x = x + 4  # d
+        return x + x  # end
+        """,
+        "a b c b c d a b c b c d end",
+    ),
+    "how often a loop turns follows from how many calls there are": (
+        """
+        x = x + 1  # begin
+        for y in xs:
+            x = x + 2  # a
+            x = x + 3  # b
+        return x + x  # end
+        """,
+        "begin a b a b a b end",
+    ),
+    "a loop of unknown length in one of known length": (
+        """
+        for _ in range(2):
+            x = x + 1  # a
+            for y in xs:
+                x = x + 2  # b
+        return x + x  # end
+        """,
+        "a a,b a,b a,b a,b a,b end",
+    ),
+    "the default does not hold": (
+        """
+        for _ in range(self.turns):
+            x = x + 1  # a
+            x = x + 2  # b
+        return x + x  # end
+        """,
+        "a b a b end",
+    ),
+    "another run of the owner has the same numbers": (
+        """
+        for _ in range(3):
+            x = self.part(self.part(x))
+        return x + x  # end
+        """,
+        "end",
+    ),
+    "either side of a branch": (
+        """
+        if self.gated is None:
+            x = x + 1  # a
+        else:
+            x = x + 2  # b
+        x = x + 3  # c
+        return x + x  # end
+        """,
+        "a,b c end",
+    ),
+    "how many calls there are tells the side": (
+        """
+        if self.gated is None:
+            x = x + 1  # a
+            x = x + 2  # b
+        else:
+            x = x + 3  # c
+        return x + x  # end
+        """,
+        "c end",
+    ),
+    "training is not prepared": (
+        """
+        if self.training:
+            x = x + 1  # a
+        x = x + 2  # b
+        return x + x  # end
+        """,
+        "b end",
+    ),
+    "a block has the same modules at each turn": (
+        """
+        for y in xs:
+            with Tracer.dynamic_block(self, "step"):
+                x = x + 1  # a
+                x = x + 2  # b
+        return x + x  # end
+        """,
+        "a b end",
+    ),
+    "map calls its function for each": (
+        """
+        x, y = map(self.double, (x, x.neg()))
+        parts = list(map(lambda part: part + 1, (x, y)))  # lambda
+        return parts[0] + parts[1]  # end
+        """,
+        "one two one two lambda lambda end",
+    ),
+    "constants stay as they are": (
+        """
+        table = torch.arange(8) + torch.ones(8)  # constant
+        x = x + 1  # a
+        return x + table  # end
+        """,
+        "a end",
+    ),
+    "what is looked at twice runs once": (
+        """
+        x = -(x + 1)  # a
+        mask = (x + 2) > (x + 3)  # b
+        return x + mask  # end
+        """,
+        "a b b end",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_numbers_go_by_the_order_of_runs(case: str, tmp_path: Path) -> None:
+    body, expected = CASES[case]
+    wanted = expected.split()
+    assert places(tmp_path, body, adds(len(wanted)))[0] == wanted
+
+
+def test_each_run_of_a_part_has_the_same_numbers(tmp_path: Path) -> None:
+    body = """
+    for _ in range(2):
+        x = self.part(x)
+    return x + x  # end
+    """
+    labels = [*adds(2, "part."), "part._generated_add_0[add](1)", *adds(1)]
+    assert places(tmp_path, body, labels)[0] == ["first", "second", "first", "end"]
+
+
+def test_what_is_not_decided_says_what_decides(tmp_path: Path) -> None:
+    branch = """
+    if self.gated is None:
+        x = x + 1  # a
+    else:
+        x = x + 2  # b
+    return x + x  # end
+    """
+    found, why = places(tmp_path, branch, ["_generated_add_0", "_generated_add_1"])
+    assert found == ["a,b", "end"] and why == ["a branch decides which of 2 lines it is", ""]
+    loops = """
+    for y in xs:
+        x = x + 1  # a
+    for y in xs:
+        x = x + 2  # b
+        x = x + 3  # c
+    return x + x  # end
+    """
+    found, why = places(tmp_path, loops, adds(6))
+    assert found[0] == found[4] == "a,b,c" and found[5] == "end"
+    assert why[0] == "the number of turns of a loop decides which of 3 lines it is" and why[5] == ""
+
+
+def test_calls_of_a_module_are_counted_through_loops(tmp_path: Path) -> None:
+    body = """
+    x = self.conv(x)  # begin
+    for _ in range(2):
+        x = self.conv(x)  # a
+        x = self.conv(x)  # b
+    return self.conv(x)  # end
+    """
+    labels = ["conv", *(f"conv({n})" for n in range(1, 6))]
+    found, _ = places(tmp_path, body, labels)
+    assert found == ["begin,a,b,end", "a", "b", "a", "b", "end"]
