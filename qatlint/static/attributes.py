@@ -6,7 +6,7 @@ import ast
 
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, literal, negate
 from qatlint.static.decorated import repeating_decorator
-from qatlint.static.iteration import beyond
+from qatlint.static.iteration import are_single, beyond
 from qatlint.static.machine import NOWHERE, Frame, deps_of, frozen, key_of, parts_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
@@ -502,6 +502,34 @@ class Attributes(Statements):
                 merged = self.choose([(frame.guard, new), (TRUE, old.value)])
                 entries.items[position.value] = Item(merged, old.when, None, old.loops, node, frame.file)
         elif entries is not None:
+            entries.open = True
+
+    def delete_item(self, value: Value, index: ast.expr, frame: Frame) -> None:
+        """`del value[index]`."""
+        if isinstance(value, Choice):
+            for _, option in value.options:
+                self.delete_item(option, index, frame)
+            return
+        position = None if isinstance(index, ast.Slice) else self.eval(index, frame)
+        surely = isinstance(position, Const) and frame.guard == TRUE and not self.loop_numbers()
+        mapping = value if isinstance(value, Mapping) else getattr(value, "children", None)
+        if isinstance(mapping, Mapping):
+            key = position.value if isinstance(position, Const) else None
+            if not surely or mapping.entries.pop(key, None) is None:
+                mapping.open = True
+            return
+        entries = self.entries(value)
+        if entries is None:
+            return
+        at = position.value if isinstance(position, Const) else None
+        if (
+            surely
+            and type(at) is int
+            and are_single(entries)
+            and -len(entries.items) <= at < len(entries.items)
+        ):
+            del entries.items[at]
+        else:
             entries.open = True
 
     # -- reading by position -----------------------------------------------------------------

@@ -150,8 +150,11 @@ class Expressions(Deciding):
         if isinstance(base, Choice):
             return self.choose([(w, self._cut(v, bounds)) for w, v in base.options])
         cut = self._cut(base, bounds)
-        if isinstance(base, Instance) and base.cls is None and base.dotted.endswith("Sequential"):
-            if isinstance(cut, Seq):  # a part of a Sequential is one, with the same modules
+        if isinstance(base, Instance) and base.cls is None and isinstance(cut, Seq):
+            # A part of a Sequential is one, with the same modules. Lists matter where they are held.
+            if base.dotted.endswith("Sequential") or (
+                base.dotted.endswith("ModuleList") and self.phase == "init"
+            ):
                 made = self.make(None, base.dotted, True, None, node, frame)
                 made.items = cut
                 return made
@@ -205,7 +208,10 @@ class Expressions(Deciding):
         return self.unknown(*parts, text=text, key=self.intern(tuple(keys)))
 
     def _binary(self, node: ast.BinOp, frame: Frame) -> Value:
-        return self.binary(node.op, self.eval(node.left, frame), self.eval(node.right, frame))
+        left, right = self.eval(node.left, frame), self.eval(node.right, frame)
+        if isinstance(left, Instance) and isinstance(node.op, ast.Add) and left.items is not None:
+            return self.container_of(left, self.spread(right), node, frame)
+        return self.binary(node.op, left, right)
 
     def binary(self, op: ast.operator, left: Value, right: Value) -> Value:
         """`left op right`."""

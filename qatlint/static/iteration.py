@@ -666,6 +666,11 @@ def varies(value: Value, entries: Seq | None) -> bool:
     return bool(deps_of(value))
 
 
+def are_single(entries: Seq) -> bool:
+    """Whether each entry of a list is known to be there, at its position."""
+    return not entries.open and all(item.times is None and item.when == TRUE for item in entries.items)
+
+
 def beyond(entries: Seq, others: Seq) -> list[Item]:
     """Single entries at the end of a list, which another one that was filled beside it does not have: those
     that stand after as many entries as the other has. Empty where this is not known."""

@@ -9,6 +9,7 @@ from functools import cache
 from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
+from qatlint.static.iteration import are_single
 from qatlint.static.kinds import is_of_class
 from qatlint.static.machine import Frame, deps_of, frozen, key_of, origin_of
 from qatlint.static.modulefile import Unknown
@@ -141,7 +142,12 @@ class Library(Calls):
         values = [i.value for i in args.positional]
         if target is not self.root and not target.building and name in CHANGING:
             self.modified.setdefault(target.number, f"`{name}()` is called on it")
-        if target.items is not None and name in ("append", "extend", "insert", "pop"):
+        if target.items is not None and name == "pop":
+            if frame.guard != TRUE:
+                target.items.open = True
+                return self.unknown(target)
+            return self._sequence_method(target.items, name, args, node, frame)
+        if target.items is not None and name in ("append", "extend", "insert"):
             self._change_list(target.items, name, args, node, frame)
             return target
         if target.children is not None and name in ("items", "keys", "values"):
@@ -195,9 +201,11 @@ class Library(Calls):
         if name == "append":
             self.add(entries, first.value, frame, first.node or node)
         elif name == "insert" and len(args.positional) > 1:
+            at = first.value.value if isinstance(first.value, Const) else None
+            is_known = at == 0 or are_single(entries)
             self.add(entries, args.positional[1].value, frame, args.positional[1].node or node)
-            if isinstance(first.value, Const) and first.value.value == 0 and entries.items:
-                entries.items.insert(0, entries.items.pop())
+            if type(at) is int and is_known and entries.items:
+                entries.items.insert(at, entries.items.pop())
         elif name == "extend":
             added = self.spread(first.value)
             if added is None and isinstance(first.value, (Wrapped, Slice)):
@@ -206,8 +214,6 @@ class Library(Calls):
                 entries.open = True
             else:
                 self.extend(entries, added, frame)
-        elif name == "pop":
-            entries.open = True
 
     def call_method_of_value(
         self, receiver: Value, name: str, args: Args, node: ast.Call, frame: Frame

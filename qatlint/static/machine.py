@@ -355,6 +355,12 @@ class Machine:
     def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
         raise NotImplementedError
 
+    def delete_item(self, value: Value, index: ast.expr, frame: Frame) -> None:
+        raise NotImplementedError
+
+    def container_of(self, first: Instance, more: Seq | None, node: ast.expr, frame: Frame) -> Value:
+        raise NotImplementedError
+
     def delete_attribute(self, value: Value, name: str, frame: Frame) -> None:
         raise NotImplementedError
 

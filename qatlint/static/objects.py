@@ -79,6 +79,17 @@ class Objects(Attributes):
         self.instances.append(instance)
         return instance
 
+    def container_of(self, first: Instance, more: Seq | None, node: ast.expr, frame: Frame) -> Value:
+        """`first + more`: another container of the same kind, with the same entries and then these."""
+        assert first.items is not None
+        made = Seq([*first.items.items, *(more.items if more is not None else ())], loops=first.items.loops)
+        made.open = first.items.open or more is None or more.open
+        if first.cls is not None or (self.phase != "init" and not first.dotted.endswith("Sequential")):
+            return made
+        container = self.make(None, first.dotted, True, None, node, frame)
+        container.items = made
+        return container
+
     def _has_foreign(self, args: Args) -> bool:
         """Whether what gets these arguments is given modules of its maker."""
         for item in args.positional:

@@ -435,6 +435,8 @@ class Statements(Iteration):
                 frame.env.pop(target.id, None)
             elif isinstance(target, ast.Attribute):
                 self.delete_attribute(self.eval(target.value, frame), target.attr, frame)
+            elif isinstance(target, ast.Subscript):
+                self.delete_item(self.eval(target.value, frame), target.slice, frame)
 
     def _match(self, node: Any, frame: Frame) -> None:
         self.eval(node.subject, frame)

@@ -392,3 +392,53 @@ def test_add_module_gives_an_entry_of_a_sequential_one_name() -> None:
         "return self.q(x)",
     )
     assert not findings(text, "QAT102")
+
+
+def test_containers_that_are_put_together_and_taken_apart() -> None:
+    trace = trace_of(
+        model(
+            """
+            self.both = nn.ModuleList([nn.ReLU()]) + nn.ModuleList([nn.Tanh(), nn.SiLU()])
+            self.two = nn.Sequential(nn.ReLU()) + nn.Sequential(nn.Tanh())
+            self.cut = nn.ModuleList([nn.ReLU(), nn.Tanh(), nn.SiLU()])
+            del self.cut[0]
+            self.part = nn.ModuleList([nn.ReLU(), nn.Tanh(), nn.SiLU()])[1:]
+            self.put = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+            self.put.insert(1, nn.SiLU())
+            self.popped = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+            self.popped.pop(0)
+            self.named = nn.ModuleDict({"a": nn.ReLU(), "b": nn.Tanh()})
+            del self.named["a"]
+            """,
+            """
+            for layer in (*self.both, *self.cut, *self.part, *self.put, *self.popped):
+                x = layer(x)
+            return self.named["b"](self.two(x))
+            """,
+        )
+    )
+    kept = {
+        "both": "ReLU Tanh SiLU",
+        "two": "ReLU Tanh",
+        "cut": "Tanh SiLU",
+        "part": "Tanh SiLU",
+        "put": "ReLU SiLU Tanh",
+        "popped": "Tanh",
+    }
+    found: dict[str, str] = {}
+    for module in trace.modules:
+        name, dot, _ = module.path.partition(".")
+        if dot:
+            found[name] = f"{found.get(name, '')} {module.class_name.rpartition('.')[2]}".strip()
+    assert found == {**kept, "named": "Tanh"}
+
+
+def test_an_entry_that_may_be_deleted_may_be_there() -> None:
+    trace = trace_of(
+        model(
+            "self.layers = nn.ModuleList([nn.ReLU(), nn.Tanh()])\nif flag:\n    del self.layers[1]",
+            "for layer in self.layers:\n    x = layer(x)\nreturn x",
+            parameters="flag",
+        )
+    )
+    assert [m.class_name for m in trace.modules if trace.calls_of(m)] == ["torch.nn.ReLU", "torch.nn.Tanh"]
