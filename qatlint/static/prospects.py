@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from qatlint.horizon.ops import meanings
+from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
@@ -42,6 +43,9 @@ _CHANGED = re.compile(
 CHECKPOINTING = "checkpoint"
 """In the names of functions that save memory in training: what they are given runs as it would without them,
 and is looked at by itself."""
+_WORD = re.compile(r"\w+")
+_SWITCH = frozenset("bool str None Optional Union typing".split())
+"""Words in the annotations of switches."""
 _EXITS = (ast.Break, ast.Continue, ast.Return)
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try)
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
@@ -113,7 +117,7 @@ class _Look:
         methods = self.cls.methods
         while waiting:
             name = waiting.pop()
-            if name in found or name not in methods:
+            if name in found or name not in methods or NOT_FORWARD.search(name):
                 continue
             node = methods[name]
             text = found[name] = "\n".join(self._lines[node.lineno - 1 : node.end_lineno])
@@ -225,8 +229,14 @@ class _Function:
         """What a name stands for is looked at when somebody asks: most names are never asked for."""
         for target in node.targets:
             if isinstance(target, ast.Name):
-                self._values[target.id] = node.value
-                self._fixed.discard(target.id)
+                name = target.id
+                if name in self._fixed:
+                    # `flag = flag if flag is not None else self.flag` asks for what the name was before.
+                    asks = any(isinstance(n, ast.Name) and n.id == name for n in nodes(node.value))
+                    if asks and self._is_fixed(node.value):
+                        continue
+                    self._fixed.discard(name)
+                self._values[name] = node.value
             elif isinstance(target, (ast.Tuple, ast.List)):
                 for name in _names(target):
                     self._values.pop(name, None)
@@ -390,8 +400,19 @@ def _flags(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
         name.arg
         for name, default in pairs
         if (isinstance(default, ast.Constant) and isinstance(default.value, (bool, str)))
-        or (isinstance(name.annotation, ast.Name) and name.annotation.id in ("bool", "str"))
+        or (name.annotation is not None and _is_switch(name.annotation))
     }
+
+
+def _is_switch(annotation: ast.expr) -> bool:
+    """`bool`, `str | None`, `Optional[bool]`: what is no tensor, and no number of anything."""
+    words: set[str] = set()
+    for part in nodes(annotation):
+        if isinstance(part, (ast.Name, ast.Attribute)):
+            words.add(_name(part))
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            words.update(_WORD.findall(part.value))
+    return bool(words & {"bool", "str"}) and words <= _SWITCH
 
 
 def _operands(node: ast.expr) -> Iterator[ast.expr]:

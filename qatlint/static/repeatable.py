@@ -252,7 +252,7 @@ def _state_of_class(
 def _kept(reader: Reader, called: frozenset[str]) -> str:
     for cls, _ in reader.methods.get("get_extra_state", ()):
         return f"`{cls.name}` puts extra state into checkpoints"
-    starts = ["forward", "__call__", *reader.hooks(), *(called & reader.methods.keys())]
+    starts = ["forward", "__call__", *reader.hooks(), *sorted(called & reader.methods.keys())]
     if "forward" not in reader.methods:
         starts += reader.methods
     starts = [name for name in starts if name not in _SETUP]
@@ -268,7 +268,7 @@ def _kept(reader: Reader, called: frozenset[str]) -> str:
         if _KEPT_RESULTS & scope.decorators() and _differs(scope):
             return f"`{name}` keeps what it gave first, and other instances would get something else"
     own = {name for name, _ in reader.read(["__init__"])}
-    for name in reader.methods.keys() - own - _SETUP - read:
+    for name in sorted(reader.methods.keys() - own - _SETUP - read):
         for method, scope in reader.read([name]):
             if method not in own:
                 for root in scope.changes():
