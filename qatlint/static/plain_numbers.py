@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from qatlint.horizon.modules import facts_of
-from qatlint.static.modulefile import ClassDef, FunctionFound
-from qatlint.static.plain_words import COMPUTING, HANDING, LOOKING, Function, last
+from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound
+from qatlint.static.plain_words import COMPUTING, HANDING, LOOKING, TYPES, Function, last
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
 from qatlint.trace import Kind
@@ -46,8 +46,11 @@ def keeps_no_module(dotted: str) -> bool:
 
 
 def computes_numbers(project: Project, found: FunctionFound, depth: int = 0) -> bool:
-    """Whether a function makes no module: it calls nothing but functions that compute."""
+    """Whether a function makes no module, and has none to give that was made once for all: it calls nothing
+    but functions that compute."""
     for node in nodes(found.node):
+        if isinstance(node, ast.Name) and is_made_once(project.resolve(found.file, node.id)):
+            return False
         if isinstance(node, (ast.Lambda, ast.ClassDef)):
             return False
         if not isinstance(node, ast.Call):
@@ -70,8 +73,16 @@ def computes_numbers(project: Project, found: FunctionFound, depth: int = 0) -> 
     return True
 
 
+def is_made_once(found: object) -> bool:
+    """Whether a name of a file may be a module that was made once for all, or hold one."""
+    if not isinstance(found, ExpressionFound):
+        return False
+    calls = (node for node in nodes(found.node) if isinstance(node, ast.Call))
+    return any(last(call.func) not in TYPES for call in calls)
+
+
 def _computes(dotted: str) -> bool:
-    return dotted.startswith(COMPUTING) and ".nn." not in dotted
+    return dotted == "functools.partial" or (dotted.startswith(COMPUTING) and ".nn." not in dotted)
 
 
 def _takes_numbers(project: Project, cls: ClassDef, callee: ast.expr) -> bool:

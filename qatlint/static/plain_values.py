@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from qatlint.static.modulefile import ClassDef, ExpressionFound, Found, FunctionFound, ModuleFile
-from qatlint.static.plain_numbers import computes_numbers, keeps_no_module, numbers_of
+from qatlint.static.plain_numbers import computes_numbers, is_made_once, keeps_no_module, numbers_of
 from qatlint.static.plain_words import (
     ADDING,
     COMPUTING,
@@ -21,17 +21,14 @@ from qatlint.static.plain_words import (
     OWN_API,
     PLAIN,
     SETUP,
-    TYPES,
     Counts,
     Function,
     NotPlainError,
     Owner,
-    last,
     root,
 )
 from qatlint.static.project import Project
 from qatlint.static.prospects import CHECKPOINTING
-from qatlint.static.source import nodes
 
 T = TypeVar("T")
 
@@ -262,11 +259,17 @@ class Values:
 
     def _global(self, name: str) -> None:
         """Raises where a name of the file may be a module that was made once for all."""
+        if is_made_once(self.project.resolve(self.file, name)):
+            raise NotPlainError(f"{name} is global")
+
+    def _is_foreign(self, name: str) -> bool:
+        """Whether a name of the file is an object of a class from elsewhere that is no module, such as a
+        registry: each call of its methods gives something else, as far as anybody can tell."""
         found = self.project.resolve(self.file, name)
-        if isinstance(found, ExpressionFound):
-            calls = (n for n in nodes(found.node) if isinstance(n, ast.Call))
-            if any(last(call.func) not in TYPES for call in calls):
-                raise NotPlainError(f"{name} is global")
+        if not isinstance(found, ExpressionFound) or not isinstance(found.node, ast.Call):
+            return False
+        maker = self.project.expression(found.node.func, found.file)
+        return isinstance(maker, str) and not maker.startswith("torch.")
 
     def _attribute(self, node: ast.Attribute, *, called: bool = False) -> int:
         path = [node.attr]
@@ -442,7 +445,8 @@ class Values:
             if self.constructing:
                 if self._arguments(node) is HELD:
                     raise NotPlainError("a module is handed to a method")
-                self._global(first.id)
+                if not self._is_foreign(first.id):
+                    self._global(first.id)
                 return HELD
         if callee.attr in ADDING and isinstance(held, ast.Name):
             kind = self._arguments(node)

@@ -133,6 +133,32 @@ def test_the_constructor_of_a_base_counts() -> None:
     assert is_called_plain(base + text.replace("self.again(self.act(x))", "self.act(x)"))
 
 
+@pytest.mark.parametrize(
+    ("before", "is_plain_with_it"),
+    [
+        ("from registry import Registry\nBUILD = Registry('layers')", True),
+        ("BUILD = nn.ModuleDict()", False),
+        ("class Bank:\n    def build(self, cfg):\n        return SHARED\nBUILD = Bank()", False),
+    ],
+)
+def test_what_a_registry_builds_is_something_else_each_time(before: str, is_plain_with_it: bool) -> None:
+    text = model("self.a = BUILD.build(a)\nself.b = BUILD.build(b)", "return self.b(self.a(x))", "", ", a, b")
+    assert is_called_plain(f"{before}\n{text}") is is_plain_with_it
+
+
+@pytest.mark.parametrize(("table", "is_plain_with_it"), [("nn.ReLU", True), ("nn.ReLU()", False)])
+def test_a_function_that_picks_a_class_makes_no_module(table: str, is_plain_with_it: bool) -> None:
+    before = (
+        f'ACTS = {{"relu": {table}}}\n'
+        "def pick(act):\n    act = ACTS[act] if isinstance(act, str) else act\n"
+        "    return functools.partial(act, inplace=True)\n"
+    )
+    text = model(
+        "act = pick(act)\nself.a = Block(act)\nself.b = act()", "return self.b(self.a(x))", "", ", act"
+    )
+    assert is_called_plain("import functools\n" + before + text) is is_plain_with_it
+
+
 INITS = (
     "self.a = nn.ReLU()\nself.b = nn.ReLU()",
     "self.a = nn.ReLU()\nself.b = self.a",
