@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from glob import escape, glob
+from io import BytesIO
 
 import click
 
 from qatlint.cli import base
-from qatlint.horizon.report import ModelCheck, read
-from qatlint.horizon.report.decoding import MOST_BYTES, NotText, decode
+from qatlint.horizon.report import ModelCheck, read_pieces
+from qatlint.horizon.report.decoding import MOST_BYTES, NotText, pieces
 from qatlint.horizon.report.values import merged
 
 STDIN = "-"
@@ -50,9 +52,10 @@ def _files(path: str) -> list[str]:
 def _read(path: str) -> ModelCheck:
     try:
         if path == STDIN:
-            return read(decode(sys.stdin.buffer.read(MOST_BYTES + 1)))
+            return read_pieces(pieces(BytesIO(sys.stdin.buffer.read(MOST_BYTES + 1))))
         with open(path, "rb") as file:
-            return read(decode(file.read(MOST_BYTES + 1)))
+            is_kept = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return read_pieces(pieces(file if is_kept else BytesIO(file.read(MOST_BYTES + 1))))
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror or error}") from None
     except NotText as error:

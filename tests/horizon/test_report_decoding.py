@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qatlint.horizon.judging.judge import judge
-from qatlint.horizon.report import ModelCheck, decoding, read
-from qatlint.horizon.report.decoding import NotText, decode
+from qatlint.horizon.report import ModelCheck, decoding, read, read_pieces
+from qatlint.horizon.report.decoding import NotText, decode, pieces
 from qatlint.report import model_check, model_check_json
 from qatlint.report.model_check import Shown
 from qatlint.report.style import Style
@@ -36,6 +37,29 @@ def test_the_encodings_of_two_systems(encoding: str) -> None:
 def test_bytes_that_are_cut_inside_a_character_lose_only_that() -> None:
     data = "Graph:\n\u6a21".encode()
     assert decode(data[:-1]) == "Graph:\n"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "gb18030"])
+def test_files_are_read_in_pieces_of_whole_lines(
+    size: int, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_PIECE", size)
+    text = NOTED.replace("\n", "\r\n")
+    found = list(pieces(BytesIO(text.encode(encoding))))
+    assert "".join(found) == text
+    assert read_pieces(found) == read(NOTED)
+    monkeypatch.setattr(decoding, "_LONGEST_LINE", 16)
+    assert "".join(pieces(BytesIO(text.encode(encoding)))) == text
+
+
+def test_far_from_all_rows_only_headings_are_looked_for() -> None:
+    """A report at the end of a long log, after another one: the same as line by line."""
+    log = ["".join(f"epoch {n} | loss 0.5\n\n" for n in range(k, k + 1000)) for k in range(0, 30_000, 1000)]
+    parts = [PASTED, "\n", *log, "Graph\n", PASTED]
+    found, whole = read_pieces(parts), read("".join(parts))
+    assert found == whole and found.earlier == 1
+    assert read_pieces(parts[:-2]).unread_lines == read(PASTED).unread_lines + 30_000
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The toolchain's own report, `model_check_result.txt`: its values, a tolerant reader and a writer."""
 
-from qatlint.horizon.report.reader import read
+from qatlint.horizon.report.reader import read, read_pieces
 from qatlint.horizon.report.values import (
     CallCount,
     Generation,
@@ -29,5 +29,6 @@ __all__ = [
     "Unusual",
     "Weight",
     "read",
+    "read_pieces",
     "write",
 ]

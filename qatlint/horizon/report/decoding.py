@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
+from io import SEEK_END, BytesIO
+from typing import BinaryIO
 
 MOST_BYTES = 256 * 1024 * 1024
 """A report of ten thousand layers with long observers has a tenth of it; a log may be longer."""
@@ -14,6 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PROBE = 4096
+_PIECE = 1 << 18
+_LONGEST_LINE = 1 << 20
 _CONTROL = bytes({*range(32)} - {*b"\t\n\r\f\x1b"})
 """Bytes that no text has."""
 _STRAY = 0.02
@@ -24,29 +29,56 @@ class NotText(Exception):
     """Bytes that are no text; the message says why."""
 
 
+def pieces(file: BinaryIO) -> Iterator[str]:
+    """The text of a file in UTF-8, UTF-16, UTF-32 or GB 18030 (Chinese Windows), in pieces that end where
+    lines do, unless these are very long; bytes that fit none of them are read one by one. A character that is
+    cut off at the end is left out. The file has to be seekable. Raises `NotText` for what is no text."""
+    encoding, begin, has_holes = _encoding(file)
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    file.seek(begin)
+    rest = ""
+    while data := file.read(_PIECE):
+        text = rest + decoder.decode(data.replace(b"\0", b"") if has_holes else data)
+        end = max(text.rfind("\n"), text.rfind("\r")) + 1 if len(text) < _LONGEST_LINE else len(text)
+        yield text[:end]
+        rest = text[end:]
+    yield rest
+
+
 def decode(data: bytes) -> str:
-    """The text of a file in UTF-8, UTF-16, UTF-32 or GB 18030 (Chinese Windows); bytes that fit none of them
-    are read one by one. Raises `NotText` for what is no text."""
-    if len(data) > MOST_BYTES:
+    """The text of these bytes, as `pieces` has it. Raises `NotText`."""
+    return "".join(pieces(BytesIO(data)))
+
+
+def _encoding(file: BinaryIO) -> tuple[str, int, bool]:
+    """(encoding, where the text begins, whether bytes that were never written stand in it)."""
+    if file.seek(0, SEEK_END) > MOST_BYTES:
         raise NotText(f"larger than {MOST_BYTES // 1024 // 1024} MB, which no report is")
+    file.seek(0)
+    probe = file.read(_PROBE)
     for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, errors="replace")
-    probe = data[:_PROBE]
-    if b"\0" in probe:
+        if probe.startswith(mark):
+            return encoding, len(mark), False
+    has_holes = b"\0" in probe
+    if has_holes:
         encoding = _wide(probe)
         if encoding:
-            return data.decode(encoding, errors="replace")
+            return encoding, 0, False
         if len(probe) - len(probe.translate(None, _CONTROL)) > len(probe) * _STRAY:
             raise NotText("not a text file")
-        data = data.replace(b"\0", b"")  # a block that was never written
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError as error:
-            if encoding == "utf-8" and error.start >= len(data) - 3:
-                return data[: error.start].decode(encoding)  # cut off inside a character
-    return data.decode("latin-1")
+    return next((name for name in ("utf-8", "gb18030") if _fits(file, name)), "latin-1"), 0, has_holes
+
+
+def _fits(file: BinaryIO, encoding: str) -> bool:
+    """Whether the whole file is in an encoding, but for a character that is cut off at its end."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    file.seek(0)
+    try:
+        while data := file.read(_PIECE):
+            decoder.decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _wide(probe: bytes) -> str:

@@ -25,6 +25,8 @@ HEADINGS = {
     "Graph": Section.GRAPH,
 }
 """As the file and the log have them. What stands behind one is punctuation."""
+_A_WORD = re.compile(r"\b(?:used|times|fusable|Fusable|once|statistics|qconfigs?|expected|Graph)\b")
+"""One word of each heading at least."""
 _LAST_WORDS = frozenset(heading.rpartition(" ")[2] for heading in HEADINGS)
 _BEHIND = " :.!*`\uff1a\u3002"
 _BEFORE = "]:>|#*-.)`"
@@ -62,6 +64,11 @@ def _plain(line: str) -> str:
     if "\\_" in line:  # Markdown
         line = line.replace("\\_", "_")
     return line.strip(" \t\x0b\x0c")
+
+
+def may_have_heading(text: str) -> bool:
+    """Whether a word of a heading stands in a text."""
+    return _A_WORD.search(text) is not None
 
 
 def heading_of(line: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ understood is kept in `unread`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from qatlint.horizon.report.cells import (
     LONGEST_NAME,
@@ -21,7 +21,7 @@ from qatlint.horizon.report.cells import (
     member_of,
     node_of,
 )
-from qatlint.horizon.report.lines import HEADINGS, heading_of, lines_of
+from qatlint.horizon.report.lines import HEADINGS, heading_of, lines_of, may_have_heading
 from qatlint.horizon.report.values import (
     CallCount,
     Generation,
@@ -47,6 +47,8 @@ _UNREAD_KEPT, _UNREAD_LENGTH = 1_000, 500
 _ELLIPSES = frozenset(["...", "\u2026", "......"])
 _MOST_ROWS = 200_000
 """A report of ten thousand layers has a quarter of it; what stands behind is counted as not understood."""
+_FAR = 20_000
+"""Lines between two rows of a table; what a long log prints meanwhile has fewer."""
 _PIECES = 12
 """Lines over which a terminal may have spread one row."""
 _NEED_CLASSES = (Section.INPUTS, Section.OUTPUTS, Section.LAYERS)
@@ -59,18 +61,27 @@ _COLUMNS = {
 
 def read(text: str) -> ModelCheck:
     """What the text of a `model_check_result.txt` says. Never raises."""
+    return read_pieces((text,))
+
+
+def read_pieces(pieces: Iterable[str]) -> ModelCheck:
+    """The same for a text in pieces of whole lines, which need not be held together."""
     reader, mark = _Reader(), ""
-    for line in lines_of(text):
-        if mark and line.startswith(mark):  # what stands before each line: a quotation, the rank of a process
-            line = line[len(mark) :].strip()
-        heading, before = heading_of(line)
-        if heading:
-            mark = before.strip() or mark
-            if reader.starts_again(heading):
-                reader = _Reader(reader.earlier + 1)
-            reader.begin(heading)
-        else:
-            reader.add(line)
+    for piece in pieces:
+        if piece.isspace() or (reader.is_far_from_rows and not may_have_heading(piece)):
+            reader.skip(piece)
+            continue
+        for line in lines_of(piece):
+            if mark and line.startswith(mark):  # stands before each line: a quotation, the rank of a process
+                line = line[len(mark) :].strip()
+            heading, before = heading_of(line)
+            if heading:
+                mark = before.strip() or mark
+                if reader.starts_again(heading):
+                    reader = _Reader(reader.earlier + 1)
+                reader.begin(heading)
+            else:
+                reader.add(line)
     return reader.result()
 
 
@@ -100,6 +111,17 @@ class _Reader:
         self._unread: list[str] = []
         self._unread_lines = 0
         self._left = _MOST_ROWS
+        self._unread_before = 0
+        """Lines that were not understood before the last one that was."""
+
+    @property
+    def is_far_from_rows(self) -> bool:
+        """Whether so many lines were not understood that no row is expected before the next heading."""
+        return self._unread_lines - self._unread_before > _FAR
+
+    def skip(self, piece: str) -> None:
+        """Take lines that are not looked at."""
+        self._unread_lines += sum(map(bool, map(str.strip, piece.splitlines())))
 
     def starts_again(self, heading: str) -> bool:
         """Whether a heading was there before: another report begins."""
@@ -109,6 +131,7 @@ class _Reader:
     def begin(self, heading: str) -> None:
         """Take a heading."""
         self._drop_pieces()
+        self._unread_before = self._unread_lines
         self._section = self._headings[heading] = HEADINGS[heading]
         self._columns, self._head, self._is_empty = [], "", True
 
@@ -120,6 +143,7 @@ class _Reader:
             self._drop_pieces()
             self._is_empty = False
             self._left -= 1
+            self._unread_before = self._unread_lines
         elif not self._goes_on(line):
             self._not_read(line)
 
