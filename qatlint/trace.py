@@ -181,6 +181,8 @@ class Varies(Enum):
     """An attribute that forward changes does."""
     UNPROVEN = "unproven"
     """Nothing says that it is always the same: an argument, the result of a call."""
+    GIVEN = "given"
+    """As many as a module of the model gives: fixed, unless that module gives another number each time."""
     STATIC = "static"
     """The constructor decides."""
 

@@ -97,6 +97,9 @@ def varies_words(region: Region) -> str:
             if region.why
             else "is not known to be fixed"
         )
+    if region.varies is Varies.GIVEN:
+        what = f"`{region.why}`" if region.why else "a module"
+        return f"is fixed only if {what} always gives the same number of tensors"
     return {
         Varies.DATA: "depends on values of tensors",
         Varies.SHAPE: "depends on the shape of an input",

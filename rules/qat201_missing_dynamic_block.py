@@ -2,17 +2,21 @@
 
 ## What it flags
 
-Functions, Tensor methods and operators that `prepare` replaces or fuses, run by the class itself in a loop or
-branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the shape
-of the input, on random numbers, on an attribute that forward changes, or on something nobody can prove to be
-constant (an argument, the length of a list that was handed in). Conditional expressions are branches, and so
-are the `else` of a loop that may `break`, and what follows a branch or a loop that may return, unless it is
-the shape that decides. Helpers are followed, also into
-other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call modules
-or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests
-of presence (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for
-guards against empty or too small inputs (`x.shape[0] == 0`, `padding > 0`), for losses and what else needs
-the ground truth, and for what comes after the last DeQuantStub or is a class for post-processing by name.
+Functions, Tensor methods and operators that `prepare` replaces or fuses, run by the class itself in a loop
+or branch whose number of turns is not fixed when the model is built: it depends on tensor values, on the
+shape of the input, on random numbers, on an attribute that forward changes, or on something nobody can
+prove to be constant (an argument, the length of a list that was handed in). Where all who make a class are
+other modules of the project, what they hand in is looked at: a list that they write down has one length,
+and one that a module gives is only ever a note, since a module gives as many tensors each time as it is
+built for. Conditional expressions are branches, and so are the `else` of a loop that may `break`, and what
+follows a branch or a loop that may return, unless it is the shape that decides. Helpers are followed, also
+into other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call
+modules or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`,
+for tests of presence (`is not None`) and of types, for code in a block already, for functions hidden by
+`@fx_wrap`, for guards against empty or too small inputs (`x.shape[0] == 0`, `padding > 0`), for losses and
+what else needs the ground truth, for whole numbers (indices, counts) and what an `assert` computes, and for
+what comes after the last DeQuantStub, is post-processing by its name, or stands in one loop or helper with
+a call of non-maximum suppression.
 
 ## Why it matters
 
@@ -112,9 +116,9 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 
 def _severity(spot: Spot) -> Severity:
-    if spot.by.varies is Varies.UNPROVEN and not spot.rows:
-        return Severity.NOTE
-    return Severity.WARNING
+    varies = spot.by.varies
+    doubtful = varies is Varies.GIVEN or (varies is Varies.UNPROVEN and not spot.rows)
+    return Severity.NOTE if doubtful else Severity.WARNING
 
 
 def _head(region: Region) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.mutation import MUTATORS
-from qatlint.static.source import children
+from qatlint.static.source import children, nodes
 
 
 def kept_by_forward(classes: Iterable[ClassDef]) -> tuple[frozenset[str], frozenset[str]]:
@@ -29,13 +29,38 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> tuple[frozenset[str], frozen
             continue
         seen.add(name)
         for definition in methods.get(name, ()):
+            put_back = _put_back(definition)
             for node in _deployed(definition):
                 attribute = _attribute(node)
                 if attribute and attribute in methods:
                     waiting.append(attribute)
-                assigned.update(_assigned(node))
+                assigned.update(name for name in _assigned(node) if name not in put_back)
                 filled.add(_filled(node))
     return frozenset(assigned - {"training"}), frozenset(filled)
+
+
+def _put_back(function: ast.AST) -> frozenset[str]:
+    """Attributes that a function gives the value again that they had: `own = self.x`, and in the end
+    `self.x = own`."""
+    body = getattr(function, "body", [])
+    first: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for node in body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+            if isinstance(target, ast.Name) and _attribute(value) and _attribute(value) not in last:
+                first.setdefault(_attribute(value), target.id)
+                continue
+        for name in {n for inner in nodes(node) for n in _assigned(inner)} - {""}:
+            last[name] = _given_back(node)
+    if any(isinstance(inner, ast.Return) for node in body[:-1] for inner in nodes(node)):
+        return frozenset()  # it may leave before
+    return frozenset(name for name, saved in first.items() if saved == last.get(name))
+
+
+def _given_back(node: ast.stmt) -> str:
+    """`x` for `self.a = x`."""
+    return node.value.id if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) else ""
 
 
 def _deployed(root: ast.AST) -> Iterator[ast.AST]:

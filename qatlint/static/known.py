@@ -45,7 +45,7 @@ from qatlint.static.values import (
 from qatlint.trace import Varies
 
 _PARAMETERS = frozenset("weight bias running_mean running_var in_proj_weight in_proj_bias".split())
-_OF_SIZES = (Varies.SHAPE, Varies.UNPROVEN)
+_OF_SIZES = (Varies.SHAPE, Varies.UNPROVEN, Varies.GIVEN)
 
 
 class Known(Interpreter):
@@ -74,6 +74,8 @@ class Known(Interpreter):
         """In the test of a loop."""
         self.spatial: set[Hashable] = set()
         """Keys of sizes of pictures: `x.shape[-2]`."""
+        self.ranked: set[Hashable] = set()
+        """Keys of pairs of values and of their places: what `topk` gives."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
         self._kept: frozenset[str] | None = None
@@ -226,7 +228,9 @@ class Known(Interpreter):
     def truth(self, value: Value, node: ast.expr, frame: Frame | None) -> Condition:
         condition = super().truth(value, node, frame)
         if not isinstance(value, Choice):
-            self._tested(condition, False, (value,))
+            # `if xs`: whether a list holds anything at all, which matters where an earlier forward filled it.
+            many = self.watching and self.nature(value).what is What.MANY
+            self._tested(condition, many and not self.counting, (value,))
         return condition
 
     def _compare_two(self, left: Value, op: ast.cmpop, right: Value, node: ast.Compare) -> Condition:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from qatlint.condition import TRAINING, TRUE, Condition, both, excludes, literal
 from qatlint.horizon.modules import facts_of
@@ -31,6 +31,9 @@ from qatlint.static.natures import (
     united,
 )
 from qatlint.static.number_names import number_names
+from qatlint.static.quantities import STAYS_WHOLE
+from qatlint.static.results import NOT_QUANTISED
+from qatlint.static.spelling import spelt_callee
 from qatlint.static.values import (
     FALSE_VALUE,
     NONE,
@@ -52,14 +55,6 @@ from qatlint.static.values import (
 )
 from qatlint.trace import Kind, Varies
 
-# Functions of training, and what a detector does with its results: behind the last DeQuantStub, on the CPU.
-NOT_QUANTISED = re.compile(
-    r"(^|_)(train|training|post_?process\w*|nms|suppression|decode\w*|get_results?|visuali[sz]e\w*|"
-    r"denormalize\w*)(_|$)|"
-    r"^(predict|predict_by_feat\w*|simple_test\w*|aug_test\w*|inference|get_bboxes\w*|get_det_bboxes)$|_post$"
-)
-POST_PROCESSING = re.compile(r"^post_?process|post_?process(or|ing)?$", re.IGNORECASE)
-"""Classes that are nothing but this."""
 _ANSWERS = re.compile(r"^(labels?|targets?|gt_\w+|ground_truths?\w*)$")
 """Arguments of forward that only training gives."""
 _TRUTH = re.compile(r"^gt(_\w+)?$|_gt$|^ground_truths?(_\w+)?$")
@@ -84,6 +79,10 @@ _BY_FIRST = frozenset("to type_as expand_as view_as reshape_as".split())
 _WHOLE = re.compile(r"^torch\.(u?int\d*|long|short|bool)$")
 _SPATIAL = (-1, -2, -3, 3, 4)
 """Dimensions of a picture or of channels: batches, sequences and points stand further in front."""
+_PLACES = re.compile(r"(^|_)(index|indexes|indices|idxs?|inds?|ids|cnts?|counts?)(_|$)")
+"""Names of whole numbers that say which, or how many."""
+_RANKING = frozenset("topk sort kthvalue mode".split())
+"""Functions that give values and their places."""
 _SPLITTING = frozenset("split chunk unbind tensor_split split_with_sizes".split())
 """Functions that give several tensors."""
 _READS = frozenset("item tolist numpy __bool__ __float__ __int__ __index__".split())
@@ -221,6 +220,10 @@ class Natured(Known):
             self._learn(result, OTHER)
         elif name in _SAME_TENSOR and nature.is_tensor:
             self._learn(result, nature._replace(producers=frozenset()))
+        elif name == "indices" and value.key in self.ranked:
+            self._learn(result, nature._replace(what=What.TENSOR, plain=True))
+        elif result.key not in self.natures and _PLACES.search(name):
+            self._learn(result, Nature(What.MAYBE, nature.causes or UNPROVEN, derived=True, plain=True))
         elif result.key not in self.natures:
             self._learn(result, Nature(What.UNKNOWN, nature.causes if nature.what is What.UNKNOWN else FIXED))
         self.members[result.key] = (value, name)
@@ -266,6 +269,8 @@ class Natured(Known):
         nature = self.nature(value)
         if nature.what is What.SHAPE:
             return nature._replace(what=What.NUMBER)
+        if isinstance(index, Const) and index.value == 1 and _key(value) in self.ranked:
+            return nature._replace(what=What.TENSOR, plain=True)
         if isinstance(index, Const) and isinstance(index.value, str):
             return Nature(What.UNKNOWN, frozenset(c for c in nature.causes if c.varies is Varies.STATE))
         if nature.what is What.MANY:
@@ -390,6 +395,10 @@ class Natured(Known):
     ) -> Nature:
         """A function or operator runs on these: what it gives."""
         result = self._operated(operands)
+        if result.plain and meaning is not None and (meaning.replaced or meaning.fuses):
+            # The sine of an index, half of a count: quantities.
+            whole = meaning.name in STAYS_WHOLE or meaning.result is Result.PLAIN
+            result = result._replace(plain=whole)
         quiet = result.constant or result.outside or result.plain
         if meaning is None or quiet or not (meaning.replaced or meaning.fuses):
             return result
@@ -445,6 +454,7 @@ class Natured(Known):
         elif meaning is not None or first in ("torch", "torchvision"):
             made = self._of_function(meaning, last, natures, node, frame, dotted)
             self._learn(result, _typed(made, args))
+            self._note_ranking(result, last, args, 1)
         elif result.key not in self.natures:
             known = [n for n in natures if n.what is not What.OTHER]
             tensors = any(n.is_tensor for n in known)
@@ -505,9 +515,18 @@ class Natured(Known):
         member = self.members.get(callee.key)
         if member is not None:
             self._learn(result, self._of_method(member[0], member[1], args, node, frame))
+            self._note_ranking(result, member[1], args, 0)
         elif callee.origin == "config" and callee.callable_hint not in ("function", "member"):
             self._learn(result, self._ran_module(None, None, self._operands(args), node, frame))
         return result
+
+    def _note_ranking(self, result: Symbol, name: str, args: Args, tensors: int) -> None:
+        """`max` gives places only along a dimension."""
+        along = "dim" in args.keywords or any(
+            isinstance(item.value, Const) for item in args.positional[tensors:]
+        )
+        if name in _RANKING or (name in ("max", "min", "median") and along):
+            self.ranked.add(result.key)
 
     def _of_method(self, receiver: Symbol, name: str, args: Args, node: ast.Call, frame: Frame) -> Nature:
         """What `receiver.name(...)` gives."""
@@ -560,7 +579,8 @@ class Natured(Known):
         if meaning is not None:
             result = result._replace(what=What.TENSOR)
         else:
-            result = result._replace(what=What.MAYBE, causes=UNPROVEN, derived=True)
+            given = Cause(Varies.GIVEN, spelt_callee(node))
+            result = result._replace(what=What.MAYBE, causes=frozenset({given}), derived=True)
         result = result._replace(plain=False)
         if result.outside:
             return result
@@ -624,7 +644,7 @@ class Natured(Known):
             name = getattr(callee.node, "name", "")
             if _ASKING.search(name):
                 return FALSE_VALUE
-            if NOT_QUANTISED.search(name) or _is_hidden(callee.node):
+            if self.is_left_out(callee.node):
                 return self._unseen(args, frame)
         else:
             return super().enter(callee, args, node, frame, receiver, owner)
@@ -638,6 +658,10 @@ class Natured(Known):
             if any(n.is_tensor for n in operands) and node is not NOWHERE:
                 self._learn(result, self._derived(operands))
         return result
+
+    def is_left_out(self, function: ast.AST) -> bool:
+        """Whether what a function does is none of the quantised model's business, or hidden from it."""
+        return bool(NOT_QUANTISED.search(getattr(function, "name", ""))) or _is_hidden(function)
 
     def _unseen(self, args: Args, frame: Frame) -> Value:
         """The result of a function that is not followed."""
@@ -675,6 +699,10 @@ def _is_handed_through(name: str, frame: Frame, node: ast.AST) -> bool:
     return any(isinstance(argument, ast.Name) and argument.id == name for argument in node.args)
 
 
+def _key(value: Value) -> Hashable:
+    return value.key if isinstance(value, Symbol) else None
+
+
 def _options(value: Value) -> list[Value]:
     return [v for _, v in value.options] if isinstance(value, (Pick, Choice)) else []
 
@@ -684,21 +712,22 @@ def _of_parameter(argument: ast.arg, default: ast.expr | None, outside: bool) ->
     unproven = frozenset({Cause(Varies.UNPROVEN, argument.arg)})
     written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
     words = set(re.findall(r"\w+", written))
+    places = _PLACES.search(argument.arg) is not None
     said = _numbers_said(argument.annotation)
     if said is not None:
         return Nature(said, unproven)
     if words & _SEVERAL:
-        return Nature(What.MANY, unproven, outside=outside)
+        return Nature(What.MANY, unproven, outside=outside, plain=places)
     if "Tensor" in words:
-        return Nature(What.TENSOR, outside=outside)
-    if words & {"bool", "str", "Callable", "device", "dtype"}:
+        return Nature(What.TENSOR, outside=outside, plain=places)
+    if words & {"bool", "str", "Callable", "device", "dtype", "ndarray"}:
         return OTHER
     if isinstance(default, ast.Constant) and default.value is not None:
         is_number = type(default.value) in (int, float)
         return Nature(What.NUMBER, unproven) if is_number else OTHER
     if isinstance(default, ast.UnaryOp):
         return Nature(What.NUMBER, unproven)
-    return Nature(What.MAYBE, unproven, outside=outside)
+    return Nature(What.MAYBE, unproven, outside=outside, plain=places)
 
 
 def _numbers_said(annotation: ast.expr | None) -> What | None:

@@ -77,9 +77,11 @@ class Nature(NamedTuple):
         """What its shape depends on, for a tensor."""
         if self.constant:
             return FIXED
+        # How many tensors a module gives says nothing about the shape of one.
+        causes = frozenset(c for c in self.causes if c.varies is not Varies.GIVEN)
         if not self.is_tensor:
             return self.causes or UNPROVEN
-        return self.causes or UNPROVEN if self.derived else united(BY_SHAPE, self.causes)
+        return causes or UNPROVEN if self.derived else united(BY_SHAPE, causes)
 
     @property
     def content(self) -> Causes:

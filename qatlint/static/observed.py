@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
+from qatlint.static.callers import handed_lengths
 from qatlint.static.looping import becomes_loop
 from qatlint.static.machine import NOWHERE, EnteredBlock
 from qatlint.static.modulefile import ClassDef, ModuleFile
-from qatlint.static.natured import POST_PROCESSING
-from qatlint.static.natures import Cause, heaviest
+from qatlint.static.natures import Cause, Causes, heaviest, united
+from qatlint.static.results import POST_PROCESSING
 from qatlint.static.source import Source
+from qatlint.static.spelling import short, spelt_callee
 from qatlint.static.watching import RawBlock, RawOp, RawRegion, Watching
 from qatlint.trace import Block, Op, Region, Scope, Span, Standing, Varies
-
-_LENGTH = 60
-"""Characters of source that a message quotes."""
 
 
 class Observed(NamedTuple):
@@ -40,6 +39,8 @@ class _Observer:
         self._regions: list[Region] = []
         self._spans: dict[int, Span] = {}
         """By id of a node."""
+        self._handed: dict[str, Causes | None] = {}
+        """Parameter of forward -> what decides about the length of what is handed to it, if that is known."""
 
     def observed(self) -> Observed:
         run = self._run
@@ -71,8 +72,17 @@ class _Observer:
             causes = frozenset(c for c in causes if c.varies is not Varies.SHAPE)
         if raw.branch and raw.branch != "test":
             # A branch on an argument, or on what a call gives, is usually a flag of the deployed model.
-            causes = frozenset(c for c in causes if c.varies is not Varies.UNPROVEN)
-        return heaviest(causes)
+            causes = frozenset(c for c in causes if c.varies not in (Varies.UNPROVEN, Varies.GIVEN))
+        return heaviest(united(*map(self._from_callers, causes)))
+
+    def _from_callers(self, cause: Cause) -> Causes:
+        """The length of an argument, as those who make the class have it."""
+        if cause.varies is not Varies.UNPROVEN or not cause.why:
+            return frozenset({cause})
+        if cause.why not in self._handed:
+            self._handed[cause.why] = handed_lengths(self._run.project, self._run.cls, cause.why)
+        handed = self._handed[cause.why]
+        return frozenset({cause}) if handed is None else handed
 
     def _region(self, raw: RawRegion) -> Region:
         cause = self._cause(raw)
@@ -97,7 +107,7 @@ class _Observer:
         return Op(
             number=number,
             name=raw.meaning.name if raw.meaning is not None else "",
-            written=raw.written if not raw.is_module else _callee(raw.node),
+            written=raw.written if not raw.is_module else spelt_callee(raw.node),
             span=self._span(place.file, raw.node),
             owner=_owner(place.cls, place.file, place.function),
             function=place.function,
@@ -147,47 +157,26 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
     if isinstance(node, (ast.For, ast.AsyncFor)):
         end = source.span(node.iter)
         text = f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
-        return raw.branch or "for", _to(span, end), _short(text)
+        return raw.branch or "for", _to(span, end), short(text)
     if isinstance(node, ast.IfExp):
-        return "either", span, _short(f"... if {ast.unparse(node.test)} else ...")
+        return "either", span, short(f"... if {ast.unparse(node.test)} else ...")
     if raw.branch == "test" and isinstance(node, ast.While):
-        return "test", source.span(node.test), _short(f"while {ast.unparse(node.test)}")
+        return "test", source.span(node.test), short(f"while {ast.unparse(node.test)}")
     if isinstance(node, ast.While):
         return (
             raw.branch or "while",
             _to(span, source.span(node.test)),
-            _short(f"while {ast.unparse(node.test)}"),
+            short(f"while {ast.unparse(node.test)}"),
         )
     if isinstance(node, ast.If):
         text = f"if {ast.unparse(node.test)}"
-        return raw.branch, _to(span, source.span(node.test)), _short(text)
+        return raw.branch, _to(span, source.span(node.test)), short(text)
     kind = "call" if isinstance(node, ast.Call) else "comprehension"
-    return kind, span, _short(ast.unparse(node))
+    return kind, span, short(ast.unparse(node))
 
 
 def _to(start: Span, end: Span) -> Span:
     return Span(start.path, start.line, start.column, end.end_line, end.end_column)
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LENGTH else text[: _LENGTH - 3] + "..."
-
-
-def _callee(node: ast.AST) -> str:
-    """How a module that is called is written: `self.proj[...]`."""
-    if not isinstance(node, ast.Call):
-        return ""
-    callee = node.func
-    return _short(ast.unparse(_without_index(callee)))
-
-
-def _without_index(node: ast.expr) -> ast.expr:
-    if isinstance(node, ast.Subscript):
-        return ast.Subscript(_without_index(node.value), ast.Constant(...), ast.Load())
-    if isinstance(node, ast.Attribute):
-        return ast.Attribute(_without_index(node.value), node.attr, ast.Load())
-    return node
 
 
 def _owner(cls: ClassDef | None, file: ModuleFile, function: str) -> str:

@@ -292,20 +292,28 @@ class Project:
 
     def makers(self, cls: ClassDef) -> list[ClassDef]:
         """Module classes of the linted files whose bodies make an instance of `cls`."""
+        found = dict.fromkeys(maker for maker in self._making(cls) if maker is not None)
+        return [maker for maker in found if self.is_module(maker)]
+
+    def is_made_elsewhere(self, cls: ClassDef) -> bool:
+        """Whether anything but the bodies of module classes makes an instance of `cls`, or a class inherits
+        from it: others than its `makers` may run it then."""
+        others = any(maker is None or not self.is_module(maker) for maker in self._making(cls))
+        return others or bool(self.subclasses(cls))
+
+    def _making(self, cls: ClassDef) -> Iterator[ClassDef | None]:
+        """For each place that makes a `cls` the other class around it; None outside of classes."""
         self.asked.add(("make", cls.name))
-        found: list[ClassDef] = []
         for path, line in self._surveyed().makers(cls.name):
             file = self._opened.part(path)
             if file is None:
                 continue
             file.class_at(line)  # parses what stands there
             maker = file.class_around(line)
-            if maker is None or maker is cls or maker in found or not self.is_module(maker):
-                continue
-            meant = self.resolve(file, cls.name)
-            if isinstance(meant, ClassDef) and meant.full_name == cls.full_name:
-                found.append(maker)
-        return found
+            if maker is not cls:
+                meant = self.resolve(file, cls.name)
+                if isinstance(meant, ClassDef) and meant.full_name == cls.full_name:
+                    yield maker
 
     def subclasses(self, cls: ClassDef) -> list[ClassDef]:
         """Classes of the linted files that inherit from `cls`, directly or not."""

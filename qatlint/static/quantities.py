@@ -21,10 +21,11 @@ _LATER_ARE_PLACES = frozenset(
 _SECOND_IS_PLACE = frozenset("scatter scatter_add scatter_reduce masked_scatter setitem index_put".split())
 _FIRST_IS_MASK = frozenset(("where",))
 _LOOKS_UP = frozenset("Embedding EmbeddingBag functional.embedding functional.embedding_bag".split())
-_STAYS_WHOLE = frozenset(
+STAYS_WHOLE = frozenset(
     "add sub mul floor_divide remainder fmod pow cat stack sum cumsum where maximum minimum square prod "
     "meshgrid cumprod bitwise_and bitwise_or floor ceil setitem scatter scatter_add".split()
 )
+"""Operations that make whole numbers of whole numbers."""
 _FLOATS = frozenset("float double half bfloat16".split())
 _INTEGERS = frozenset("randint randint_like randperm tril_indices triu_indices".split())
 _BY_ARGUMENTS = frozenset("arange range tensor as_tensor scalar_tensor full from_numpy".split())
@@ -108,7 +109,7 @@ def _of_whole_numbers(op: Made, counting: Sequence[Held], begin: Callable[[Comes
     """Arithmetic on masks and indices: whole numbers, or not."""
     assert op.meaning is not None
     begins = first(frozenset().union(*(h.begins for h in counting)))
-    if op.fraction or op.meaning.name not in _STAYS_WHOLE:
+    if op.fraction or op.meaning.name not in STAYS_WHOLE:
         return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
     return Held(Quant.PLAIN, begins)
 

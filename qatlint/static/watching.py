@@ -14,6 +14,7 @@ from qatlint.static.natured import Natured
 from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, united
 from qatlint.static.project import Project
 from qatlint.static.prospects import CHECKPOINTING
+from qatlint.static.results import suppresses
 from qatlint.static.values import (
     Args,
     Block,
@@ -175,6 +176,8 @@ class Watching(Natured):
         self._statement: ast.stmt | None = None
         """The one that is running."""
         self._unimported: set[int] = set()
+        self._suppressing: dict[int, bool] = {}
+        """By id of a loop or function: whether it calls non-maximum suppression."""
 
     # -- ops ------------------------------------------------------------------------------------
 
@@ -189,6 +192,8 @@ class Watching(Natured):
         is_module: bool,
     ) -> int | None:
         if self.supposing or frame.owner is not self.root or self.trains_only(frame.guard):
+            return None
+        if self.asserting or any(not r.branch and self._suppresses(r.node) for r in self._open):
             return None
         inside = tuple((r, r.at) for r in self._open)
         key = (id(node), written, tuple(id(r) for r, _ in inside), tuple(id(p.node) for p in self.via))
@@ -216,6 +221,17 @@ class Watching(Natured):
         for one in tensors:
             op.inputs |= one.producers
         return number
+
+    def is_left_out(self, function: ast.AST) -> bool:
+        if super().is_left_out(function):
+            return True
+        return getattr(function, "name", "") != "forward" and self._suppresses(function)
+
+    def _suppresses(self, node: ast.AST) -> bool:
+        known = self._suppressing.get(id(node))
+        if known is None:
+            known = self._suppressing[id(node)] = suppresses(node)
+        return known
 
     def call(self, callee: Value, args: Args, node: ast.Call, frame: Frame) -> Value:
         if self.watching and isinstance(callee, Function) and self.is_followed(frame):
