@@ -69,7 +69,7 @@ def print_findings(
     else:
         if body:
             base.out(body, err=err)
-        if shown.fixed is not None:
+        if shown.fixed is not None or shown.notes:  # what such a document has no place for
             base.out(summary, err=True)
 
 

@@ -100,6 +100,10 @@ def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
     )
     tail = shown.output[shown.output.index("of the toolchain's report that no finding explains:") :]
     assert "not-fused" not in tail and "quantised-output" in tail
+    for output in ("json", "sarif", "github"):  # these have no place for rows
+        words = ["bev_model.py", "--report", str(PASTED), "--isolated", "--output-format", output]
+        done = CliRunner().invoke(check, words)
+        assert "quantised-output" in done.stderr and "quantised-output" not in done.stdout
 
 
 MODELS = """\
@@ -181,6 +185,8 @@ def test_a_report_confirms_what_is_fixed_suppressed_or_typed_in(
     path = tmp_path / "bev_model.py"
     path.write_text(source, encoding="utf-8")
     words = ["--report", str(PASTED), "--isolated", "--no-cache"]
+    both = CliRunner().invoke(check, ["-", "--report", "-", "--isolated"], input=source)
+    assert both.exit_code == 2 and "both the source and the report" in both.stderr
     typed = CliRunner().invoke(check, ["-", *words, "--output-format", "concise"], input=source)
     assert ":60:28: QAT101 error `embed`" in typed.output and "confirmed by the toolchain" in typed.output
     # A note that the report makes a warning is shown, so it is fixed, too.

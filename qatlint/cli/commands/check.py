@@ -143,6 +143,8 @@ def command(
         raise click.UsageError(f"--statistics cannot be had as {output_format}")
     if with_fixes and output_format not in ("sarif", "rdjson"):
         raise click.UsageError("--with-fixes is for the formats sarif and rdjson")
+    if report == STDIN and STDIN in paths:
+        raise click.UsageError("standard input cannot be both the source and the report")
     claim = proving.claim_of(verify, how, fix, diff, paths == (STDIN,))
     if paths == (STDIN,) and (since is not None or project is not None):
         raise click.UsageError("--since and --project are for files, not for standard input")
