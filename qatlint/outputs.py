@@ -145,6 +145,8 @@ def _root(flow: Flow, op: QuantOp, meaning: Meaning, allowed: Sequence[Role]) ->
     role = meaning.fuses
     if role is None or role not in allowed or role not in _BEFORE:
         return None
+    if role is Role.ADD and op.with_number:
+        return None  # only two tensors are added in one step with a convolution
     for state in op.operands:
         if len(state.made_by) != 1 or state.quant is not Quant.QUANTIZED:
             continue

@@ -88,10 +88,13 @@ def _is_bare_input(trace: Trace, stray: Stray) -> bool:
         return False
     if any(meeting.state.made_by for meeting in stray.meetings):
         return False
+    flow = _flow(trace, stray)
+    if origin in flow.kept or any(origin in r.state.origins and not r.state.made_by for r in flow.returns):
+        return False
     met_by = {meeting.op.number for meeting in stray.meetings}
     return all(
         op.number in met_by
-        for op in _flow(trace, stray).ops
+        for op in flow.ops
         for state in op.operands
         if not state.made_by and stray.origin in state.origins
     )

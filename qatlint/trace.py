@@ -440,6 +440,8 @@ class QuantOp(NamedTuple):
     kept: bool = False
     """Whether its result is stored in an attribute, or handed to code that was not followed: it may have
     more users."""
+    with_number: bool = False
+    """Whether an operand is a number: `x + 1`."""
     when: Condition = TRUE
     """The condition under which it runs (atoms are those of the Flow)."""
     loops: tuple[Span, ...] = ()
@@ -508,6 +510,8 @@ class Flow(NamedTuple):
     returns: tuple[Returned, ...] = ()
     complete: bool = True
     """False where a work limit cut it short: users may be missing."""
+    kept: frozenset[Origin] = frozenset()
+    """The float tensors that are kept in the model, or handed to code that nobody follows, as they began."""
     atoms: Mapping[int, Atom] = MappingProxyType({})
     order: tuple[Ran, ...] = ()
     """What ran, in its order."""

@@ -80,6 +80,7 @@ inputs in the table of layers); horizon_facts F and H32.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from qatlint.finding import Finding, Related, Severity
@@ -87,6 +88,8 @@ from qatlint.rule import rule
 from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
 from qatlint.unquantised import Stray, met, unquantized_inputs
+
+_ELEMENT = re.compile(r'\["?(.*?)"?\]')
 
 
 @rule("QAT301", "unquantized-input", severity=Severity.ERROR, fixable=True, since="0.2.0")
@@ -101,11 +104,16 @@ def check(trace: Trace) -> Iterator[Finding]:
             message=_message(stray),
             span=stray.place,
             owner=stray.owner,
-            subject=stray.origin.name.replace('["', ".").replace('"]', ""),
+            subject=_subject(stray.origin.name),
             related=tuple(_related(stray)),
             fix=plan.fix,
             no_fix=plan.no_fix,
         )
+
+
+def _subject(name: str) -> str:
+    """`batch.img` of `batch["img"]`, `feats.*` of `feats[...]`."""
+    return _ELEMENT.sub(r".\1", name.replace("[...]", "[*]"))
 
 
 def _message(stray: Stray) -> str:

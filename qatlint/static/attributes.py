@@ -474,15 +474,16 @@ class Attributes(Statements):
             if item is not None and frame.guard == TRUE:
                 del value.attrs[name]
 
-    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
-        """`value[index] = new`."""
+    def set_item(self, value: Value, target: ast.Subscript, new: Value, frame: Frame, node: ast.AST) -> None:
+        """`value[...] = new`, where `target` is what stands before the `=`."""
+        index = target.slice
         if isinstance(index, ast.Slice):
             if isinstance(value, Seq):
                 value.open = True
             return
         if isinstance(value, Choice):
             for _, option in value.options:
-                self.set_item(option, index, new, frame, node)
+                self.set_item(option, target, new, frame, node)
             return
         position = self.eval(index, frame)
         mapping = value if isinstance(value, Mapping) else getattr(value, "children", None)

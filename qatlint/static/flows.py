@@ -47,6 +47,7 @@ class _Writer:
             ran=frozenset(run.ran),
             returns=returns,
             complete=not run.incomplete and not run.notes,
+            kept=frozenset(map(self._origin, run.kept)),
             atoms={n: self._atom(n) for n in sorted(atoms_of([op.when for op in ops]))},
             order=tuple(map(_ran, run.order.runs)),
         )
@@ -107,6 +108,7 @@ class _Writer:
             users=tuple(raw.users),
             returned=raw.returned,
             kept=raw.kept,
+            with_number=raw.with_number,
             when=raw.when,
             loops=tuple(self._span(loop.file, loop.over) for loop in _around(raw, raw.loops)),
             via=tuple(self._span(p.file, p.node) for p in via),

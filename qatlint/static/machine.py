@@ -352,7 +352,7 @@ class Machine:
     def element_of(self, value: Value, at: At) -> Value:
         raise NotImplementedError
 
-    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
+    def set_item(self, value: Value, target: ast.Subscript, new: Value, frame: Frame, node: ast.AST) -> None:
         raise NotImplementedError
 
     def delete_item(self, value: Value, index: ast.expr, frame: Frame) -> None:

@@ -100,6 +100,8 @@ OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.BitOr: ("or", "|"),
     ast.BitXor: ("xor", "^"),
 }
+WRITES_ITEM = of_function("torch.Tensor.__setitem__")
+WRITTEN_ITEM = "x[...] ="
 _COMPUTING = frozenset((ast.BinOp, ast.Compare, ast.UnaryOp))
 
 
@@ -245,13 +247,13 @@ class Natured(Known):
             self.natures.setdefault(result.key, self.nature(base)._replace(producers=frozenset()))
         return result
 
-    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
-        super().set_item(value, index, new, frame, node)
+    def set_item(self, value: Value, target: ast.Subscript, new: Value, frame: Frame, node: ast.AST) -> None:
+        super().set_item(value, target, new, frame, node)
         natures = (self.nature(value), self.nature(new))
         if natures[0].plain:
             return
         if self.watching and natures[0].what is What.TENSOR and natures[1].is_tensor:
-            result = self._ran(of_function("torch.Tensor.__setitem__"), natures, index, frame, "x[...] =")
+            result = self._ran(WRITES_ITEM, natures, target, frame, WRITTEN_ITEM)
             self._learn(value, natures[0]._replace(producers=result.producers))
 
     def element_of(self, value: Value, at: At) -> Value:

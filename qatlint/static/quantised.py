@@ -15,8 +15,8 @@ from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, joined
 from qatlint.static.iteration import MANY, varies
 from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.natured import OPERATORS, Natured
-from qatlint.static.natures import FIXED, Causes, Nature, What
+from qatlint.static.natured import OPERATORS, WRITES_ITEM, WRITTEN_ITEM, Natured
+from qatlint.static.natures import FIXED, OTHER, Causes, Nature, What
 from qatlint.static.order import Order
 from qatlint.static.project import Project
 from qatlint.static.quantities import NOT_A_QUANTITY, Made, is_scalar, quantities, result_of
@@ -38,6 +38,15 @@ from qatlint.static.values import (
 )
 from qatlint.trace import Comes, Quant
 
+_COMPARING: dict[type[ast.cmpop], tuple[str, str]] = {
+    ast.Eq: ("eq", "=="),
+    ast.NotEq: ("ne", "!="),
+    ast.Lt: ("lt", "<"),
+    ast.LtE: ("le", "<="),
+    ast.Gt: ("gt", ">"),
+    ast.GtE: ("ge", ">="),
+}
+_UNARY: dict[type[ast.unaryop], tuple[str, str]] = {ast.USub: ("neg", "-"), ast.Invert: ("invert", "~")}
 _NO_OPS = frozenset("shape size dim numel ndim is_complex is_contiguous get_device __len__ stride".split())
 """Questions about a tensor: no operation on it."""
 _PASSES = 3
@@ -63,6 +72,7 @@ class RawQuant:
         "users",
         "via",
         "when",
+        "with_number",
         "written",
     )
 
@@ -94,6 +104,7 @@ class RawQuant:
         self.users: dict[int, None] = {}
         self.returned = False
         self.kept = False
+        self.with_number = False
 
 
 class Quantised(Natured):
@@ -116,12 +127,20 @@ class Quantised(Natured):
         """The classes whose forward was followed."""
         self.indices: set[ast.AST] = set()
         """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
+        self.kept: set[Begin] = set()
+        """The float tensors that are kept, or handed to code that nobody reads, as they began."""
         self._numbers: dict[object, int] = {}
         """By what makes an op one: place, calls that lead there, owner, module."""
         self._args: Args | None = None
         self._places: list[ast.expr | None] = []
         self._receiver: ast.expr | None = None
         """Where the tensor is written whose method is called."""
+        self._index: list[Nature] = []
+        """The tensors in the index of an item that is written."""
+        self._around: tuple[LoopFrame, ...] = ()
+        """The loops around the call of an element that is picked in one turn of them."""
+        self._picked_in: tuple[LoopFrame, ...] = ()
+        """The same, while the call is about to begin."""
         self._last = NOT_KNOWN
         self._scalars: set[object] = set()
         """Keys of parameters that are made of one number."""
@@ -142,6 +161,7 @@ class Quantised(Natured):
             del self.met[:], self.returned_values[:]
             self.order.begin_again()
             self._numbers.clear()
+            self.kept.clear()
             self._changed = False
             self._set_now.clear()
             for key, nature in self.natures.items():
@@ -267,6 +287,8 @@ class Quantised(Natured):
     def _keep(self, held: Held) -> None:
         for number in held.made:
             self.met[number].kept = True
+        if not held.made:
+            self.kept |= held.begins
 
     def _used_as_number(self, value: Value | None) -> None:
         if isinstance(value, Symbol) and self.nature(value).held.quant in (Quant.QUANTIZED, Quant.FLOAT):
@@ -360,7 +382,8 @@ class Quantised(Natured):
             if item is not None and isinstance(item.value, Symbol):
                 held = self.nature(args.positional[1].value).held
                 begin = self._attributes.get(item.value.key)
-                begins = frozenset({begin}) if begin is not None else held.begins
+                scalar = any(b.scalar for b in held.begins)
+                begins = frozenset({begin._replace(scalar=scalar)}) if begin is not None else held.begins
                 self._hold(item.value, Held(held.quant, begins))
         return result
 
@@ -368,11 +391,12 @@ class Quantised(Natured):
 
     def eval(self, node: ast.expr, frame: Frame) -> Value:
         value = super().eval(node, frame)
-        if type(node) is ast.UnaryOp and type(node.op) is ast.USub and self.phase == "forward":
-            nature = self.nature(self.read_again(node.operand, frame))
-            if nature.is_tensor and isinstance(value, Symbol):
+        if type(node) is ast.UnaryOp and self.phase == "forward" and isinstance(value, Symbol):
+            name, sign = _UNARY.get(type(node.op), ("", ""))
+            nature = self.nature(self.read_again(node.operand, frame)) if name else OTHER
+            if nature.is_tensor:
                 self._places = [node.operand]
-                held = self._op(of_function("operator.neg"), [nature], node, frame, "-", None, None)
+                held = self._op(of_function(f"operator.{name}"), [nature], node, frame, sign, None, None)
                 self._hold(value, held)
         return value
 
@@ -422,9 +446,18 @@ class Quantised(Natured):
         if self.phase != "forward" or not isinstance(node, ast.Subscript):
             return
         if nature.what is What.TENSOR and isinstance(result, Symbol):
-            self._places = [node.value]
-            held = self._op(of_function("torch.Tensor.getitem"), [nature], node, frame, "[...]", None, None)
+            index = self._indexing(node.slice, frame)
+            self._places = [node.value, *(place for _, place in index)]
+            operands = [nature, *(one for one, _ in index)]
+            held = self._op(of_function("torch.Tensor.getitem"), operands, node, frame, "[...]", None, None)
             self._hold(result, held)
+
+    def _indexing(self, index: ast.expr, frame: Frame) -> list[tuple[Nature, ast.expr]]:
+        """The tensors in an index, masks and positions, and where each is written."""
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        written = [p for p in parts if not isinstance(p, (ast.Slice, ast.Constant))]
+        natures = [(self.nature(self.read_again(part, frame)), part) for part in written]
+        return [(nature, part) for nature, part in natures if nature.what is What.TENSOR]
 
     def _comparison(self, node: ast.Compare, frame: Frame) -> Value:
         result = super()._comparison(node, frame)
@@ -432,7 +465,8 @@ class Quantised(Natured):
             parts = [node.left, *node.comparators]
             natures = [self.nature(self.read_again(part, frame)) for part in parts]
             self._places = list(parts)
-            held = self._op(of_function("torch.Tensor.eq"), natures, node, frame, "==", None, None)
+            name, sign = _COMPARING.get(type(node.ops[0]), ("eq", "=="))
+            held = self._op(of_function(f"torch.Tensor.{name}"), natures, node, frame, sign, None, None)
             self._hold(result, held)
         return result
 
@@ -447,30 +481,55 @@ class Quantised(Natured):
             self._hold(result, self._element_of_input(nature.held, index.value))
             if result.key in self.natures and self.nature(result).held.quant is not Quant.UNKNOWN:
                 self.natures[result.key] = self.natures[result.key]._replace(what=What.MAYBE)
-        else:
+        elif nature.what is What.TENSOR:
             self._picked(value, result, node, frame)
+        else:
+            which = index.value if isinstance(index, Const) and type(index.value) is int else None
+            self._hold(result, self._element_of_input(nature.held, which))
         return result
 
-    def _element_of_input(self, held: Held, key: str) -> Held:
-        """`batch["img"]`: an input of its own."""
+    def element_of(self, value: Value, at: At) -> Value:
+        result = super().element_of(value, at)
+        if self.phase == "forward" and self.nature(value).what is not What.TENSOR:
+            self._hold(result, self._element_of_input(self.nature(value).held, None))
+        return result
+
+    def _element_of_input(self, held: Held, key: str | int | None) -> Held:
+        """`batch["img"]`, `feats[0]`, or `feats[...]` where nobody knows which: an input of its own."""
         inputs = {b for b in held.begins if b.comes is Comes.INPUT}
-        if held.made or len(inputs) != 1 or len(held.begins) != 1 or NOT_A_QUANTITY.search(key):
-            return NOT_KNOWN if held.quant is not Quant.QUANTIZED else held
+        if held.made or len(inputs) != 1 or len(held.begins) != 1:
+            return held if held.quant is Quant.QUANTIZED or not isinstance(key, str) else NOT_KNOWN
+        if isinstance(key, str) and NOT_A_QUANTITY.search(key):
+            return held if held.quant is Quant.QUANTIZED else NOT_KNOWN
         (begin,) = inputs
-        named = begin._replace(name=f'{begin.name}["{key}"]')
+        which = "..." if key is None else f'"{key}"' if isinstance(key, str) else key
+        named = begin._replace(name=f"{begin.name}[{which}]")
         return Held(held.quant, frozenset({named}), held.made)
 
-    def set_item(self, value: Value, index: ast.expr, new: Value, frame: Frame, node: ast.AST) -> None:
-        self._args, self._places = None, [None, node if isinstance(node, ast.expr) else None]
-        written = self.phase == "forward" and self.nature(value).what is What.TENSOR
-        super().set_item(value, index, new, frame, node)
-        if written and self.nature(new).is_tensor:
-            self._hold(value, self._last)
+    def set_item(self, value: Value, target: ast.Subscript, new: Value, frame: Frame, node: ast.AST) -> None:
+        self._args, self._receiver = None, None
+        index = self._indexing(target.slice, frame)
+        self._index = [nature for nature, _ in index]
+        places = [target.value, *(place for _, place in index), node if isinstance(node, ast.expr) else None]
+        old, added = self.nature(value), self.nature(new)
+        self._places, self._last = places, NOT_KNOWN
+        super().set_item(value, target, new, frame, node)
+        if self.phase == "forward" and old.what is What.TENSOR:
+            if self._last is NOT_KNOWN:  # a number is put there
+                self._places = places
+                self._ran(WRITES_ITEM, [old, added], target, frame, WRITTEN_ITEM)
+            self._changed_in_place(value, old, frame)
+
+    def _changed_in_place(self, value: Value, old: Nature, frame: Frame) -> None:
+        """The last op has changed a tensor: it holds what the op gives, on the paths on which it ran."""
+        self._hold(value, self._last if frame.guard == TRUE else joined_held(old.held, self._last))
 
     def _ran(
         self, meaning: Meaning | None, operands: Sequence[Nature], node: ast.AST, frame: Frame, written: str
     ) -> Nature:
         result = super()._ran(meaning, operands, node, frame, written)
+        if meaning is WRITES_ITEM and isinstance(node, ast.Subscript):
+            operands = [operands[0], *self._index, operands[1]]
         self._last = self._op(meaning, operands, node, frame, written, None, self._args)
         return result._replace(held=self._last)
 
@@ -490,10 +549,13 @@ class Quantised(Natured):
         self._args = args
         if isinstance(node.func, ast.Attribute):
             self._receiver = node.func.value
+        nature = self.nature(receiver)
         result = super()._of_method(receiver, name, args, node, frame)
         if self.nature(receiver).is_tensor and result.what is What.UNKNOWN:
             operands = [self.nature(receiver), *self._operands(args)]
             self._op(None, operands, node, frame, f".{name}()", None, args)
+        elif name.endswith("_") and not name.startswith("_") and result.what is What.TENSOR:
+            self._changed_in_place(receiver, nature, frame)
         return result
 
     def _of_module(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Nature:
@@ -521,6 +583,11 @@ class Quantised(Natured):
         if self.phase == "init" and isinstance(result, Symbol) and dotted.endswith(".Parameter"):
             given = [self.nature(i.value) for i in args.positional[:1]]
             if any(b.scalar for n in given for b in n.held.begins):
+                self._scalars.add(result.key)
+        if self.phase == "init" and isinstance(result, Symbol) and dotted.endswith(".ParameterList"):
+            entries = self.entries(args.positional[0].value) if args.positional else None
+            keys = [getattr(item.value, "key", None) for item in entries.items] if entries is not None else []
+            if entries is not None and not entries.open and keys and self._scalars.issuperset(keys):
                 self._scalars.add(result.key)
         if self.phase == "init" and meaning is not None and isinstance(result, Symbol):
             natures = self._operands(args)
@@ -657,6 +724,7 @@ class Quantised(Natured):
                 op.places.append(place)
             for number in one.made:
                 self.met[number].users[op.number] = None
+        op.with_number = op.with_number or any(n.what is What.NUMBER for n in operands)
         first_time = op.result is NOT_KNOWN and op.when == frame.guard
         op.result = held if first_time else joined_held(op.result, held)
         op.when = either(op.when, frame.guard)
@@ -684,12 +752,30 @@ class Quantised(Natured):
         if number is None:
             number = self._numbers[key] = len(self.met)
             place = Place(frame.file, node, frame.cls, frame.name, frame.owner)
-            loops = tuple(self.loops)
+            loops = self._all_loops()
             raw = RawQuant(number, meaning, node, place, written, target, loops, tuple(self.via), frame.guard)
             self.met.append(raw)
         return self.met[number]
 
     # -- loops and ends --------------------------------------------------------------------------------
+
+    def _loops_at(self, at: At, position: int) -> list[LoopFrame]:
+        self._picked_in = self._all_loops()
+        return super()._loops_at(at, position)
+
+    def call_at(self, option: Value, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame) -> Value:
+        # What runs in one turn only stands in the loop all the same.
+        before = self._around
+        self._around, self._picked_in = self._picked_in or before, ()
+        try:
+            return super().call_at(option, at, args, node, frame)
+        finally:
+            self._around = before
+
+    def _all_loops(self) -> tuple[LoopFrame, ...]:
+        """The loops around, also those of whose turns one was picked."""
+        known = {loop.number for loop in self._around}
+        return (*self._around, *(loop for loop in self.loops if loop.number not in known))
 
     def run(self, body: list[ast.stmt], frame: Frame) -> None:
         if self.phase != "forward":

@@ -18,7 +18,7 @@ _LATER_ARE_PLACES = frozenset(
     "narrow repeat expand view reshape roll flip topk max min sort roi_align".split()
 )
 """Operations of which only the first operand is a quantity: the others are masks, indices and sizes."""
-_SECOND_IS_PLACE = frozenset("scatter scatter_add scatter_reduce masked_scatter setitem index_put".split())
+_SECOND_IS_PLACE = frozenset("scatter scatter_add scatter_reduce masked_scatter index_put".split())
 _FIRST_IS_MASK = frozenset(("where",))
 _LOOKS_UP = frozenset("Embedding EmbeddingBag functional.embedding functional.embedding_bag".split())
 STAYS_WHOLE = frozenset(
@@ -29,6 +29,7 @@ STAYS_WHOLE = frozenset(
 _FLOATS = frozenset("float double half bfloat16".split())
 _INTEGERS = frozenset("randint randint_like randperm tril_indices triu_indices".split())
 _BY_ARGUMENTS = frozenset("arange range tensor as_tensor scalar_tensor full from_numpy".split())
+_BY_SIZES = frozenset("ones zeros full empty rand randn".split())
 _CONVERTS = frozenset("tensor as_tensor from_numpy".split())
 _CASTS = frozenset("to type".split())
 _FLOATING = re.compile(r"(^|\.)(float\d*|half|double|bfloat16|FloatTensor|HalfTensor)$")
@@ -48,6 +49,8 @@ def quantities(meaning: Meaning | None, operands: Sequence[Held]) -> list[bool]:
         return [n == 0 for n in range(len(operands))]
     if name in _SECOND_IS_PLACE:
         return [n != 1 for n in range(len(operands))]
+    if name == "setitem":
+        return [n in (0, len(operands) - 1) for n in range(len(operands))]
     if name in _FIRST_IS_MASK:
         return [n != 0 for n in range(len(operands))]
     return [name not in _LOOKS_UP for _ in operands]
@@ -109,7 +112,9 @@ def _of_whole_numbers(op: Made, counting: Sequence[Held], begin: Callable[[Comes
     """Arithmetic on masks and indices: whole numbers, or not."""
     assert op.meaning is not None
     begins = first(frozenset().union(*(h.begins for h in counting)))
-    if op.fraction or op.meaning.name not in STAYS_WHOLE:
+    dtype = op.args.keywords.get("dtype") if op.args is not None else None
+    is_float = dtype is not None and _dtype(dtype) == "float"
+    if is_float or op.fraction or op.meaning.name not in STAYS_WHOLE:
         return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
     return Held(Quant.PLAIN, begins)
 
@@ -148,11 +153,24 @@ def _dtype(value: Value) -> str:
 
 
 def is_scalar(meaning: Meaning, args: Args | None) -> bool:
-    """Whether a function makes a tensor of one number: `torch.tensor(0.5)`."""
-    if meaning.name not in ("tensor", "as_tensor", "scalar_tensor") or args is None or not args.positional:
+    """Whether a function makes a tensor of one number: `torch.tensor(0.5)`, `torch.ones(1, 1)`."""
+    if args is None or not args.positional:
         return False
-    value = args.positional[0].value
-    return isinstance(value, Const) or (isinstance(value, Symbol) and value.origin == "config")
+    first = args.positional[0].value
+    if meaning.name in ("tensor", "as_tensor", "scalar_tensor"):
+        while isinstance(first, Seq) and _has_one_entry(first):
+            first = first.items[0].value
+        return isinstance(first, Const) or (isinstance(first, Symbol) and first.origin == "config")
+    if meaning.name not in _BY_SIZES:
+        return False
+    sizes = [first] if meaning.name == "full" else [item.value for item in args.positional]
+    if len(sizes) == 1 and isinstance(sizes[0], Seq) and not sizes[0].open:
+        sizes = [item.value for item in sizes[0].items]
+    return all(isinstance(size, Const) and size.value == 1 for size in sizes)
+
+
+def _has_one_entry(values: Seq) -> bool:
+    return not values.open and len(values.items) == 1 and values.items[0].times is None
 
 
 def _made(meaning: Meaning, args: Args | None) -> str:

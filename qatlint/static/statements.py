@@ -87,7 +87,7 @@ class Statements(Iteration):
         elif isinstance(target, ast.Attribute):
             self.set_attribute(self.eval(target.value, frame), Const(target.attr), value, frame, node)
         elif isinstance(target, ast.Subscript):
-            self.set_item(self.eval(target.value, frame), target.slice, value, frame, node)
+            self.set_item(self.eval(target.value, frame), target, value, frame, node)
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value, frame, node)
 
