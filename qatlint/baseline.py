@@ -7,6 +7,7 @@ One finding a line, so that two branches merge and a review shows what was accep
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from qatlint.finding import Finding
 from qatlint.identity import Identity
 
 VERSION = 1
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 class BaselineError(Exception):
@@ -67,7 +69,7 @@ def without(baseline: Baseline, gone: Mapping[Identity, int]) -> dict[Identity, 
 def render(baseline: Baseline) -> str:
     """The text of the file."""
     rows = [
-        "    " + json.dumps({**identity._asdict(), **baseline[identity]._asdict()}, ensure_ascii=False)
+        "    " + _line({**identity._asdict(), **baseline[identity]._asdict()})
         for identity in sorted(baseline)
     ]
     body = "[\n" + ",\n".join(rows) + "\n  ]" if rows else "[]"
@@ -104,3 +106,9 @@ def _entry(item: object, number: int) -> tuple[Identity, Known]:
         raise BaselineError(f"finding {number} is not what `qatlint baseline` writes")
     *parts, message = map(str, texts)
     return Identity(*parts), Known(count, message)
+
+
+def _line(entry: dict[str, object]) -> str:
+    text = json.dumps(entry, ensure_ascii=False)
+    # Names that are no text (bytes of a file name, half a character in a key) have no other form.
+    return text if text.isascii() or not _HALVES.search(text) else json.dumps(entry)

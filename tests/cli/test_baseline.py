@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from qatlint import baseline
 from qatlint.cli.run import run as main
 from qatlint.identity import Identity
+from qatlint.report.formats import FORMATS
 from tests import fakes
 
 BLOCK = """\
@@ -25,6 +27,16 @@ class Block(nn.Module):
     def forward(self, x):
         x = self.relu(self.relu(x))
         return self.tanh(x)
+"""
+HALF = """
+
+class Keyed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.acts = nn.ModuleDict({"\\ud800": nn.ReLU()})
+
+    def forward(self, x):
+        return self.acts["\\ud800"](self.acts["\\ud800"](x))
 """
 KNOWN = "All checks passed.\n1 finding known by known.json.\n"
 
@@ -211,3 +223,17 @@ def test_the_text_is_read_back_as_it_was_and_merges_by_line() -> None:
     doubled = text.replace("  ]", "    ," + text.splitlines()[4].strip().rstrip(",") + "\n  ]")
     assert baseline.parse(doubled)[one].times == 2
     assert baseline.parse(baseline.render({})) == {}
+
+
+def test_names_that_are_no_text_are_known_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file whose name is no UTF-8, and half of a character as a key."""
+    name = os.fsdecode(b"caf\xe9.py")
+    Path(name).write_text(BLOCK.replace("relu", "\u6fc0\u6d3b") + HALF)
+    assert main(["baseline", "write", "known.json", "."]) == 0
+    assert len(json.loads(Path("known.json").read_text(encoding="utf-8"))["findings"]) == 2
+    capsys.readouterr()
+    assert check(".") == 0
+    assert capsys.readouterr().out == "All checks passed.\n2 findings known by known.json.\n"
+    for output in FORMATS:
+        assert main(["check", "--output-format", output]) == 1
+        assert capsys.readouterr().err == ""

@@ -88,7 +88,7 @@ def _update(file: str, files: list[str], linter: Linter) -> int:
 
 def _save(file: str, entries: Baseline) -> None:
     try:
-        write_new(file, render(entries).encode("utf-8", "surrogateescape"))
+        write_new(file, render(entries).encode())
     except OSError as error:
         raise click.UsageError(f"{file}: cannot be written: {error.strerror or error}") from None
 
