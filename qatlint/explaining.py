@@ -68,9 +68,9 @@ def preferred(environment: Mapping[str, str], encoding: str | None) -> str:
     said = next(filter(None, (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     if said.partition(".")[0] in ("", "C", "POSIX"):
         return "en"
-    # GNU's list of languages goes before a locale that is one.
-    wanted = environment.get("LANGUAGE") or said
-    if not wanted.lower().startswith("zh"):
+    # GNU's list of languages goes before a locale that is one; those that we do not speak are passed over.
+    wanted = (environment.get("LANGUAGE") or said).lower().split(":")
+    if next((name[:2] for name in wanted if name[:2] in LANGUAGES), "en") != "zh":
         return "en"
     try:
         "中".encode(encoding or "ascii")

@@ -105,6 +105,8 @@ def test_it_fits_a_terminal(entry: Entry, width: int, colour: bool) -> None:
         ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_TW.UTF-8"}, "utf-8", "zh"),
         ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh_CN:en"}, "utf-8", "zh"),
         ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh"}, "utf-8", "en"),
+        ({"LANG": "fr_FR.UTF-8", "LANGUAGE": "fr:zh:en"}, "utf-8", "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "fr"}, "utf-8", "en"),
         ({"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8", "LANGUAGE": "zh"}, "utf-8", "en"),
     ],
 )

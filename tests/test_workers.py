@@ -53,6 +53,18 @@ def _die_at(bad: int) -> Callable[[int], int]:
     return do
 
 
+def _how(_: int) -> Callable[[int], str]:
+    return lambda task: type(multiprocessing.current_process()).__name__
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_are_forked_or_spawned(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip("not to be had here")
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: [method])
+    assert set(answers(2, 3, Prepared(_how, (0,)))) == {f"{method.capitalize()}Process"}
+
+
 @pytest.mark.parametrize("tasks", [0, 1, 2, 3, 50])
 def test_every_task_is_answered(tasks: int) -> None:
     assert sorted(answers(3, tasks, Prepared(_squares, (1,)))) == [k * k + 1 for k in range(tasks)]
