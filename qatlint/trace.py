@@ -455,12 +455,16 @@ class QuantOp(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """A tensor that a return statement of the root's forward gives back."""
+    """A tensor that a return statement of a forward gives back."""
 
     state: QuantState
     when: Condition
     span: Span
     """The return statement."""
+    runner: str = ""
+    """`package.module:Class` of the module whose forward it is."""
+    path: str = ""
+    """That module as the root reaches it."""
 
 
 class Around(NamedTuple):
@@ -508,6 +512,9 @@ class Flow(NamedTuple):
     ran: frozenset[str] = frozenset()
     """The classes whose forward was followed."""
     returns: tuple[Returned, ...] = ()
+    """Of the root's forward."""
+    inner_returns: tuple[Returned, ...] = ()
+    """Of the forwards of its children."""
     complete: bool = True
     """False where a work limit cut it short: users may be missing."""
     kept: frozenset[Origin] = frozenset()

@@ -4,10 +4,10 @@
 
 A stub that runs in training only, or in evaluation only, while the ops behind it run in both; a
 DeQuantStub that one mode leaves out, using the quantised tensor instead; a return statement that gives a
-quantised tensor where another one gives it dequantised. As well: torch's QuantStub with a number or a
-`scale`, which it cannot take. Not where an attribute decides that the constructor sets (`if self.export:`):
-each model that is built has one boundary then. Nor a stub whose whole branch exists in one mode only (an
-auxiliary head).
+quantised tensor where another one gives it dequantised, in the model or in a child of it. As well: torch's
+QuantStub with a number or a `scale`, which it cannot take. Not where an attribute decides that the
+constructor sets (`if self.export:`): each model that is built has one boundary then. Nor a stub whose whole
+branch exists in one mode only (an auxiliary head).
 
 ## Why it matters
 
@@ -69,13 +69,14 @@ Horizon's how-to texts on stubs and on prepare; torch's and the plugin's QuantSt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from qatlint.condition import TRAINING, Condition, excludes, implies, literal
 from qatlint.finding import Finding, Related, Severity
 from qatlint.flowing import Subjects, is_quantised, own_stubs, subject_of
 from qatlint.rule import rule
 from qatlint.trace import Comes, Flow, Quant, QuantOp, Returned, Span, Trace
+from qatlint.words import listed
 
 _OUTSIDE = "put the stub where it runs in every mode, outside of the branch"
 
@@ -85,14 +86,16 @@ def check(trace: Trace) -> Iterator[Finding]:
     """One finding per call of a stub, stub or return."""
     subjects = Subjects()
     made: set[Span] = set()
+    of_mode = False
     for quantizes in (True, False):
         for runs in own_stubs(trace, quantizes=quantizes).values():
             subject = subjects.take(subject_of(runs[0][1]))
             found = [_mode_of(flow, op) for flow, op in runs]
             if all(found):
+                of_mode = True
                 yield _in_one_mode(*runs[0], found[0], subject)
             yield from _wrongly_made(runs[0][1], subject, made)
-    yield from _returns(trace, subjects)
+    yield from _returns(trace, subjects, of_mode)
 
 
 # --- one mode -----------------------------------------------------------------------------------------------
@@ -195,31 +198,62 @@ def _wrongly_made(op: QuantOp, subject: str, made: set[Span]) -> Iterator[Findin
 # --- return paths -------------------------------------------------------------------------------------------
 
 
-def _returns(trace: Trace, subjects: Subjects) -> Iterator[Finding]:
+def _returns(trace: Trace, subjects: Subjects, of_mode: bool) -> Iterator[Finding]:
+    """One finding per return statement that is without a boundary wherever the class runs. `of_mode`: a stub
+    was found that works in one mode, so that returns of the other have been spoken of."""
+    found: dict[Span, list[tuple[Flow, list[Returned], Returned] | None]] = {}
     for flow in trace.flows:
-        if flow.root != trace.owner or not flow.complete:
+        if not flow.complete:
             continue
-        left = [r for r in flow.returns if _is_dequantised(r)]
-        for given in flow.returns:
-            if not given.state.made_by or not is_quantised(flow, given.state):
-                continue
-            other = next((r for r in left if r.span != given.span and _choose(flow, r, given)), None)
-            if other is None:
-                continue
-            maker = flow.ops[given.state.made_by[0]]
-            yield Finding(
-                code="QAT304",
-                name="mode-dependent-boundary",
-                severity=Severity.WARNING,
-                message=f"this return gives the result of `{maker.written}` quantised, where another return "
-                "is behind a DeQuantStub: the model has no one boundary",
-                span=given.span,
-                owner=trace.owner,
-                subject=subjects.take("return"),
-                related=(Related(other.span, "this return is behind a DeQuantStub"),),
-                no_fix="give every output back behind a DeQuantStub",
-            )
-        return
+        runs: dict[str, list[Returned]] = {}
+        for returned in (*flow.returns, *flow.inner_returns):
+            if returned.runner == trace.owner:
+                runs.setdefault(returned.path, []).append(returned)
+        for returns in runs.values():
+            for span in dict.fromkeys(r.span for r in returns):
+                found.setdefault(span, []).append(_without_boundary(flow, span, returns))
+    for span, judged in found.items():
+        if judged[0] is None or None in judged:
+            continue
+        flow, given, other = judged[0]
+        if of_mode and any(implies(given[0].when, literal(TRAINING, mode)) for mode in (True, False)):
+            continue
+        makers = list(dict.fromkeys(f"`{flow.ops[r.state.made_by[0]].written}`" for r in given))
+        results = "results" if len(makers) > 1 else "result"
+        yield Finding(
+            code="QAT304",
+            name="mode-dependent-boundary",
+            severity=Severity.WARNING,
+            message=f"this return gives the {results} of {listed(makers)} quantised, where another return "
+            "is behind a DeQuantStub: the model has no one boundary",
+            span=span,
+            owner=trace.owner,
+            subject=subjects.take("return"),
+            related=(Related(other.span, "this return is behind a DeQuantStub"),),
+            no_fix="give every output back behind a DeQuantStub",
+        )
+
+
+def _without_boundary(
+    flow: Flow, span: Span, returns: Sequence[Returned]
+) -> tuple[Flow, list[Returned], Returned] | None:
+    """(flow, what one return statement gives quantised, another return that gives it dequantised); None
+    where there is no such thing."""
+    mine = [r for r in returns if r.span == span]
+    given = [r for r in mine if r.state.made_by and is_quantised(flow, r.state)]
+    if not given:
+        return None
+    is_root = flow.root == given[0].runner
+    for other in returns:
+        if other.span == span or not _is_dequantised(other) or not _choose(flow, other, given[0]):
+            continue
+        beside = [r for r in returns if r.span == other.span]
+        # A child may well hand on quantised features, beside outputs that are dequantised.
+        if is_root or not (
+            any(map(_is_dequantised, mine)) or any(is_quantised(flow, r.state) for r in beside)
+        ):
+            return flow, given, other
+    return None
 
 
 def _is_dequantised(returned: Returned) -> bool:

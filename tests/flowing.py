@@ -93,7 +93,7 @@ class Forward:
 
     def give(self, x: QuantState, when: Condition = TRUE) -> None:
         """Return it."""
-        self.returns.append(Returned(x, when, self.span()))
+        self.returns.append(Returned(x, when, self.span(), self.root))
         for number in x.made_by:
             self.ops[number] = self.ops[number]._replace(returned=True)
 

@@ -11,7 +11,7 @@ from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Place
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
-from qatlint.static.quantised import Quantised, RawQuant
+from qatlint.static.quantised import Quantised, RawQuant, RawReturn
 from qatlint.static.values import Const, Instance, LoopFrame, Value
 from qatlint.trace import Around, Flow, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
@@ -36,20 +36,31 @@ class _Writer:
         assert run.root is not None
         self._name(run.root, "", 0)
         ops = tuple(self._op(raw) for raw in run.met)
-        returns = tuple(
-            Returned(self._state(held), when, self._span(run.cls.file, node))
-            for when, node, held in run.returned_values
-        )
+        returns = [self._returned(raw) for raw in run.returned_values if raw.owner is None]
+        inner = [self._returned(raw) for raw in run.returned_values if raw.owner is not None]
+        whens = [*(op.when for op in ops), *(raw.when for raw in run.returned_values)]
         return Flow(
             root=run.cls.full_name,
             assumed=run.assumed,
             ops=ops,
             ran=frozenset(run.ran),
-            returns=returns,
+            returns=tuple(returns),
+            inner_returns=tuple(inner),
             complete=not run.incomplete and not run.notes,
             kept=frozenset(map(self._origin, run.kept)),
-            atoms={n: self._atom(n) for n in sorted(atoms_of([op.when for op in ops]))},
+            atoms={n: self._atom(n) for n in sorted(atoms_of(whens))},
             order=tuple(map(_ran, run.order.runs)),
+        )
+
+    def _returned(self, raw: RawReturn) -> Returned:
+        owner = raw.owner if raw.owner is not None else self._run.root
+        assert owner is not None
+        return Returned(
+            self._state(raw.held),
+            raw.when,
+            self._span(raw.file, raw.node),
+            owner.cls.full_name if owner.cls is not None else "",
+            self._paths.get(owner.number, "?"),
         )
 
     def _atom(self, number: int) -> Atom:

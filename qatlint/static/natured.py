@@ -646,7 +646,7 @@ class Natured(Known):
             name = getattr(callee.node, "name", "")
             if _ASKING.search(name):
                 return FALSE_VALUE
-            if self.is_left_out(callee.node):
+            if self.is_left_out(callee.node, args):
                 return self._unseen(args, frame)
         else:
             return super().enter(callee, args, node, frame, receiver, owner)
@@ -661,9 +661,9 @@ class Natured(Known):
                 self._learn(result, self._derived(operands))
         return result
 
-    def is_left_out(self, function: ast.AST) -> bool:
+    def is_left_out(self, function: ast.AST, args: Args) -> bool:
         """Whether what a function does is none of the quantised model's business, or hidden from it."""
-        return bool(NOT_QUANTISED.search(getattr(function, "name", ""))) or _is_hidden(function)
+        return bool(NOT_QUANTISED.search(getattr(function, "name", ""))) or is_hidden(function)
 
     def _unseen(self, args: Args, frame: Frame) -> Value:
         """The result of a function that is not followed."""
@@ -783,7 +783,7 @@ def _role_of(target: Instance, depth: int = 0) -> Role | None:
     return roles[-1] if roles[-1] is Role.ROOT else None
 
 
-def _is_hidden(node: ast.AST) -> bool:
+def is_hidden(node: ast.AST) -> bool:
     """Whether a decorator keeps the body of a function from the toolchain: `@fx_wrap()`."""
     for decorator in getattr(node, "decorator_list", ()):
         called = decorator.func if isinstance(decorator, ast.Call) else decorator

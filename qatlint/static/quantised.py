@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from qatlint.condition import TRUE, Condition, both, either
 from qatlint.horizon.ops import Meaning, Role, of_class, of_function, of_method
 from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, joined_held
 from qatlint.static.iteration import MANY, varies
 from qatlint.static.machine import Frame, OutOfSteps, Place
-from qatlint.static.modulefile import ClassDef
-from qatlint.static.natured import OPERATORS, WRITES_ITEM, WRITTEN_ITEM, Natured
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.natured import OPERATORS, WRITES_ITEM, WRITTEN_ITEM, Natured, is_hidden
 from qatlint.static.natures import FIXED, OTHER, Causes, Nature, What
 from qatlint.static.order import Order
 from qatlint.static.project import Project
@@ -107,6 +108,17 @@ class RawQuant:
         self.with_number = False
 
 
+class RawReturn(NamedTuple):
+    """A tensor that a forward gives back."""
+
+    when: Condition
+    node: ast.Return
+    held: Held
+    file: ModuleFile
+    owner: Instance | None
+    """The module whose forward it is; None for the root."""
+
+
 class Quantised(Natured):
     """One class, followed for its quant states: `met` and `gives_back` hold what was seen."""
 
@@ -122,7 +134,7 @@ class Quantised(Natured):
         self.order = Order()
         self._is_read_again = False
         """Whether an expression is looked at that has run before."""
-        self.returned_values: list[tuple[Condition, ast.Return, Held]] = []
+        self.returned_values: list[RawReturn] = []
         self.ran = {cls.full_name}
         """The classes whose forward was followed."""
         self.indices: set[ast.AST] = set()
@@ -190,6 +202,17 @@ class Quantised(Natured):
 
     def is_followed(self, frame: Frame) -> bool:
         return True
+
+    def is_left_out(self, function: ast.AST, args: Args) -> bool:
+        """What a function does that is called like post-processing is looked at where the model hands it what
+        is quantised, or what is still to be: `decode` may be half of an autoencoder."""
+        if not super().is_left_out(function, args):
+            return False
+        name = getattr(function, "name", "")
+        if self.assumed or is_hidden(function) or "train" in name:
+            return True
+        given = [n.held for n in self._operands(args) if n.is_tensor]
+        return any(_is_dequantised(held) for held in given) or all(h.quant is Quant.UNKNOWN for h in given)
 
     def execute(
         self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
@@ -790,9 +813,9 @@ class Quantised(Natured):
                 running = {loop.number for loop in self.loops}
                 for number in [n for n in self.carried if n not in running]:
                     self._turn(number)
-            elif isinstance(node, ast.Return) and len(self.active) == 1:
+            elif isinstance(node, ast.Return):
                 for when, value in frame.returns[before:]:
-                    self._given_back(when, value, node)
+                    self._given_back(when, value, node, frame)
 
     def _widen(self, body: list[ast.stmt], loop: LoopFrame, frame: Frame) -> None:
         super()._widen(body, loop, frame)
@@ -822,11 +845,23 @@ class Quantised(Natured):
                 self._changed = True
         self.carry(loop)
 
-    def _given_back(self, when: Condition, value: Value, node: ast.Return) -> None:
+    def _given_back(self, when: Condition, value: Value, node: ast.Return, frame: Frame) -> None:
+        owner = frame.owner
+        is_root = len(self.active) == 1
+        if owner is None or (not is_root and not self._is_forward_of(owner, frame)):
+            return
         for held in self._tensors_in(value):
-            for number in held.made:
-                self.met[number].returned = True
-            self.returned_values.append((when, node, held))
+            self.returned_values.append(RawReturn(when, node, held, frame.file, None if is_root else owner))
+            if is_root:
+                for number in held.made:
+                    self.met[number].returned = True
+
+    def _is_forward_of(self, owner: Instance, frame: Frame) -> bool:
+        """Whether this is the forward that is run where the module is called: not that of a base."""
+        if frame.name != "forward" or frame.closure is not None or owner.cls is None:
+            return False
+        own = self.lookup(owner.cls, "forward", None)
+        return own is not None and own[0] is frame.cls
 
     def _tensors_in(self, value: Value, depth: int = 0) -> Iterator[Held]:
         if depth > 5:
@@ -848,6 +883,10 @@ class Quantised(Natured):
             nature = self.nature(value)
             if nature.is_tensor:
                 yield nature.held
+
+
+def _is_dequantised(held: Held) -> bool:
+    return any(begin.comes is Comes.DEQUANTIZED for begin in held.begins)
 
 
 def _sides(node: ast.AST) -> list[ast.expr | None]:

@@ -222,8 +222,8 @@ class Watching(Natured):
             op.inputs |= one.producers
         return number
 
-    def is_left_out(self, function: ast.AST) -> bool:
-        if super().is_left_out(function):
+    def is_left_out(self, function: ast.AST, args: Args) -> bool:
+        if super().is_left_out(function, args):
             return True
         return getattr(function, "name", "") != "forward" and self._suppresses(function)
 

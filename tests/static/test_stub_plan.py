@@ -57,3 +57,26 @@ def test_it_is_safe_where_the_model_is_known() -> None:
     (one,) = found(clean(PART) + clean(model))
     assert one.fix is not None
     assert one.fix.safety is Safety.SAFE
+
+
+def test_post_processing_of_outputs_is_not_followed_and_half_a_model_is() -> None:
+    text = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+            self.out = nn.Conv2d(8, 8, 1)
+            self.table = nn.Parameter(torch.ones(8, 1, 1))
+            self.dequant = DeQuantStub()
+
+        def decode(self, x):
+            return self.dequant(self.out(self.quant(x))) * (x + self.table)
+
+        def forward(self, x):
+            y = self.out(self.quant(x))
+            return self.decode({0})
+    """
+    assert [f.code for f in findings_in({"model.py": IMPORTS + clean(text.format("y"))}, "QAT302")] == [
+        "QAT302"
+    ]
+    assert found(text.format("self.dequant(y)")) == []
