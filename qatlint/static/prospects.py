@@ -31,7 +31,7 @@ _BUILTINS = frozenset(
 )
 _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
 _INLINE = (" for ", " if ", "map(", "apply(")
-_OWN = re.compile(r"self\.(\w+)")
+_OWN = re.compile(r"(?:self|super\(\w*(?:, ?\w+)?\))\.(\w+)")
 _CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
 _DEEP = 3
 """Functions of functions that are looked at."""
@@ -55,13 +55,28 @@ def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
     """Whether the methods of a class that forward leads to hold a loop or a branch that may be dynamic, with
     something in it that may be an op; or a dynamic block."""
     look = _Look(project, cls)
-    for name, text in look.texts.items():
-        if "dynamic_block" in text:
+    if any(_is_prospect(project, cls, name, look) for name in look.texts):
+        return True
+    if any(name != "__init__" for name in look.texts):
+        # What it overrides may run in a loop that a base has written.
+        if any(_is_prospect(project, entry, name) for entry, name in look.inherited):
             return True
-        if any(word in text for word in _BRANCHING):
-            if _Function(project, look, cls.methods[name], cls.file).is_prospect():
-                return True
     return any(_is_dynamic(project, file, name) for file, name in look.functions())
+
+
+def _is_prospect(project: Project, cls: ClassDef, name: str, look: _Look | None = None) -> bool:
+    """The same of one method that stands in a class; `look` is that at the class, where it is there."""
+    key = ("prospect", name)
+    known: bool | None = cls.states.get(key)
+    if known is None:
+        method = cls.methods[name]
+        text = cls.text_of(method)
+        known = "dynamic_block" in text or (
+            any(word in text for word in _BRANCHING)
+            and _Function(project, look or _Look(project, cls), method, cls.file).is_prospect()
+        )
+        cls.states[key] = known
+    return known
 
 
 def _is_dynamic(project: Project, file: ModuleFile, name: str, depth: int = 0) -> bool:
@@ -101,27 +116,47 @@ class _Look:
     def __init__(self, project: Project, cls: ClassDef) -> None:
         self._project = project
         self.cls = cls
+        self._line = [entry for entry in project.mro(cls) if isinstance(entry, ClassDef)]
         self.texts: dict[str, str] = {}
-        self._lines = cls.file.source.lines
+        """Of the methods of the class itself: those of its bases are looked at in these."""
+        self.inherited: list[tuple[ClassDef, str]] = []
+        """Methods of its bases that forward leads to."""
         self._changed: frozenset[str] | None = None
-        methods = cls.methods
-        if "forward" in methods:
-            self._reach(["forward"], self.texts)
-            return
-        # Without a forward of its own, a base may call anything but what its constructor calls.
-        constructing: dict[str, str] = {}
-        self._reach(["__init__"], constructing)
-        self._reach([name for name in methods if name not in constructing], self.texts)
+        if any("forward" in entry.methods for entry in self._line):
+            reached = self._reached(["forward"])
+        else:
+            # What a library calls is followed from the methods that are named so.
+            reached = self._reached([n for e in self._line for n in e.methods if n.startswith("forward")])
+        for entry, name, text in reached:
+            if entry is cls:
+                self.texts[name] = text
+            elif name != "__init__":
+                self.inherited.append((entry, name))
 
-    def _reach(self, waiting: list[str], found: dict[str, str]) -> None:
-        methods = self.cls.methods
+    def _reached(self, waiting: list[str], asks: bool = True) -> list[tuple[ClassDef, str, str]]:
+        """The methods that these names lead to, by names alone: class, name, and text. `asks`: where an
+        attribute is asked for by a name that is put together, any may be meant that the constructor has not
+        called."""
+        found = []
+        seen: set[str] = set()
         while waiting:
             name = waiting.pop()
-            if name in found or name not in methods or NOT_FORWARD.search(name):
+            if name in seen or NOT_FORWARD.search(name):
                 continue
-            node = methods[name]
-            text = found[name] = "\n".join(self._lines[node.lineno - 1 : node.end_lineno])
-            waiting += _OWN.findall(text)
+            seen.add(name)
+            # Each definition of the name: one may call the next with `super()`.
+            for entry in self._line:
+                method = entry.methods.get(name)
+                if method is None:
+                    continue
+                text = entry.text_of(method)
+                found.append((entry, name, text))
+                waiting += _OWN.findall(text)
+                if asks and "getattr(self" in text:
+                    asks = False
+                    built = {name for _, name, _ in self._reached(["__init__"], asks=False)}
+                    waiting += [name for e in self._line for name in e.methods if name not in built]
+        return found
 
     def functions(self) -> Iterator[tuple[ModuleFile, str]]:
         """Functions of the project that the methods call: a file, and the name that it has there."""
@@ -157,6 +192,7 @@ class _Look:
         """Whether forward leaves an attribute as the constructor made it, as far as the text says."""
         if self._changed is None:
             texts = [text for name, text in self.texts.items() if name != "__init__"]
+            texts += [entry.text_of(entry.methods[name]) for entry, name in self.inherited]
             self._changed = frozenset(n for text in texts for n in _CHANGED.findall(text))
         return attribute not in self._changed
 
