@@ -25,6 +25,15 @@ class Judged(NamedTuple):
     own: bool
 
 
+class Affected(NamedTuple):
+    """What a change can make a difference to."""
+
+    reached: set[str]
+    """The changed files and all whose imports lead to one of them."""
+    files: list[str]
+    """Those of the examined files that may be judged differently."""
+
+
 class Examined(NamedTuple):
     """What was found on the classes of some files, and what that depended on."""
 
@@ -60,13 +69,24 @@ class Examined(NamedTuple):
         lookups = {path: dict(found) for path, found in self.lookups.items()}
         return Examined(dict(self.judged), dict(self.asked), lookups, dict(self.unknown))
 
-    def affected_by(self, changed: Collection[str], topics: Set[Topic]) -> set[str]:
-        """The examined files that another text of `changed` may be judged differently.
+    def affected_by(
+        self, changed: Collection[str], topics: Set[Topic] | None, spoken: Mapping[str, Set[Topic]]
+    ) -> Affected:
+        """What another text of `changed` can make a difference to.
 
-        `topics` are those of the changed texts, the old and the new ones.
+        `topics` are those of the changed texts, the old and the new ones; None where nobody knows them.
+        `spoken` are those of any files: where a name may mean something else now, so may what is said with
+        it. Empty where a change is known to leave that alone.
         """
         reached = importing(changed, self.lookups)
-        return {path for path in self.judged if path in reached or not topics.isdisjoint(self.asked[path])}
+        said = {t for path in reached for t in spoken.get(path, ()) if t[0] in BY_IMPORTS}
+        files = [
+            path
+            for path in self.judged
+            if path in reached
+            or (self.asked[path] if topics is None else not self.asked[path].isdisjoint(topics | said))
+        ]
+        return Affected(reached, files)
 
 
 def topics_between(old: Set[Topic], new: Set[Topic]) -> set[Topic]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from qatlint import engine, lastgood
-from qatlint.examined import BY_IMPORTS, Examined, Topic, importing, merge, topics_between
+from qatlint.examined import Examined, Topic, merge, topics_between
 from qatlint.finding import Finding
 from qatlint.linting import Group, Linter
 from qatlint.loader import Loader
@@ -102,22 +102,14 @@ class _Part:
     def change(self, paths: Collection[str]) -> None:
         """Let go of what depends on these texts, and note what is to be examined."""
         linted = [path for path in paths if path in self._topics or path in self.pending]
-        topics: set[Topic] = set()
-        for path in linted:
-            topics |= topics_between(self._topics.get(path, set()), self._topics_now(path))
-        reached = importing(paths, self._examined.lookups)
-        topics |= {t for path in reached for t in self._topics.get(path, ()) if t[0] in BY_IMPORTS}
-        asked = self._examined.asked
         # Before a text was examined once, nobody knows what it answered to those who asked.
-        unknown = any(path not in self._topics for path in linted)
-        others = [
-            path
-            for path in self._examined.judged
-            if path in reached or not topics.isdisjoint(asked[path]) or (unknown and asked[path])
-        ]
-        self._project.renew(paths, reached)
+        is_known = all(path in self._topics for path in linted)
+        between = [topics_between(self._topics[p], self._topics_now(p)) for p in linted] if is_known else []
+        topics = set().union(*between) if is_known else None
+        affected = self._examined.affected_by(paths, topics, self._topics)
+        self._project.renew(paths, affected.reached)
         self._traces.clear()
-        self.pending = dict.fromkeys([*linted, *others, *self.pending])
+        self.pending = dict.fromkeys([*linted, *affected.files, *self.pending])
 
     def first(self, path: str) -> None:
         """Examine this file before the others, if it waits at all."""

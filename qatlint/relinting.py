@@ -62,7 +62,7 @@ class Relinter:
             topics |= topics_between(_topics(before.texts[path]), _topics(texts[path]))
         result = []
         for group, known in zip(self._groups, before.examined, strict=True):
-            affected = known.affected_by(changed, topics)
+            affected = {*known.affected_by(changed, topics, {}).files}
             examined = known.copy()
             if affected:
                 examined.add(_examine(group, [p for p in group.paths if p in affected], loader))
