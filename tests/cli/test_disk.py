@@ -262,6 +262,52 @@ def test_no_standard_output_at_all() -> None:
 
 # --- killed -----------------------------------------------------------------------------------------
 
+KILLED = """
+import os, signal, sys
+from qatlint import files
+
+left = int(sys.argv[1])
+
+
+def profile(frame, event, argument):
+    global left
+    if event.startswith("c_") and frame.f_code.co_filename == files.__file__:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+sys.setprofile(profile)
+files.write_atomic("a.py", b"old" * 100_000, b"new" * 200_000)
+"""
+
+
+def test_killed_before_and_after_every_call_that_writes() -> None:
+    """A run that is killed by chance seldom meets the moment of writing: here every moment is met."""
+    old, new = b"old" * 100_000, b"new" * 200_000
+    found: list[bytes] = []
+    ended = -signal.SIGKILL
+    while ended == -signal.SIGKILL:
+        Path("a.py").write_bytes(old)
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, str(len(found) + 1)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False,
+            timeout=60,
+        ).returncode
+        found.append(Path("a.py").read_bytes())
+    assert ended == 0
+    assert set(found) == {old, new}
+    assert len(found) > 20 and found == sorted(found, reverse=True)  # old, and from one moment on new
+
+
+def test_another_name_of_the_same_file_keeps_the_old_text() -> None:
+    """A hard link: what is replaced in one step is a file of its own afterwards."""
+    Path("a.py").write_text(TEXT)
+    os.link("a.py", "b.txt")
+    assert main(["--isolated", "a.py", "--fix"]) == 0
+    assert (Path("a.py").read_text(), Path("b.txt").read_text()) == (FIXED, TEXT)
+
 
 def test_whenever_it_is_killed_each_file_is_old_or_new() -> None:
     chance = random.Random(1)
