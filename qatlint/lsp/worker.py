@@ -58,7 +58,7 @@ class Worker:
         """Whether the files must be looked for again."""
         self._edits: dict[str, _Edit] = {}
         self._on_disk: set[str] = set()
-        self._questions: list[Callable[[Project], None]] = []
+        self._questions: list[Callable[[Project | None], None]] = []
         self._until_rest: list[Future[None]] = []
         self._ended = False
         self._project: Project | None = None
@@ -110,9 +110,11 @@ class Worker:
         """The answer of the thread, which knows all texts by then. Cancel it when nobody waits any more."""
         future: Future[T] = Future()
 
-        def answer(project: Project) -> None:
+        def answer(project: Project | None) -> None:
             if future.set_running_or_notify_cancel():
                 try:
+                    if project is None:
+                        raise RuntimeError("the files of the project could not be examined")
                     future.set_result(question(project))
                 except Exception as error:
                     future.set_exception(error)
@@ -158,6 +160,8 @@ class Worker:
             except Exception:
                 # One file that we fail on must not end the service for all others.
                 self._complain(f"internal error: {traceback.format_exc()}")
+                for question in questions:  # nobody should wait for ever
+                    question(None)
                 self._come_to_rest()
 
     def _has_work(self) -> bool:
@@ -183,7 +187,7 @@ class Worker:
         again: bool,
         edits: dict[str, _Edit],
         on_disk: set[str],
-        questions: list[Callable[[Project], None]],
+        questions: list[Callable[[Project | None], None]],
     ) -> None:
         for path, edit in edits.items():
             self.texts.put(path, edit.text)
@@ -199,9 +203,10 @@ class Worker:
             self._project.live.first(edits)  # type: ignore[union-attr]
         project = self._project
         assert project is not None
-        for question in questions:
-            question(project)
-        if not questions and project.live.waiting():
+        is_asked = bool(questions)
+        while questions:
+            questions.pop(0)(project)
+        if not is_asked and project.live.waiting():
             self._present(project.live.step())
         if not project.live.waiting():
             self._come_to_rest()

@@ -1,0 +1,62 @@
+"""The thread that examines files, without an editor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qatlint.files import DiskLoader
+from qatlint.lsp import options
+from qatlint.lsp.project import Project, Setup
+from qatlint.lsp.texts import Texts
+from qatlint.lsp.worker import Worker
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Any:
+    complaints: list[str] = []
+    made = Worker(Texts(DiskLoader()), lambda shown: None, complaints.append, lambda: None)
+    yield made, Setup((str(tmp_path),), options.read({})[0]), complaints
+    made.end()
+
+
+def test_who_asks_is_answered_also_after_an_error_of_ours(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asked when it happened is told so, and what is asked later is answered."""
+    thread, setup, complaints = made
+    fails = [True]
+
+    def project(*args: Any) -> Any:
+        if fails.pop():
+            raise LookupError("boom")
+        return Project(*args)
+
+    monkeypatch.setattr("qatlint.lsp.worker.Project", project)
+    fails.insert(0, False)
+    asked = thread.ask(lambda project: project.paths)
+    thread.start(setup)
+    with pytest.raises(RuntimeError, match="could not be examined"):
+        asked.result(20)
+    assert "boom" in complaints[0]
+    assert thread.ask(lambda project: project.paths).result(20) == ()
+
+
+def test_a_question_that_fails_fails_alone(made: Any) -> None:
+    thread, setup, complaints = made
+    thread.start(setup)
+    with pytest.raises(ZeroDivisionError):
+        thread.ask(lambda project: 1 / 0).result(20)
+    assert thread.ask(lambda project: len(project.paths)).result(20) == 0
+    assert complaints == []
+
+
+def test_a_question_that_nobody_waits_for_is_never_put(made: Any) -> None:
+    thread, setup, _ = made
+    put: list[int] = []
+    futures = [thread.ask(lambda project, n=n: put.append(n)) for n in range(20)]
+    for future in futures[::2]:
+        assert future.cancel()
+    thread.start(setup)
+    futures[-1].result(20)
+    assert put == list(range(1, 20, 2))
