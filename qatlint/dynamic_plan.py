@@ -40,6 +40,7 @@ _LOOPED = {
 _WHAT = {
     "if": "what the branch runs",
     "else": "what the `else` runs",
+    "case": "what the `case` runs",
     "unbroken": "what the `else` runs",
     "rest": "what follows the `return`",
 }

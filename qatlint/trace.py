@@ -199,9 +199,9 @@ class Region(NamedTuple):
     written: str
     """The header in one line of source."""
     statement: str
-    """`for`, `while`, `if`, `else`, `comprehension`, `call` (`map`, `multi_apply`), `either` (both sides of a
-    conditional expression), `rest` (what follows a statement that may return), `test` (that of a `while`),
-    `unbroken` (the `else` of a loop)."""
+    """`for`, `while`, `if`, `else`, `case`, `comprehension`, `call` (`map`, `multi_apply`), `either` (both
+    sides of a conditional expression), `rest` (what follows a statement that may return), `test` (that of a
+    `while`), `unbroken` (the `else` of a loop)."""
     varies: Varies
     why: str
     """What decides, as written (`self.memory`, `num_cameras`); "" where there is no name for it."""
@@ -216,7 +216,7 @@ class Region(NamedTuple):
     @property
     def loops(self) -> bool:
         """Whether it is a loop."""
-        return self.statement not in ("if", "else", "either", "rest", "unbroken")
+        return self.statement not in ("if", "else", "case", "either", "rest", "unbroken")
 
 
 class Standing(NamedTuple):

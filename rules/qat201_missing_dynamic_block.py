@@ -8,15 +8,15 @@ shape of the input, on random numbers, on an attribute that forward changes, or 
 prove to be constant (an argument, the length of a list that was handed in). Where all who make a class are
 other modules of the project, what they hand in is looked at: a list that they write down has one length,
 and one that a module gives is only ever a note, since a module gives as many tensors each time as it is
-built for. Conditional expressions are branches, and so are the `else` of a loop that may `break`, and what
-follows a branch or a loop that may return, unless it is the shape that decides. Helpers are followed, also
-into other files. Silent for loops over the constructor's own lists and numbers, for bodies that only call
-modules or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`,
-for tests of presence (`is not None`) and of types, for code in a block already, for functions hidden by
-`@fx_wrap`, for guards against empty or too small inputs (`x.shape[0] == 0`, `padding > 0`), for losses and
-what else needs the ground truth, for whole numbers (indices, counts) and what an `assert` computes, and for
-what comes after the last DeQuantStub, is post-processing by its name, or stands in one loop or helper with
-a call of non-maximum suppression.
+built for. The cases of a `match` and conditional expressions are branches, and so are the `else` of a loop
+that may `break`, and what follows a branch or a loop that may return, unless it is the shape that decides.
+Helpers are followed, also into other files. Silent for loops over the constructor's own lists and numbers,
+for bodies that only call modules or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and
+shapes, for `self.training`, for tests of presence (`is not None`) and of types, for code in a block
+already, for functions hidden by `@fx_wrap`, for guards against empty or too small inputs
+(`x.shape[0] == 0`, `padding > 0`), for losses and what else needs the ground truth, for whole numbers
+(indices, counts) and what an `assert` computes, and for what comes after the last DeQuantStub, is
+post-processing by its name, or stands in one loop or helper with a call of non-maximum suppression.
 
 ## Why it matters
 
@@ -63,11 +63,12 @@ class Refine(nn.Module):
 ## The fix
 
 The statements that run the ops are put into `with Tracer.dynamic_block(self, "<class>_<method>_<n>"):`,
-inside the loop. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has no
-name for it: from the plugin, or from where `tracer-import` in the settings says. In a project that nowhere
-imports the plugin and has no such setting, the finding is the same, since the code is as wrong for the chip,
-but the fix is unsafe: the file could no longer be imported where the plugin is missing. A list comprehension,
-and `list(map(f, xs))` or `multi_apply`, become a loop in front of their statement, which is unsafe: it runs
+inside the loop. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has
+no name for it: from the plugin, or from where `tracer-import` in the settings says. In a project that
+nowhere imports the plugin and has no such setting, the finding is the same, since the code is as wrong for
+the chip, but the fix is unsafe: the file could no longer be imported where the plugin is missing. A
+comprehension, a generator that is taken whole (by `sum`, `list`, `max` and the like), and
+`list(map(f, xs))` or `multi_apply`, become a loop in front of their statement, which is unsafe: it runs
 before the rest of the statement, and its variables become those of the function. A plain function has no
 module to give to the block: there the finding says what to do.
 

@@ -2,9 +2,10 @@
 
 ## What it flags
 
-A block around a loop instead of inside it; a first argument that is not a module; a name that is put together
-from something that may change, or that two blocks of one class share; a block inside a block; `Tracer` where
-nothing imports it. As a note: a block in code whose number of runs the constructor fixes.
+A block around a loop (or a comprehension) instead of inside it; a first argument that is not a module; a
+name that is put together from something that may change, or that two blocks of one class share; a block
+inside a block; `Tracer` where nothing imports it. As a note: a block in code whose number of runs the
+constructor fixes.
 
 ## Why it matters
 
@@ -156,19 +157,25 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
 def _placed(trace: Trace, block: Block, called: str) -> Iterator[_Trouble]:
     regions = [trace.regions[number] for number in block.inside]
     loop = _loop_at(trace, block.around) if block.around is not None else None
-    if loop is not None and loop.varies is not Varies.STATIC:
+    if loop is None or loop.varies is Varies.STATIC:
+        loop = _loop_in(trace, block)
+    if loop is not None:
+        alone = block.alone and loop.span == block.around
         fix = Fix("move it into the loop", Safety.SAFE, "", MoveBlock(*_place(block), block.statement))
+        no_fix = "it holds more than the loop: one block into the loop, one around the rest"
+        if loop.statement in ("comprehension", "call"):
+            no_fix = "write it as a loop with statements, and put the block around these"
         yield _Trouble(
             "around",
             Severity.WARNING,
             f"{called} is around `{loop.written}`, not inside it: each turn runs the same lines in one "
             "entry of the block, and nothing is gained",
-            fix if block.alone else None,
-            ""
-            if block.alone
-            else "it holds more than the loop: one block into the loop, one around the rest",
+            fix if alone else None,
+            "" if alone else no_fix,
             related=(Related(loop.header, "the loop"),),
         )
+    elif block.owner != trace.owner:
+        return  # another subclass may need the block
     elif all(region.varies is Varies.STATIC for region in (*regions, *_inner(trace, block))):
         yield _Trouble(
             "static",
@@ -197,6 +204,30 @@ def _twin(trace: Trace, block: Block) -> Block | None:
 
 def _loop_at(trace: Trace, span: Span) -> Region | None:
     return next((r for r in trace.regions if r.span == span and r.loops), None)
+
+
+def _loop_in(trace: Trace, block: Block) -> Region | None:
+    """A loop anywhere in a block that runs ops of the block another number of times."""
+    for op in trace.ops:
+        if op.scope == block.scope and not op.is_module:
+            for standing in op.inside:
+                region = trace.regions[standing.region]
+                if (
+                    region.loops
+                    and region.varies is not Varies.STATIC
+                    and _is_in(region.span, block.statement)
+                ):
+                    return region
+    return None
+
+
+def _is_in(span: Span, around: Span) -> bool:
+    first, last = (span.line, span.column), (span.end_line, span.end_column)
+    return (
+        span.path == around.path
+        and (around.line, around.column) <= first
+        and last <= (around.end_line, around.end_column)
+    )
 
 
 def _inner(trace: Trace, block: Block) -> list[Region]:

@@ -14,7 +14,7 @@ from qatlint.codemods.refused import Refused
 from qatlint.finding import BlockSite, WrapInBlock
 from qatlint.trace import Span
 
-_Home = cst.For | cst.While | cst.If | cst.With | cst.Try
+_Home = cst.For | cst.While | cst.If | cst.With | cst.Try | cst.Match | cst.MatchCase
 _Body = cst.IndentedBlock | cst.SimpleStatementSuite
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 
@@ -50,8 +50,10 @@ def block_name(file: OpenedFile, cls: cst.ClassDef, method: cst.FunctionDef) -> 
 
 def _home(tree: Tree, span: Span) -> _Home:
     for node in walk(tree.module):
-        if isinstance(node, _Home) and tree.begins_at(node, span):
-            return node
+        if isinstance(node, _Home):
+            # A `case` is known by its pattern.
+            if tree.begins_at(node.pattern if isinstance(node, cst.MatchCase) else node, span):
+                return node
     raise Refused(f"no loop or branch was found at line {span.line}")
 
 
@@ -61,9 +63,11 @@ def _body(tree: Tree, home: _Home, branch: str) -> cst.BaseSuite:
         if not isinstance(around, cst.IndentedBlock):
             raise Refused("an `elif` that returns has nothing behind it; write `else:` and `if` instead")
         return around
+    if isinstance(home, cst.Match):
+        raise Refused("a `match` has no statements of its own")
     if branch not in ("else", "unbroken"):
         return home.body
-    if isinstance(home, cst.With) or not isinstance(home.orelse, cst.Else):
+    if isinstance(home, cst.With | cst.MatchCase) or not isinstance(home.orelse, cst.Else):
         raise Refused("an `elif` has no statements to put into a block; write `else:` and `if` instead")
     return home.orelse.body
 

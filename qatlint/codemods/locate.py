@@ -44,8 +44,26 @@ class Tree:
         """The expression at `span`. Raises `Refused` when there is none."""
         node = self._expressions.get((span.line, span.column - 1, span.end_line, span.end_column - 1))
         if node is None:
+            node = self._generator(span)
+        if node is None:
             raise Refused(f"no expression was found at line {span.line}, column {span.column}")
         return node
+
+    def _generator(self, span: Span) -> cst.BaseExpression | None:
+        """The generator at `span`: to `ast`, its parentheses belong to it, also those of a call."""
+        for node, where in self._ranges.items():
+            if isinstance(node, cst.GeneratorExp) and self.inside(node, span):
+                before = self._between(span.line, span.column - 1, where.start.line, where.start.column)
+                after = self._between(where.end.line, where.end.column, span.end_line, span.end_column - 1)
+                if before.strip() == "(" and after.strip() == ")":
+                    return node
+        return None
+
+    def _between(self, line: int, column: int, end_line: int, end_column: int) -> str:
+        """The text between two places; lines count from 1, columns from 0."""
+        lines = self.text.split("\n")[line - 1 : end_line]
+        lines[-1] = lines[-1][:end_column]
+        return "\n".join([lines[0][column:], *lines[1:]])
 
     def inside(self, node: cst.CSTNode, span: Span) -> bool:
         """Whether `node` lies within `span`."""

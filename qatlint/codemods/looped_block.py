@@ -24,6 +24,10 @@ class _Each(NamedTuple):
     """The expression that the list takes the place of."""
     rows: bool = False
     """Whether the place wants a list for each of the results: what `multi_apply` gives."""
+    empty: str = "[]"
+    """What the loop begins with."""
+    key: cst.BaseExpression | None = None
+    """For a dict, under what a turn gives it."""
 
 
 def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.ClassDef]:
@@ -41,20 +45,19 @@ def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.Class
     head = entering(spelled, intent.receiver, block_name(file, cls, method))
     target = _target(line.body[0], each, node)
     made = target or cst.Name(_free(method, "outs"))
-    added = cst.Call(cst.Attribute(made, cst.Name("append")), [cst.Arg(each.element)])
     body: cst.BaseStatement = cst.With(
         [cst.WithItem(file.expression(head))],
-        cst.IndentedBlock([cst.SimpleStatementLine([cst.Expr(added)])]),
+        cst.IndentedBlock([cst.SimpleStatementLine([_adding(made, each)])]),
     )
     for over, iterated, tests in reversed(each.loops):
         for test in reversed(tests):
             body = cst.If(test, cst.IndentedBlock([body]))
         body = cst.For(over, iterated, cst.IndentedBlock([body]))
     if target is not None:
-        edits.replace[each.replaced] = always(file.expression("[]"))
+        edits.replace[each.replaced] = always(file.expression(each.empty))
         edits.insert_after(line, body)
         return edits, cls
-    empty = cst.Assign([cst.AssignTarget(made)], cst.List([]))
+    empty = cst.Assign([cst.AssignTarget(made)], file.expression(each.empty))
     edits.insert_before(line, cst.SimpleStatementLine([empty]))
     edits.insert_before(line, body)
     result = f"tuple(map(list, zip(*{made.value})))" if each.rows else made.value
@@ -63,22 +66,22 @@ def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.Class
 
 
 def _each(file: OpenedFile, method: cst.FunctionDef, node: cst.BaseExpression) -> _Each:
-    if isinstance(node, cst.ListComp):
+    if isinstance(node, cst.ListComp | cst.SetComp | cst.DictComp | cst.GeneratorExp):
         loops = []
         part: cst.CompFor | None = node.for_in
         while part is not None:
             loops.append((part.target, part.iter, [test.test for test in part.ifs]))
             part = part.inner_for_in
-        return _Each(loops, node.elt, node)
+        if isinstance(node, cst.DictComp):
+            return _Each(loops, node.value, node, empty="{}", key=node.key)
+        whole = _taker(file, node, "list") if isinstance(node, cst.GeneratorExp) else None
+        return _Each(loops, node.elt, whole or node, empty="set()" if isinstance(node, cst.SetComp) else "[]")
     if not isinstance(node, cst.Call) or len(node.args) < 2:
         raise Refused("it is written in a way that cannot become a loop")
     called, *rest = [a for a in node.args if a.keyword is None]
     named = [a for a in node.args if a.keyword is not None]
-    around = file.tree.parent(node)
-    holder = file.tree.parent(around) if isinstance(around, cst.Arg) else None
     is_map = isinstance(node.func, cst.Name) and node.func.value == "map"
-    whole = isinstance(holder, cst.Call) and isinstance(holder.func, cst.Name) and holder.func.value == "list"
-    replaced = holder if is_map and whole and isinstance(holder, cst.Call) else node
+    replaced = (_taker(file, node, "list") if is_map else None) or node
     if isinstance(called.value, cst.Lambda):
         names = [param.name for param in called.value.params.params]
         element: cst.BaseExpression = called.value.body
@@ -92,6 +95,27 @@ def _each(file: OpenedFile, method: cst.FunctionDef, node: cst.BaseExpression) -
         over = cst.Tuple([cst.Element(name) for name in names], lpar=[], rpar=[])
         iterated = cst.Call(cst.Name("zip"), [cst.Arg(a.value) for a in rest])
     return _Each([(over, iterated, ())], element, replaced, not is_map)
+
+
+def _taker(file: OpenedFile, node: cst.BaseExpression, name: str) -> cst.Call | None:
+    """The call of a function of this name that has `node` for its only argument."""
+    around = file.tree.parent(node)
+    call = file.tree.parent(around) if isinstance(around, cst.Arg) else None
+    if isinstance(call, cst.Call) and isinstance(call.func, cst.Name) and call.func.value == name:
+        return call if len(call.args) == 1 else None
+    return None
+
+
+def _adding(made: cst.Name, each: _Each) -> cst.BaseSmallStatement:
+    """What a turn of the loop does with its result."""
+    if each.key is not None:
+        place = cst.Subscript(made, [cst.SubscriptElement(cst.Index(each.key))])
+        return cst.Assign([cst.AssignTarget(place)], each.element)
+    add = "add" if each.empty == "set()" else "append"
+    element = each.element
+    if isinstance(element, cst.BinaryOperation):
+        element = element.with_changes(lpar=(), rpar=())  # those of the call do
+    return cst.Expr(cst.Call(cst.Attribute(made, cst.Name(add)), [cst.Arg(element)]))
 
 
 def _last(arguments: Sequence[cst.Arg]) -> list[cst.Arg]:

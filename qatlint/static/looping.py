@@ -8,11 +8,14 @@ _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr)
 _INNER = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda, ast.IfExp, ast.BoolOp)
 _WHOLE = ("list", "tuple")
 """Functions that take all elements at once, in order."""
+_TAKING = frozenset(("list", "tuple", "set", "sum", "max", "min", "sorted", "dict", "OrderedDict"))
+"""Those that take all elements of a generator, whatever these are."""
 
 
 def becomes_loop(statement: ast.stmt | None, node: ast.AST) -> bool:
     """Whether `node`, which is part of `statement`, runs exactly once each time the statement does, makes a
-    list or is taken whole, and binds no names besides its own. (A generator runs when it is asked.)"""
+    list, set or dict or is taken whole, and binds no names besides its own. (Generators and `map` run when
+    they are asked.)"""
     if not isinstance(statement, _SIMPLE) or any(
         isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)
     ):
@@ -20,10 +23,12 @@ def becomes_loop(statement: ast.stmt | None, node: ast.AST) -> bool:
     around = _around(statement, node)
     if around is None or any(isinstance(outer, _INNER) for outer in around):
         return False
-    if isinstance(node, ast.ListComp):
-        return not any(g.is_async for g in node.generators)
     holder = around[-1] if around else None
-    taken = isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) and holder.func.id in _WHOLE
+    taker = holder.func.id if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name) else ""
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        asked = isinstance(node, ast.GeneratorExp) and taker not in _TAKING
+        return not asked and not any(g.is_async for g in node.generators)
+    taken = taker in _WHOLE
     return isinstance(node, ast.Call) and _is_plain(node) and (taken or _name(node.func) == "multi_apply")
 
 

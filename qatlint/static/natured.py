@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Hashable, Iterable, Sequence
 
-from qatlint.condition import TRAINING, TRUE, Condition, both, excludes, literal
+from qatlint.condition import TRAINING, TRUE, Condition, atoms_of, both, excludes, literal
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import Meaning, Result, Role, of_class, of_function, of_method
 from qatlint.static.kept import kept_by_forward
@@ -448,7 +448,7 @@ class Natured(Known):
             return result
         natures = self._operands(args)
         if first == "builtins" and last in _NUMBERS:
-            return self._number(result, natures, frame)
+            return self._number(result, natures, values, frame)
         if not isinstance(result, Symbol):
             return result
         if first in ("random", "numpy") and "random" in dotted:
@@ -465,12 +465,16 @@ class Natured(Known):
             self._learn(result, Nature(What.MAYBE if tensors and first != "builtins" else what, causes))
         return result
 
-    def _number(self, result: Value, natures: Sequence[Nature], frame: Frame) -> Value:
+    def _number(
+        self, result: Value, natures: Sequence[Nature], values: Sequence[Value], frame: Frame
+    ) -> Value:
         """`int(x)`, `max(a, b)`: a number, whatever it is made of."""
         if isinstance(result, (Const, Index)):
             return result
         fresh = self.result(Args([], {}, True), frame)
-        causes = united(*(n.content for n in natures))
+        # `int(x > 0)`: what decides which of both it is.
+        atoms = atoms_of([when for v in values if isinstance(v, Choice) for when, _ in v.options])
+        causes = united(*(n.content for n in natures), *(self.test_causes(a) for a in sorted(atoms)))
         self._learn(fresh, Nature(What.NUMBER if causes or natures else What.UNKNOWN, causes))
         return fresh
 

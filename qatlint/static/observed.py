@@ -168,6 +168,10 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
             _to(span, source.span(node.test)),
             short(f"while {ast.unparse(node.test)}"),
         )
+    if isinstance(node, ast.pattern) and raw.subject is not None:
+        text = f"match {ast.unparse(raw.subject)}: case {ast.unparse(node)}"
+        text += f" if {ast.unparse(raw.only)}" if raw.only is not None else ""
+        return raw.branch, span, short(text)
     if isinstance(node, ast.If):
         text = f"if {ast.unparse(node.test)}"
         return raw.branch, _to(span, source.span(node.test)), short(text)

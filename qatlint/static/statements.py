@@ -438,18 +438,25 @@ class Statements(Iteration):
             elif isinstance(target, ast.Subscript):
                 self.delete_item(self.eval(target.value, frame), target.slice, frame)
 
-    def _match(self, node: Any, frame: Frame) -> None:
-        self.eval(node.subject, frame)
+    def _match(self, node: ast.Match, frame: Frame) -> None:
+        subject = self.eval(node.subject, frame)
         before = frame.guard
         env = dict(frame.env)
         rest, merged, end = TRUE, None, FALSE
         for case in node.cases:
-            here = both(rest, self.fresh(node.subject))
             frame.env = dict(env)
-            frame.guard = both(before, here)
             for name in _captures(case.pattern):
                 frame.env[name] = self.unknown()
-            self.run(case.body, frame)
+            if isinstance(case.pattern, ast.MatchAs) and case.pattern.name is not None:
+                frame.env[case.pattern.name] = subject
+            here = both(rest, self._matches(case.pattern, subject, node, frame))
+            frame.guard = both(before, here)
+            if case.guard is not None:
+                here = both(here, self.test(case.guard, frame))
+                frame.guard = both(before, here)
+            self.entering_case(node, case, here, before, frame)
+            if frame.guard:
+                self.run(case.body, frame)
             if merged is None:
                 merged, end = frame.env, frame.guard
             else:
@@ -458,6 +465,33 @@ class Statements(Iteration):
             rest = both(rest, negate(here))
         frame.env = self._merged(merged, end, negate(rest), rest, env, both(before, rest)) if merged else env
         frame.guard = either(end, both(before, rest))
+
+    def entering_case(
+        self, node: ast.Match, case: ast.match_case, here: Condition, guard: Condition, frame: Frame
+    ) -> None:
+        """A `case` is about to run under the condition `here`; `guard` is that of the `match`."""
+
+    def _matches(self, pattern: ast.pattern, subject: Value, node: ast.Match, frame: Frame) -> Condition:
+        """When a pattern matches: as the comparison that it stands for, where it does for one."""
+        if isinstance(pattern, ast.MatchAs):
+            return TRUE if pattern.pattern is None else self._matches(pattern.pattern, subject, node, frame)
+        if isinstance(pattern, ast.MatchOr):
+            found = FALSE
+            for part in pattern.patterns:
+                found = either(found, self._matches(part, subject, node, frame))
+            return found
+        if isinstance(pattern, ast.MatchValue):
+            return self._case_is(ast.Eq(), pattern.value, subject, node, frame)
+        if isinstance(pattern, ast.MatchSingleton):
+            value = ast.copy_location(ast.Constant(pattern.value), pattern)
+            return self._case_is(ast.Is(), value, subject, node, frame)
+        return self.fresh(node.subject)
+
+    def _case_is(
+        self, op: ast.cmpop, value: ast.expr, subject: Value, node: ast.Match, frame: Frame
+    ) -> Condition:
+        compared = ast.copy_location(ast.Compare(node.subject, [op], [value]), node.subject)
+        return self._compare_two(subject, op, self.eval(value, frame), compared)
 
 
 def _goes_on(start: Condition, end: Condition, raised: Condition) -> bool:

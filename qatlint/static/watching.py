@@ -34,7 +34,7 @@ from qatlint.trace import Varies
 
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 Loop = ast.For | ast.AsyncFor | ast.While
-_COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try)
+_COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
 
 class RawRegion:
@@ -51,17 +51,19 @@ class RawRegion:
         "file",
         "function",
         "node",
+        "only",
         "over",
         "receiver",
         "statement",
+        "subject",
     )
 
     def __init__(self, node: ast.AST, branch: str, frame: Frame, receiver: str) -> None:
         self.node = node
         self.branch = branch
-        """`if` or `else` for a side of a branch, `either` for both of a conditional expression, `rest` for
-        what follows a statement that may return, `test` for that of a loop, `unbroken` for the `else` of one,
-        "" for a loop."""
+        """`if` or `else` for a side of a branch, `case` for one of a `match`, `either` for both of a
+        conditional expression, `rest` for what follows a statement that may return, `test` for that of a
+        loop, `unbroken` for the `else` of one, "" for a loop."""
         self.file = frame.file
         self.cls = frame.cls
         self.function = frame.name
@@ -78,6 +80,10 @@ class RawRegion:
         """For a comprehension or a call: the statement that it is a part of."""
         self.at: ast.stmt | None = None
         """The statement of its body that is running."""
+        self.subject: ast.expr | None = None
+        """What the `match` of a `case` is about."""
+        self.only: ast.expr | None = None
+        """The test behind the pattern of a `case`."""
         self.behind: ast.stmt | None = None
         """The statement that a `rest` follows."""
 
@@ -346,15 +352,18 @@ class Watching(Natured):
         """What follows a statement in which some path returns; `before` is the guard in front of it. None
         where no branch says which."""
         atoms = _deployed_atoms(frame.guard) - _always_asked(before)
-        deciding = node if isinstance(node, ast.If) else None
+        deciding: ast.AST | None = node if isinstance(node, ast.If) else None
+        case: RawRegion | None = None
         for known in self.regions.values():
             # Of a branch in a branch, or in a loop, the test that decides is to be named.
-            if known.branch == "if" and isinstance(known.node, ast.If) and known.atoms & atoms:
-                deciding = known.node
+            if known.branch in ("if", "case") and known.atoms & atoms and not _takes_all(known):
+                deciding, case = known.node, known
         if deciding is None:
             return None
         region = self._region(node, "rest", frame)
         region.node, region.behind = deciding, node
+        if case is not None:
+            region.subject, region.only = case.subject, case.only
         region.atoms |= atoms
         return region
 
@@ -424,6 +433,15 @@ class Watching(Natured):
             # What every way to this place has asked already is decided here.
             region.atoms |= _deployed_atoms(condition) - _always_asked(frame.guard)
         return condition
+
+    def entering_case(
+        self, node: ast.Match, case: ast.match_case, here: Condition, guard: Condition, frame: Frame
+    ) -> None:
+        if self.watching and self.phase == "forward" and frame.owner is self.root:
+            region = self._region(case.pattern, "case", frame)
+            region.subject, region.only = node.subject, case.guard
+            region.atoms |= _deployed_atoms(here) - _always_asked(guard)
+            self._bodies[id(case.body)] = region
 
     def side(
         self, node: ast.IfExp, when: Condition, branch: ast.expr, inner: Condition, frame: Frame
@@ -524,6 +542,11 @@ class Watching(Natured):
         if isinstance(value, (Const, Function, Method, ClassValue, Seq, Pattern, Range)):
             return False
         return not (self.nature(value).what in (What.TENSOR, What.SHAPE) and not isinstance(value, Choice))
+
+
+def _takes_all(region: RawRegion) -> bool:
+    """`case _:`, which is what no other `case` took."""
+    return isinstance(region.node, ast.MatchAs) and region.node.pattern is None and region.only is None
 
 
 def _is_module_list(value: Value) -> bool:

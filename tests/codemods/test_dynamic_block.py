@@ -252,6 +252,14 @@ def looped(text: str) -> str:
             "outs = []\nfor f, g in zip(xs, xs):\n    with B:\n        outs.append(x * f + g)\nreturn tuple(outs)",
         ),
         (
+            "return {i: x * f for i, f in enumerate(xs)}",
+            "outs = {}\nfor i, f in enumerate(xs):\n    with B:\n        outs[i] = x * f\nreturn outs",
+        ),
+        (
+            "return max(sum(\n    x * f for f in xs), x)",
+            "outs = []\nfor f in xs:\n    with B:\n        outs.append(x * f)\nreturn max(sum(\n    outs), x)",
+        ),
+        (
             "item, b = multi_apply(one, xs, k=3)\nreturn item",
             "outs = []\nfor item_2 in xs:\n    with B:\n        outs.append(one(item_2, k=3))\n"
             "item, b = tuple(map(list, zip(*outs)))\nreturn item",
@@ -266,8 +274,8 @@ def test_a_comprehension_becomes_a_loop(before: str, after: str) -> None:
 @pytest.mark.parametrize(
     "forward",
     [
-        "ys = {i: x * f for i, f in enumerate(xs)}\nreturn ys",
-        "return sum(x * f for f in xs)",
+        "return any(x * f for f in xs)",
+        "return next(x * f for f in xs)",
         "return [y for y in [x * f for f in xs]]",
         "return [x * f for f in xs] if flag else x",
         "return flag and [x * f for f in xs]",
