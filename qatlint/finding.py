@@ -226,6 +226,8 @@ class AddQuantStub:
     """What the tensor is called, where the expression has no name of its own."""
     parameter: str = ""
     """The name of that parameter ("" for an expression): it is quantised where its method begins."""
+    begins: bool = False
+    """Whether what follows comes into the region by it: that may have findings of its own then."""
 
 
 Intent = (

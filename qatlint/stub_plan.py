@@ -8,7 +8,7 @@ from qatlint import dequant_plan
 from qatlint.finding import AddQuantStub, Fix, Safety
 from qatlint.outputs import outputs
 from qatlint.trace import Comes, Flow, QuantOp, Span, Trace
-from qatlint.unquantised import Meeting, Stray
+from qatlint.unquantised import Meeting, Stray, is_mixed
 
 _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
@@ -42,6 +42,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         return _plan(stray, stray.origin.span, stray.origin.name)
     if not inside and stray.origin.runner != trace.owner:
         return Plan(None, "it comes from another class: put a QuantStub where it enters the region")
+    if not inside:
+        return Plan(None, "another function uses it: put a QuantStub where the tensor is handed over")
     return Plan(
         None,
         "several operations or turns use it, and no single expression makes it for them: put one QuantStub "
@@ -107,6 +109,7 @@ def _flow(trace: Trace, stray: Stray) -> Flow:
 
 def _plan(stray: Stray, target: Span, parameter: str = "") -> Plan:
     owner = stray.owner.partition(":")[2]
-    intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter)
+    begins = not all(is_mixed(meeting.op) for meeting in stray.meetings)
+    intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter, begins)
     safety, reason = (Safety.UNSAFE, _DOUBTED) if stray.doubted else (Safety.SAFE, "")
     return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", safety, reason, intent))

@@ -81,6 +81,8 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
         kind = _made(meaning, op.args)
         quant = Quant.FLOAT if kind == "float" else Quant.PLAIN if kind == "whole" else Quant.UNKNOWN
         return Held(quant, frozenset({begin(Comes.CONSTANT)}))
+    if meaning.result is Result.FLOAT:
+        return Held(Quant.FLOAT, frozenset({begin(Comes.CONSTANT)}))
     counting = [h for h, is_one in zip(op.operands, quantities(meaning, op.operands), strict=True) if is_one]
     if meaning.result is Result.PLAIN:
         begins = first(frozenset().union(*(h.begins for h in op.operands)))

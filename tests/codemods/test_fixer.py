@@ -11,7 +11,7 @@ import pytest
 from qatlint.codemods import fixer, locate, mentions, purity, scope
 from qatlint.codemods.apply import apply_all
 from qatlint.codemods.fixer import fix
-from qatlint.finding import CloneModule, Finding, Fix, Intent, Safety, Severity
+from qatlint.finding import AddQuantStub, CloneModule, Finding, Fix, Intent, Safety, Severity
 from qatlint.loader import Loader
 from qatlint.trace import Span
 from tests.codemods.cases import model
@@ -247,6 +247,22 @@ def test_what_separation_leaves_may_have_another_name() -> None:
     result = run(source, rule)
     assert "self.b = nn.ReLU()\n        self.b_1 = nn.ReLU()" in result.texts[PATH].decode()
     assert (result.applied, result.findings) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("begins", "code", "applied"), [(True, "QAT302", 1), (True, "QAT101", 0), (False, "QAT302", 0)]
+)
+def test_what_a_stub_brings_into_the_region_may_have_findings(begins: bool, code: str, applied: int) -> None:
+    source = model("self.act = nn.ReLU()", "return self.act(x)")
+    line = source[: source.index("self.act(x)")].count("\n") + 1
+    target = Span(PATH, line, 25, line, 26)
+
+    def rule(text: str) -> list[Finding]:
+        if "quant_x" in text:
+            return [finding(code, "hidden")]
+        return [finding("QAT301", "x", AddQuantStub(PATH, "Model", target, "x", begins=begins))]
+
+    assert run(source, rule).applied == applied
 
 
 def test_a_file_that_is_not_to_be_fixed() -> None:
