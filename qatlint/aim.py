@@ -7,6 +7,10 @@ from typing import NamedTuple
 MARCHES = ("nash-e", "nash-m", "nash-p", "nash-b", "nash-h", "bayes")
 """The families of chips, by the names that the plugin's `set_march` takes."""
 
+TOOLCHAINS = ("early", "current")
+"""Generations of the toolchain: `early` writes its graph into `model_check_result.txt` and leaves constants
+as they are, `current` writes `fx_graph.txt` and quantises float constants by itself (horizon_facts A5, F)."""
+
 
 class EntryPoint(NamedTuple):
     """A class that the settings call a model."""
@@ -26,6 +30,8 @@ class Aim(NamedTuple):
     """The family of chips (one of `MARCHES`), "" when nothing is known of it."""
     tracer: str = ""
     """Where the plugin's `Tracer` is imported from, as a dotted name; "" when it is not said."""
+    toolchain: str = ""
+    """The generation of the toolchain (one of `TOOLCHAINS`), "" when it is not said."""
 
 
 NOTHING = Aim()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qatlint import catalogue
-from qatlint.aim import MARCHES
+from qatlint.aim import MARCHES, TOOLCHAINS
 from qatlint.finding import Severity
 from qatlint.registry import UnknownRule
 
@@ -68,6 +68,8 @@ class Settings(NamedTuple):
     """The models of the project, as `pkg.mod:Class`."""
     march: str = ""
     """The chip that they go to, one of `MARCHES`; "" when it is not said."""
+    toolchain: str = ""
+    """The generation of the toolchain, one of `TOOLCHAINS`; "" when it is not said."""
     tracer_import: str = ""
     """Where fixes import `Tracer` from, as `package.module.Tracer`; "" for the plugin's own place."""
 
@@ -106,6 +108,7 @@ class _Table(NamedTuple):
     cache_dir: str = ""
     entry_points: tuple[str, ...] = ()
     march: str = ""
+    toolchain: str = ""
     tracer_import: str = ""
 
 
@@ -193,6 +196,7 @@ def _combine(table: _Table, root: str, overrides: Overrides) -> Settings:
         cache_dir=os.path.join(root, table.cache_dir) if table.cache_dir else "",
         entry_points=table.entry_points,
         march=table.march,
+        toolchain=table.toolchain,
         tracer_import=table.tracer_import,
     )
 
@@ -279,7 +283,8 @@ class _Reader:
             "src": ("src", self._strings),
             "cache-dir": ("cache_dir", self._string),
             "entry-points": ("entry_points", self._classes),
-            "march": ("march", self._march),
+            "march": ("march", self._one_of(MARCHES)),
+            "toolchain": ("toolchain", self._one_of(TOOLCHAINS)),
             "tracer-import": ("tracer_import", self._imported),
         }
         table = _Table(origin=self._shown)
@@ -354,11 +359,14 @@ class _Reader:
                 raise self._error(key, f"`{key}`: `{point}` must have the form `package.module:Class`{hint}")
         return points
 
-    def _march(self, key: str, value: Any) -> str:
-        march = self._string(key, value)
-        if march not in MARCHES:
-            raise self._error(key, f"`{key}` must be one of {', '.join(MARCHES)}, not `{march}`")
-        return march
+    def _one_of(self, words: Sequence[str]) -> Callable[[str, Any], str]:
+        def read(key: str, value: Any) -> str:
+            word = self._string(key, value)
+            if word not in words:
+                raise self._error(key, f"`{key}` must be one of {', '.join(words)}, not `{word}`")
+            return word
+
+        return read
 
     def _imported(self, key: str, value: Any) -> str:
         name = self._string(key, value)

@@ -106,7 +106,7 @@ class Group(NamedTuple):
                 points += find(written, loader, settings.root, settings.src)
             except NoEntryPoint as error:
                 raise ConfigError(f"{settings.origin}: `entry-points`: {error}") from None
-        return Aim(settings.src, tuple(points), settings.march, settings.tracer_import)
+        return Aim(settings.src, tuple(points), settings.march, settings.tracer_import, settings.toolchain)
 
     def reported(
         self, found: Sequence[Finding], loader: Loader, plain: Set[str] = frozenset()

@@ -568,6 +568,8 @@ class Trace(NamedTuple):
     """Whether a file of the project imports the plugin; told only where there is dynamic code."""
     march: str = ""
     """The chip of the settings, "" where none is said."""
+    toolchain: str = ""
+    """The generation of the toolchain in the settings, `early` or `current`; "" where none is said."""
     flows: tuple[Flow, ...] = ()
     """The models this class runs in, and what each op of them does with quantised tensors: one for each root
     that reaches it, or itself. Its own ops are those whose `runner` is `owner`. Empty in a project that has

@@ -9,7 +9,8 @@ operation. The model is followed through its children in all files.
 Silent for constants of whole numbers and truths, for tensors of one number, for constants whose dtype nobody
 knows, for the weights of
 functional convolutions, for what runs in training only, and in projects that have nothing to do with the
-plugin. Where the quant state of the other operand is not known, nothing is said.
+plugin. A note instead of a warning where the settings say `toolchain = "current"`: that one inserts the stub
+itself. Where the quant state of the other operand is not known, nothing is said.
 
 ## Why it matters
 
@@ -87,6 +88,13 @@ from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
 from qatlint.unquantised import Stray, met, unquantized_constants
 
+_EFFECTS = {
+    "": "the operation falls back to the CPU, or a newer toolchain inserts a stub and guesses its range",
+    "early": "the operation falls back to the CPU",
+    "current": "the toolchain inserts a stub itself and guesses its range, which one of your own can fix",
+}
+"""What comes of it, by the generation of the toolchain in the settings."""
+
 
 @rule("QAT302", "unquantized-constant", severity=Severity.WARNING, fixable=True, since="0.2.0")
 def check(trace: Trace) -> Iterator[Finding]:
@@ -99,8 +107,8 @@ def check(trace: Trace) -> Iterator[Finding]:
         yield Finding(
             code="QAT302",
             name="unquantized-constant",
-            severity=Severity.WARNING,
-            message=_message(stray),
+            severity=Severity.NOTE if trace.toolchain == "current" else Severity.WARNING,
+            message=_message(stray, trace.toolchain),
             span=stray.place,
             owner=stray.owner,
             subject=name if count == 1 else f"{name} ({count})",
@@ -110,11 +118,8 @@ def check(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _message(stray: Stray) -> str:
-    return (
-        f"constant `{stray.origin.name}` {met(stray)}: "
-        "the operation falls back to the CPU, or a newer toolchain inserts a stub and guesses its range"
-    )
+def _message(stray: Stray, toolchain: str) -> str:
+    return f"constant `{stray.origin.name}` {met(stray)}: {_EFFECTS[toolchain]}"
 
 
 def _related(stray: Stray) -> Iterator[Related]:

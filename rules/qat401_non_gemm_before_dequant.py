@@ -5,8 +5,9 @@
 An op between the last GEMM op (Conv2d, Conv3d, Linear, matmul) and a DeQuantStub, a GEMM op whose result
 has other users besides DeQuantStubs, and an output without any GEMM op. What fuses with the GEMM op (batch
 norm, add, ReLU) is part of it; an Identity does not count. As a note: ops that only move numbers (`view`,
-`permute`, slices), which newer versions of the toolchain may see through, and ConvTranspose, Conv1d and
-deformable convolutions, for which it depends on the version.
+`permute`, slices), which newer versions of the toolchain may see through (a warning where the settings say
+`toolchain = "early"`), and ConvTranspose, Conv1d and deformable convolutions, for which it depends on the
+version.
 
 ## Why it matters
 
@@ -101,7 +102,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         yield Finding(
             code="QAT401",
             name="non-gemm-before-dequant",
-            severity=min(_severity(f, o) for f, _, o in said),
+            severity=min(_severity(trace, f, o) for f, _, o in said),
             message=_message(trace, flow, op, output),
             span=span,
             owner=op.owner,
@@ -112,11 +113,11 @@ def check(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _severity(flow: Flow, output: Output) -> Severity:
+def _severity(trace: Trace, flow: Flow, output: Output) -> Severity:
     if output.precision is Precision.VERSION:
         return Severity.NOTE
     moves = output.precision is Precision.BETWEEN and all(_is_layout(flow.ops[n]) for n in output.between)
-    return Severity.NOTE if moves else Severity.WARNING
+    return Severity.NOTE if moves and trace.toolchain != "early" else Severity.WARNING
 
 
 def _is_layout(op: QuantOp) -> bool:
@@ -137,7 +138,7 @@ def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
     stands = "stands" if len(between) == 1 else "stand"
     where = f"between {gemm} and `{op.written}`" if gemm else f"directly before `{op.written}`"
     message = f"{listed(between)} {stands} {where}: {_lost(trace)}"
-    if _severity(flow, output) is Severity.NOTE:
+    if _severity(trace, flow, output) is Severity.NOTE:
         message += "; newer versions of the toolchain may see through ops that only move numbers"
     return message
 

@@ -102,8 +102,15 @@ class Forward:
         return Flow(self.root, self.assumed, tuple(self.ops), returns=tuple(self.returns))
 
 
-def trace_of(*forwards: Forward, march: str = "") -> Trace:
+def trace_of(*forwards: Forward, march: str = "", toolchain: str = "") -> Trace:
     """The Trace of `Model`, which runs in these."""
     return Trace(
-        OWNER, Span("model.py", 1, 1, 9, 1), (), (), (), march=march, flows=tuple(f.flow for f in forwards)
+        OWNER,
+        Span("model.py", 1, 1, 9, 1),
+        (),
+        (),
+        (),
+        march=march,
+        toolchain=toolchain,
+        flows=tuple(f.flow for f in forwards),
     )

@@ -54,7 +54,7 @@ def prove(claim: Claim, texts: Mapping[str, bytes], *, unsafe: bool, colour: str
         before=NOTHING,
         after=after,
         modes=tuple(claim.how.modes.split(",")),
-        march=claim.how.march,
+        march=claim.how.chip,
         strict=not unsafe,
         unsafe=unsafe,
     )

@@ -44,9 +44,17 @@ class RunOptions(NamedTuple):
     timeout: float
     memory: int | None
     modes: str = "eval,train"
-    march: str = "nash-e"
+    march: str | None = None
     given: tuple[str, ...] = ()
     """The options that were written, as they are spelled."""
+
+    @property
+    def chip(self) -> str:
+        """The chip that is meant: as written, else that of the settings of the current folder. Raises
+        `ConfigError`."""
+        from qatlint.config import Finder, Overrides
+
+        return self.march or Finder(Overrides()).for_folder(".").march or "nash-e"
 
     @property
     def limits(self) -> Limits:
@@ -148,10 +156,11 @@ def _options(lead: str, proof: bool) -> dict[str, Option]:
         )
         found["march"] = click.option(
             "--march",
-            default="nash-e",
-            show_default=True,
             metavar="CHIP",
-            help=described("Where the plugin is installed: the chip that its own prepare is run for."),
+            help=described(
+                "Where the plugin is installed: the chip that its own prepare is run for.  "
+                "[default: `march` of the settings that hold for the current folder, else nash-e]"
+            ),
         )
     return found
 

@@ -100,7 +100,7 @@ OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.BitOr: ("or", "|"),
     ast.BitXor: ("xor", "^"),
 }
-WRITES_ITEM = of_function("torch.Tensor.__setitem__")
+WRITES_ITEM = "torch.Tensor.__setitem__"
 WRITTEN_ITEM = "x[...] ="
 _COMPUTING = frozenset((ast.BinOp, ast.Compare, ast.UnaryOp))
 
@@ -253,7 +253,7 @@ class Natured(Known):
         if natures[0].plain:
             return
         if self.watching and natures[0].what is What.TENSOR and natures[1].is_tensor:
-            result = self._ran(WRITES_ITEM, natures, target, frame, WRITTEN_ITEM)
+            result = self._ran(of_function(WRITES_ITEM), natures, target, frame, WRITTEN_ITEM)
             self._learn(value, natures[0]._replace(producers=result.producers))
 
     def element_of(self, value: Value, at: At) -> Value:

@@ -540,7 +540,7 @@ class Quantised(Natured):
         if self.phase == "forward" and old.what is What.TENSOR:
             if self._last is NOT_KNOWN:  # a number is put there
                 self._places = places
-                self._ran(WRITES_ITEM, [old, added], target, frame, WRITTEN_ITEM)
+                self._ran(of_function(WRITES_ITEM), [old, added], target, frame, WRITTEN_ITEM)
             self._changed_in_place(value, old, frame)
 
     def _changed_in_place(self, value: Value, old: Nature, frame: Frame) -> None:
@@ -551,7 +551,7 @@ class Quantised(Natured):
         self, meaning: Meaning | None, operands: Sequence[Nature], node: ast.AST, frame: Frame, written: str
     ) -> Nature:
         result = super()._ran(meaning, operands, node, frame, written)
-        if meaning is WRITES_ITEM and isinstance(node, ast.Subscript):
+        if written == WRITTEN_ITEM and isinstance(node, ast.Subscript):
             operands = [operands[0], *self._index, operands[1]]
         self._last = self._op(meaning, operands, node, frame, written, None, self._args)
         return result._replace(held=self._last)

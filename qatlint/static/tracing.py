@@ -100,6 +100,7 @@ def _uninterpreted(project: Project, cls: ClassDef) -> Trace:
         calls=(),
         has_room=has_room_after_super(cls),
         march=project.aim.march,
+        toolchain=project.aim.toolchain,
     )
 
 
@@ -164,6 +165,7 @@ class _Tracer(Counting):
             facts=tuple(f for f in run.facts if f and f != TRUE),
             notes=tuple(sorted(run.notes)),
             march=self.project.aim.march,
+            toolchain=self.project.aim.toolchain,
         )
 
     def _matters(self, named: Named, calls: list[Call]) -> bool:

@@ -54,6 +54,7 @@ def test_classes_and_chips_that_exist(point: str, march: str, run: Run) -> None:
         ('tracer-import = "a.class.Tracer"', "must say where the class is, as `package.module.Tracer`"),
         ('tracer-import = "a.b.dynamic_block"', "must say where the class is, as `package.module.Tracer`"),
         ('tracer-imports = "a.b.Tracer"', "unknown key `tracer-imports`; did you mean `tracer-import`?"),
+        ('toolchain = "3.2"', "`toolchain` must be one of early, current, not `3.2`"),
         ("march = 3", "qatlint.toml:1: `march` must be a string that is not empty, not a number"),
         ('entry-points = "pkg.net:Net"', "`entry-points` must be a list of strings, not a string"),
         ('entry-points = ["pkg/net.py:Net"]', "did you mean `pkg.net:Net`?"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qatlint.cli.run import run as main
+from qatlint.cli.running import RunOptions
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch"),
@@ -177,3 +178,15 @@ def test_nothing_is_written_when_nothing_could_be_run(
     assert "the older version: the model's code did not end within 0.01 s" in said.err
     assert len(json.loads(said.out)) == 1
     assert (project / "m.py").read_text() == MODEL
+
+
+@pytest.mark.parametrize(
+    ("settings", "written", "chip"),
+    [("", None, "nash-e"), ("nash-p", None, "nash-p"), ("nash-p", "bayes", "bayes")],
+)
+def test_the_chip_is_that_of_the_settings_where_none_is_written(
+    settings: str, written: str | None, chip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "qatlint.toml").write_text(f'march = "{settings}"\n' if settings else "")
+    monkeypatch.chdir(tmp_path)
+    assert RunOptions(None, (), 0, 1.0, None, march=written).chip == chip

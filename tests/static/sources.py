@@ -100,11 +100,13 @@ def findings(text: str, *codes: str) -> list[Finding]:
     return findings_in({PATH: HEAD + clean(text)}, *codes)
 
 
-def findings_in(texts: Mapping[str, str | bytes], *codes: str, tracer: str = "") -> list[Finding]:
-    """Findings in several files; `tracer` is the setting."""
+def findings_in(
+    texts: Mapping[str, str | bytes], *codes: str, tracer: str = "", toolchain: str = ""
+) -> list[Finding]:
+    """Findings in several files; `tracer` and `toolchain` are settings."""
     rules = [r for r in all_rules() if not codes or r.code in codes]
     prepared = {p: clean(t) if isinstance(t, str) else t for p, t in texts.items()}
-    return check(sorted(prepared), Memory(prepared), rules, Aim(tracer=tracer))
+    return check(sorted(prepared), Memory(prepared), rules, Aim(tracer=tracer, toolchain=toolchain))
 
 
 def said(found: Sequence[Finding]) -> set[tuple[str, str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qatlint.finding import Finding, Safety
+import pytest
+
+from qatlint.finding import Finding, Safety, Severity
 from tests.static.sources import clean, findings_in
 
 IMPORTS = """
@@ -80,3 +82,37 @@ def test_post_processing_of_outputs_is_not_followed_and_half_a_model_is() -> Non
         "QAT302"
     ]
     assert found(text.format("self.dequant(y)")) == []
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "severity", "said"),
+    [
+        ("", Severity.WARNING, "falls back to the CPU, or a newer toolchain inserts a stub"),
+        ("early", Severity.WARNING, "falls back to the CPU"),
+        ("current", Severity.NOTE, "the toolchain inserts a stub itself and guesses its range"),
+    ],
+)
+def test_what_becomes_of_a_constant_depends_on_the_toolchain(
+    toolchain: str, severity: Severity, said: str
+) -> None:
+    (one,) = findings_in({"model.py": IMPORTS + clean(PART)}, "QAT302", toolchain=toolchain)
+    assert one.severity is severity
+    assert said in one.message
+    assert ("newer" in one.message) == (toolchain == "")
+
+
+@pytest.mark.parametrize(("toolchain", "notes"), [("", True), ("early", False), ("current", True)])
+def test_ops_that_move_numbers_cost_the_precision_of_early_toolchains(toolchain: str, notes: bool) -> None:
+    text = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+            self.out = nn.Conv2d(8, 8, 1)
+            self.dequant = DeQuantStub()
+
+        def forward(self, x):
+            return self.dequant(self.out(self.quant(x)).flatten(1))
+    """
+    (one,) = findings_in({"model.py": IMPORTS + clean(text)}, "QAT401", toolchain=toolchain)
+    assert (one.severity is Severity.NOTE, "newer versions" in one.message) == (notes, notes)

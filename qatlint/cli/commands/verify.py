@@ -69,7 +69,7 @@ def command(
         subject,
         overlay.keeping(old, subject.inputs, subject.folders),
         modes=tuple(how.modes.split(",")),
-        march=how.march,
+        march=how.chip,
         strict=strict,
         unsafe=unsafe_fixes,
     )
