@@ -46,10 +46,14 @@ class Linter:
         for group in self.groups(paths):
             noting = _Noting(loader)
             examined = self._examined(group, noting)
-            for counts in examined.unknown.values():
-                self.unknown.update(counts)
+            self.count_unknown(examined)
             findings += group.reported(examined.findings(group.paths), loader, noting.plain)
         return sorted(findings, key=lambda finding: finding.sort_key)
+
+    def count_unknown(self, examined: Examined) -> None:
+        """Add what was met there to `unknown`."""
+        for counts in examined.unknown.values():
+            self.unknown.update(counts)
 
     def _examined(self, group: Group, loader: Loader) -> Examined:
         rules, aim = group.rules, group.aim(loader)

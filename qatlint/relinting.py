@@ -34,6 +34,7 @@ class Relinter:
     """Finds what `Linter.check` finds in `paths`, and remembers what it took."""
 
     def __init__(self, linter: Linter, paths: Sequence[str]) -> None:
+        self._linter = linter
         self._paths = tuple(paths)
         self._groups = linter.groups(paths)
         self._states: list[_State] = []
@@ -45,6 +46,10 @@ class Relinter:
         nearest = min(self._states, key=lambda state: len(state.changed(texts)), default=None)
         if nearest is None:
             examined = [_examine(group, group.paths, loader) for group in self._groups]
+            # No fix takes an op away: what is not known stays so.
+            self._linter.unknown.clear()
+            for found in examined:
+                self._linter.count_unknown(found)
             self._states = [_State(texts, examined)]
         else:
             examined = self._again(nearest, texts, loader)

@@ -159,7 +159,15 @@ def _report(
     hidden = [finding for finding in findings if not scope.linter.is_shown(finding)]
     changes = _suggested(shown, scope, loader, wanted) if wanted.with_fixes else {}
     print_findings(
-        Shown(shown, hidden, scope.files, fixed, changes, [*scope.notes, *_unknown(scope, wanted)]),
+        Shown(
+            shown,
+            hidden,
+            scope.files,
+            fixed,
+            changes,
+            [*scope.notes, *_unknown(scope, wanted)],
+            scope.linter.unknown,
+        ),
         loader,
         output=wanted.output,
         file=wanted.output_file,

@@ -35,6 +35,8 @@ class Shown(NamedTuple):
     replacements: Mapping[Finding, Sequence[Replacement]] = {}
     notes: Sequence[str] = ()
     """What was left out, in words."""
+    unknown: Mapping[str, int] = {}
+    """Ops that no rule knows anything of, and how often each was met."""
 
 
 def print_findings(
@@ -56,10 +58,7 @@ def print_findings(
     style = base.style_for(colour, sys.stderr if err else sys.stdout)
     summary = counts.summary(shown.findings, shown.hidden, shown.notes, fixed=shown.fixed, unsafe=unsafe)
     plain = style._replace(colour=colour == "always", width=_WIDTH_IN_FILES) if file is not None else style
-    if statistics:
-        body = _statistics(shown.findings, output)
-    else:
-        body = document(output, _report(shown, loader, plain))
+    body = _statistics(shown, output) if statistics else document(output, _report(shown, loader, plain))
     if file is not None:
         _write(file, body + "\n" * bool(body))
         if shown.checked:
@@ -86,13 +85,13 @@ def _write(path: str, text: str) -> None:
         raise CannotWrite(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _statistics(findings: Sequence[Finding], output: str) -> str:
-    rows = counts.statistics(findings)
+def _statistics(shown: Shown, output: str) -> str:
+    rows = counts.statistics(shown.findings)
     if output != "json":
         return counts.render_statistics(rows)
     from qatlint.report import as_json
 
-    return as_json.render_statistics(rows)
+    return as_json.render_statistics(rows, shown.unknown)
 
 
 def _report(shown: Shown, loader: Loader, style: Style) -> Report:

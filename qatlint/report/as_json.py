@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qatlint.finding import Finding
 from qatlint.report.formats import Report
@@ -21,9 +21,18 @@ def render(findings: Sequence[Finding]) -> str:
     return json.dumps([_item(finding) for finding in findings], indent=2)
 
 
-def render_statistics(counts: Sequence[RuleCount]) -> str:
-    """Counts per rule as an array, without a line end."""
-    return json.dumps([_statistic(count) for count in counts], indent=2)
+def render_statistics(counts: Sequence[RuleCount], unknown: Mapping[str, int]) -> str:
+    """Counts per rule as an array, without a line end; ops that the op table does not have are one more entry,
+    whose code is null."""
+    rows = [_statistic(count) for count in counts]
+    if unknown:
+        total = sum(unknown.values())
+        ops = dict(sorted(unknown.items()))
+        rows.append({"code": None, "name": "unknown-op", "count": total, "fixable": _NOTHING, "ops": ops})
+    return json.dumps(rows, indent=2)
+
+
+_NOTHING = {"safe": 0, "unsafe": 0}
 
 
 def _statistic(count: RuleCount) -> dict[str, object]:

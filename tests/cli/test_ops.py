@@ -136,3 +136,24 @@ def test_statistics_count_what_the_table_does_not_have(capsys: pytest.CaptureFix
         out = flat(capsys.readouterr().out)
         assert ("2 ops of the quantised region that `qatlint ops` does not have" in out) is told
         assert ("`.strange()` (2)" in out) is told
+
+
+@pytest.mark.parametrize("arguments", [(), ("--fix",), ("--fix", "--unsafe-fixes")])
+def test_they_are_counted_in_json_and_when_fixing(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("model.py").write_text(MODEL)
+    run(
+        [
+            "check",
+            "--isolated",
+            "--no-cache",
+            "model.py",
+            "--statistics",
+            "--output-format",
+            "json",
+            *arguments,
+        ]
+    )
+    (last,) = [row for row in json.loads(capsys.readouterr().out) if row["code"] is None]
+    assert (last["name"], last["count"], last["ops"]) == ("unknown-op", 2, {".strange()": 2})

@@ -189,7 +189,7 @@ def test_statistics_count_per_rule_most_frequent_first() -> None:
         "3  QAT101  shared-module    fixable: 2 safe, 1 unsafe",
         "1  QAT102  shared-instance  no fix",
     ]
-    assert json.loads(as_json.render_statistics(counts))[0] == {
+    assert json.loads(as_json.render_statistics(counts, {}))[0] == {
         "code": "QAT101",
         "name": "shared-module",
         "count": 3,
