@@ -22,8 +22,8 @@ def render(findings: Sequence[Finding]) -> str:
 
 
 def render_statistics(counts: Sequence[RuleCount], unknown: Mapping[str, int]) -> str:
-    """Counts per rule as an array, without a line end; ops that the op table does not have are one more entry,
-    whose code is null."""
+    """Counts per rule as an array, without a line end; ops that the op table does not have are one more
+    entry, whose code is null."""
     rows = [_statistic(count) for count in counts]
     if unknown:
         total = sum(unknown.values())
