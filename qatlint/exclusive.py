@@ -32,8 +32,12 @@ class Groups:
         """Groups of atoms -> their atoms -> the terms that say that it holds."""
         self._members: list[int] = []
         """The terms of each group of conditions."""
+        self._led: dict[int, int] = {}
+        """The first term of a group, as a bit -> the group."""
+        self._leads = 0
+        """All these leads: a condition fits only where it contradicts the first term."""
         self._first: dict[Condition, int] = {}
-        """Conditions -> the first group that may fit: what did not fit before never does."""
+        """Conditions -> the lead of the first group that may fit: what did not fit before never does."""
         self._term = 1
 
     def add(self, condition: Condition) -> int:
@@ -41,24 +45,36 @@ class Groups:
         contrary = -1
         for term in condition:
             contrary &= self._contrary(term)
-        members = self._members
-        number = self._first.get(condition, 0)
-        while number < len(members) and members[number] & ~contrary:
-            # What contradicts nothing fits nowhere.
-            number = number + 1 if contrary else len(members)
-        self._first[condition] = number
-        if number == len(members):
-            members.append(0)
+        # What contradicts nothing fits nowhere, and of thousands of groups few come into question.
+        leads = self._leads & contrary & -self._first.get(condition, 1)
+        while leads:
+            lead = leads & -leads
+            number = self._led[lead]
+            if not self._members[number] & ~contrary:
+                break
+            leads ^= lead
+        else:
+            lead, number = self._open()
+        self._first[condition] = lead
         for term in condition:
-            members[number] |= self._term
+            self._members[number] |= self._term
             self._note(term)
         return number
 
+    def _open(self) -> tuple[int, int]:
+        """A group that has no term yet: the one that will be its first, and its number."""
+        if not self._leads & self._term:
+            self._led[self._term] = len(self._members)
+            self._leads |= self._term
+            self._members.append(0)
+        return self._term, self._led[self._term]
+
     def add_alone(self) -> int:
         """The number of a new group that nothing else fits."""
-        self._members.append(self._term)
+        _, number = self._open()
+        self._members[number] = self._term
         self._term <<= 1
-        return len(self._members) - 1
+        return number
 
     def _contrary(self, term: Term) -> int:
         """The terms that contradict this one."""

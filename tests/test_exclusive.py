@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,3 +47,25 @@ def test_each_is_in_the_first_group_that_it_fits(given: list[Condition]) -> None
 def test_nothing_fits_what_stands_alone() -> None:
     groups = Groups()
     assert [groups.add(A), groups.add_alone(), groups.add(C), groups.add(B), groups.add(B)] == [0, 1, 2, 0, 3]
+
+
+def test_the_work_grows_with_the_number_of_conditions() -> None:
+    """Counted in calls: each condition is held against the groups that it may fit, not against all."""
+    looked = [_groups_looked_at(many) for many in (200, 400)]
+    assert looked[1] <= 2 * looked[0] <= 1600
+
+
+def _groups_looked_at(many: int) -> int:
+    groups = Groups()
+    groups._members = members = Watched()
+    for n in range(2, many + 2):
+        assert groups.add(literal(n)) == groups.add(literal(n, False)) == n - 2
+    return members.looked
+
+
+class Watched(list[int]):
+    looked = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looked += 1
+        return super().__getitem__(index)

@@ -54,6 +54,13 @@ _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
 def may_be_dynamic(project: Project, cls: ClassDef) -> bool:
     """Whether the methods of a class that forward leads to hold a loop or a branch that may be dynamic, with
     something in it that may be an op; or a dynamic block."""
+    try:
+        return _may_be_dynamic(project, cls)
+    except RecursionError:
+        return False  # nested too deeply to be looked through: such a forward is not followed either
+
+
+def _may_be_dynamic(project: Project, cls: ClassDef) -> bool:
     look = _Look(project, cls)
     if any(_is_prospect(project, cls, name, look) for name in look.texts):
         return True
@@ -236,6 +243,14 @@ class _Function:
         )
 
     def _statement(self, node: ast.stmt) -> bool:
+        while isinstance(node, ast.If):
+            if not self._is_fixed(node.test):
+                return self._runs_ops(node.body) or self._runs_ops(node.orelse)
+            if self._in(node.body):
+                return True
+            if len(node.orelse) != 1:
+                return self._in(node.orelse)
+            node = node.orelse[0]  # an `elif`: hundreds of them are one level, as in the text
         if isinstance(node, _SIMPLE):
             if isinstance(node, ast.Assign):
                 self._learn(node)
@@ -250,10 +265,6 @@ class _Function:
             self._filled_in(node.body)
             inside = self._runs_ops(node.body) or self._runs_ops(node.orelse)
             return inside or any(self._is_op(n) for n in nodes(node.test))
-        if isinstance(node, ast.If):
-            if not self._is_fixed(node.test):
-                return self._runs_ops(node.body) or self._runs_ops(node.orelse)
-            return self._in(node.body) or self._in(node.orelse)
         if isinstance(node, (ast.With, ast.AsyncWith)):
             return self._in(node.body)
         if isinstance(node, ast.Try):

@@ -282,3 +282,25 @@ def test_damage_breaks_some_files_and_leaves_others_readable() -> None:
     broken = [any(f.code == "QAT000" for f in findings_in({"model.py": t})) for t in texts]
     assert len(set(texts)) > 15
     assert any(broken) and not all(broken)
+
+
+@pytest.mark.parametrize("many", [300, 900])
+@pytest.mark.parametrize("test", ["self.mode == {}", "x.sum() > {}"])
+def test_hundreds_of_elifs_do_not_end_the_run(test: str, many: int) -> None:
+    tests = [f"if {test.format(n)}:\n            x = self.other(x)" for n in range(many)]
+    assert shared_before("\n        el".join(tests)) == ["act"]
+
+
+def test_a_sum_of_hundreds_does_not_end_the_run() -> None:
+    assert shared_before(f"if {' + '.join(['x'] * 900)} > 0:\n            x = self.other(x)") == ["act"]
+
+
+def shared_before(statement: str) -> list[str]:
+    """What is said to be shared where `act` runs twice before the statement."""
+    text = HEAD + (
+        "class Model(nn.Module):\n    def __init__(self, mode):\n        super().__init__()\n"
+        "        self.mode = mode\n        self.act = nn.ReLU()\n        self.other = nn.ReLU()\n"
+        "    def forward(self, x):\n        x = self.act(self.act(x))\n"
+        f"        {statement}\n        return x\n"
+    )
+    return [f.subject for f in findings_in({"model.py": text}, "QAT101")]
