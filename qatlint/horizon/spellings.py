@@ -127,7 +127,9 @@ def _index() -> Mapping[str, tuple[Meaning, ...]]:
 
 def _key(written: str) -> str:
     """What is compared: the last name without outer underscores, in lower case; a sign without spaces."""
-    dotted = written.removeprefix("horizon ").strip()
+    # As findings write it: `.view()`, `[...]`, `x[...] =`.
+    dotted = written.removeprefix("horizon ").strip().removesuffix("()").removeprefix(".")
+    dotted = {"[...]": "getitem", "x[...]": "getitem", "x[...] =": "setitem"}.get(dotted, dotted)
     if all(part.isidentifier() for part in dotted.split(".")):
         return op_name(dotted).lower()
     return dotted.replace(" ", "")

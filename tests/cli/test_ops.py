@@ -53,6 +53,31 @@ def test_the_chip_of_the_settings_holds_unless_the_option_says_another(
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("torch.add", "add"),
+        ("Tensor.add_", "add"),
+        ("operator.add", "add"),
+        ("x + y", "add"),
+        ("+", "add"),
+        ("FloatFunctional.mul", "mul"),
+        ("F.relu", "relu"),
+        ("nn.Conv2d", "conv2d"),
+        ("hnn.Div", "div"),
+        ("horizon_plugin_pytorch.nn.Exp", "exp"),
+        (".view()", "view"),
+        ("[...]", "getitem"),
+        ("x[...] =", "setitem"),
+        ("Tensor.__setitem__", "setitem"),
+    ],
+)
+def test_all_ways_to_write_an_op_lead_to_one_entry(
+    written: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(capsys, written).split()[0] == name
+
+
 def test_a_function_and_its_module_may_mean_different_things(capsys: pytest.CaptureFixture[str]) -> None:
     text = flat(shown(capsys, "linear"))
     assert "GEMM; first of a fusable sequence" in text
