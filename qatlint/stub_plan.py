@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from qatlint import dequant_plan
 from qatlint.finding import AddQuantStub, Fix, Safety
 from qatlint.outputs import outputs
-from qatlint.trace import Comes, Flow, QuantOp, Span, Trace
+from qatlint.trace import Comes, Flow, Quant, QuantOp, Span, Trace
 from qatlint.unquantised import Meeting, Stray, is_mixed
 
 _DOUBTED = (
@@ -29,13 +30,18 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         return Plan(
             None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
         )
+    if stray.taken:
+        before = _maker(trace, stray, stray.taken)
+        if before is not None:
+            return _plan(stray, before.span)
+        return Plan(None, "a loop begins with it: put a QuantStub where the variable is set in front of it")
     ops = [meeting.op for meeting in stray.meetings]
     first = stray.meetings[0]
     position = _position(first)
     inside = all(op.owner == op.runner == trace.owner for op in ops)
     if inside and len(ops) == 1 and not first.op.loops and position is not None:
         return _plan(stray, position)
-    maker = _maker(trace, stray)
+    maker = _maker(trace, stray, stray.meetings)
     if maker is not None:
         return _plan(stray, maker.span)
     if _is_bare_input(trace, stray):
@@ -70,14 +76,20 @@ def _position(meeting: Meeting) -> Span | None:
     return positions[meeting.operand] if meeting.operand < len(positions) else None
 
 
-def _maker(trace: Trace, stray: Stray) -> QuantOp | None:
+def _maker(trace: Trace, stray: Stray, meetings: Sequence[Meeting]) -> QuantOp | None:
     """The op that makes the tensor, outside of loops, where only the meetings take its result."""
-    made = {number for meeting in stray.meetings for number in meeting.state.made_by}
-    if len(made) != 1 or not all(meeting.state.made_by for meeting in stray.meetings):
+    flow = _flow(trace, stray)
+    # What a later turn made is quantised.
+    made_by = [
+        {n for n in meeting.state.made_by if flow.ops[n].result.quant is not Quant.QUANTIZED}
+        for meeting in meetings
+    ]
+    made = set().union(*made_by)
+    if len(made) != 1 or not all(made_by):
         return None
     (number,) = made
-    op = _flow(trace, stray).ops[number]
-    users = {meeting.op.number for meeting in stray.meetings}
+    op = flow.ops[number]
+    users = {meeting.op.number for meeting in meetings}
     own = op.owner == op.runner == trace.owner
     free = not op.loops and not op.kept and not op.returned and users.issuperset(op.users)
     return op if own and free else None

@@ -41,6 +41,8 @@ class Stray(NamedTuple):
     """Where it is said: the first meeting, or the call that leads there in the class it comes from."""
     owner: str
     """The class whose body holds the place."""
+    taken: tuple[Meeting, ...] = ()
+    """Where it is what a loop begins with: all that takes the variable."""
 
 
 def unquantized_inputs(trace: Trace) -> list[Stray]:
@@ -65,18 +67,79 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
     """Constants that meet a quantised tensor in the forward of the class, or come from it and meet one in
     what it calls; one entry per constant."""
     found: dict[tuple[Origin, ...], list[Meeting]] = {}
+    taken: dict[tuple[Origin, ...], list[Meeting]] = {}
     doubted: set[tuple[Origin, ...]] = set()
     for flow in trace.flows:
+        turned = _Turned(flow)
         for op in flow.ops:
-            if op.name.startswith("functional.") or not is_mixed(op):
+            direct, met_later = turned.follow(op)
+            for origins, meeting in direct:
+                taken.setdefault(origins, []).append(meeting)
+            if op.name.startswith("functional."):
                 continue  # the weights of a convolution are not its inputs
-            for meeting in _meetings(op, Comes.CONSTANT):
-                origin = meeting.state.origins[0]
-                if _home(op, origin) == trace.owner:
-                    found.setdefault(meeting.state.origins, []).append(meeting)
-                    if not any(is_quantised(flow, state) for state in op.operands):
-                        doubted.add(meeting.state.origins)
-    return [_stray(origins[0], meetings, doubted=origins in doubted) for origins, meetings in found.items()]
+            meetings = [*met_later]
+            if is_mixed(op) or any(map(_is_turned, op.operands)):
+                meetings += [
+                    (m.state.origins, m)
+                    for m in _meetings(op, Comes.CONSTANT)
+                    if not turned.is_made_of(m.state)
+                ]
+            for origins, meeting in meetings:
+                if _home(op, origins[0]) == trace.owner:
+                    found.setdefault(origins, []).append(meeting)
+                    if flow.assumed and not any(is_quantised(flow, state) for state in op.operands):
+                        doubted.add(origins)
+    return [
+        _stray(origins[0], meetings, doubted=origins in doubted, taken=taken.get(origins, ()))
+        for origins, meetings in found.items()
+    ]
+
+
+def _is_turned(state: QuantState) -> bool:
+    """Whether a tensor is float in the first turn of a loop, and quantised in the others."""
+    return state.quant is Quant.UNKNOWN and bool(state.origins)
+
+
+class _Turned:
+    """What loops begin with, constants that are replaced by what is quantised, and where the first turn
+    takes them together with a quantised tensor."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._bases: dict[int, set[tuple[Origin, ...]]] = {}
+        """Number of an op whose result is made of such tensors -> what they begin with."""
+
+    def follow(
+        self, op: QuantOp
+    ) -> tuple[list[tuple[tuple[Origin, ...], Meeting]], list[tuple[tuple[Origin, ...], Meeting]]]:
+        """(where the op takes what a loop begins with, where it takes that or what is made of it together
+        with a quantised tensor), each with the beginnings. To be asked in order of execution."""
+        direct: list[tuple[tuple[Origin, ...], Meeting]] = []
+        mixed: list[tuple[tuple[Origin, ...], Meeting]] = []
+        made: set[tuple[Origin, ...]] = set()
+        for position, state in enumerate(op.operands):
+            if any(origin.comes is not Comes.CONSTANT for origin in state.origins):
+                continue
+            bases = self._bases_of(state)
+            if not bases and _is_turned(state):
+                bases = {state.origins}
+                direct.append((state.origins, Meeting(op, position)))
+            made |= bases
+            counts = op.stub is None and op.name not in _unsure()
+            if counts and is_mixed(op) and not excludes(op.when, literal(TRAINING, False)):
+                mixed += [(origins, Meeting(op, position)) for origins in sorted(bases)]
+        if made and (_is_turned(op.result) or _is_float(op.result)):
+            self._bases[op.number] = made
+        return direct, mixed
+
+    def is_made_of(self, state: QuantState) -> bool:
+        """Whether a tensor is made of what a loop begins with."""
+        return bool(self._bases_of(state))
+
+    def _bases_of(self, state: QuantState) -> set[tuple[Origin, ...]]:
+        if state.quant is not Quant.FLOAT and not _is_turned(state):
+            return set()
+        return set().union(*(self._bases.get(number, set()) for number in state.made_by))
 
 
 def _home(op: QuantOp, origin: Origin) -> str:
@@ -146,13 +209,15 @@ def _unsure() -> frozenset[str]:
     return frozenset(["", *(m.name for m in meanings() if m.confidence is Confidence.OPEN)])
 
 
-def _stray(origin: Origin, meetings: Sequence[Meeting], *, doubted: bool) -> Stray:
+def _stray(
+    origin: Origin, meetings: Sequence[Meeting], *, doubted: bool, taken: Sequence[Meeting] = ()
+) -> Stray:
     places: dict[tuple[Span, int], Meeting] = {}
     for meeting in meetings:
         places.setdefault((meeting.op.span, meeting.operand), meeting)
     distinct = tuple(places.values())
     owner, place = _said_at(distinct[0].op, origin)
-    return Stray(origin, distinct, doubted, place, owner)
+    return Stray(origin, distinct, doubted, place, owner, tuple(taken))
 
 
 def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
@@ -167,7 +232,8 @@ def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
 def met(stray: Stray) -> str:
     """What happens to the tensor, in words that follow its name."""
     op = stray.meetings[0].op
-    if is_mixed(op):
+    if is_mixed(op) or any(map(_is_turned, op.operands)):
         other = "what is taken for quantised" if stray.doubted else "a quantised tensor"
-        return f"has no QuantStub before `{op.written}`, which takes it together with {other}"
+        turn = " in the first turn of the loop" if stray.taken else ""
+        return f"has no QuantStub before `{op.written}`, which takes it together with {other}{turn}"
     return f"has no QuantStub before `{op.written}`, whose result goes on into the quantised region"

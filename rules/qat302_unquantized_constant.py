@@ -4,7 +4,8 @@
 
 A tensor that is the same in every forward (`torch.arange`, `linspace`, a literal, a buffer, a parameter, the
 weight of an embedding), or what is computed of such tensors only, where it meets a quantised tensor in an
-operation. The model is followed through its children in all files.
+operation; also where a loop begins with it and goes on with what is quantised (the queries of a decoder). The
+model is followed through its children in all files.
 
 Silent for constants of whole numbers and truths, for tensors of one number, for constants whose dtype nobody
 knows, for the weights of

@@ -28,7 +28,8 @@ class Held(NamedTuple):
 
     quant: Quant
     begins: frozenset[Begin] = frozenset()
-    """Of a float tensor."""
+    """Of a float tensor; of one of unknown state, that it is float in the first turn of a loop, and quantised
+    in the others."""
     made: frozenset[int] = frozenset()
     """Numbers of the ops that may have made it."""
 
@@ -45,9 +46,18 @@ def joined_held(one: Held, other: Held) -> Held:
     if one is other or one == other:
         return one
     made = one.made | other.made
-    if one.quant is not other.quant:
+    if one.quant is not other.quant or one.quant is Quant.UNKNOWN:
         return Held(Quant.UNKNOWN, frozenset(), made)
     return Held(one.quant, first(one.begins | other.begins), made)
+
+
+def turned_held(before: Held, later: Held) -> Held:
+    """What a variable holds in a loop that begins with the one and goes on with the other."""
+    joined = joined_held(before, later)
+    goes_on = later.quant is Quant.QUANTIZED or (later.quant is Quant.UNKNOWN and bool(later.begins))
+    if joined.quant is Quant.UNKNOWN and before.quant is not Quant.QUANTIZED and before.begins and goes_on:
+        return joined._replace(begins=first(before.begins | later.begins))
+    return joined
 
 
 def first(begins: frozenset[Begin]) -> frozenset[Begin]:

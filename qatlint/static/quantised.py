@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from qatlint.condition import TRUE, Condition, both, either
 from qatlint.horizon.ops import Meaning, Role, of_class, of_function, of_method
-from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, joined_held
+from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, joined_held, turned_held
 from qatlint.static.iteration import MANY, varies
 from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.modulefile import ClassDef, ModuleFile
@@ -737,11 +737,13 @@ class Quantised(Natured):
         if self.phase != "forward" or self.supposing or (meaning is not None and meaning.name in _NO_OPS):
             return held
         op = self._noted(meaning, node, frame, written, target, again)
+        # Known turns come one after the other.
+        joined = turned_held if self._all_loops() else joined_held
         if not self._is_read_again:
             self.order.ran(op.number, frame.guard, self.loops, len(self.blocks))
         for n, (one, place) in enumerate(given):
             if n < len(op.given):
-                op.given[n] = joined_held(op.given[n], one)
+                op.given[n] = joined(op.given[n], one)
             else:
                 op.given.append(one)
                 op.places.append(place)
@@ -749,7 +751,7 @@ class Quantised(Natured):
                 self.met[number].users[op.number] = None
         op.with_number = op.with_number or any(n.what is What.NUMBER for n in operands)
         first_time = op.result is NOT_KNOWN and op.when == frame.guard
-        op.result = held if first_time else joined_held(op.result, held)
+        op.result = held if first_time else joined(op.result, held)
         op.when = either(op.when, frame.guard)
         return held._replace(made=frozenset({op.number}))
 
@@ -828,7 +830,7 @@ class Quantised(Natured):
             later = self._turned.get(turned)
             if later is not None:
                 nature = self.natures[key]
-                self.natures[key] = nature._replace(held=joined_held(nature.held, later))
+                self.natures[key] = nature._replace(held=turned_held(nature.held, later))
 
     def _turn(self, loop: int) -> None:
         """A loop has been followed: what its variables hold after a turn is what the next begins with."""

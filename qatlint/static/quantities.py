@@ -97,9 +97,14 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
     if meaning.result is Result.PASSES and counting:
         real = [h for h in counting if h.quant is not Quant.PLAIN]
         return (real or counting)[0]._replace(made=frozenset())
-    for state in (Quant.QUANTIZED, Quant.UNKNOWN):
-        if any(h.quant is state for h in counting):
-            return Held(state)
+    if any(h.quant is Quant.QUANTIZED for h in counting):
+        return QUANTIZED
+    if any(h.quant is Quant.UNKNOWN for h in counting):
+        real = [h for h in counting if h.quant is not Quant.PLAIN]
+        turned = all(h.begins for h in real)  # float in the first turn, as all of them are
+        return (
+            Held(Quant.UNKNOWN, first(frozenset().union(*(h.begins for h in real)))) if turned else NOT_KNOWN
+        )
     floats = [h for h in counting if h.quant is Quant.FLOAT]
     if floats:
         return Held(Quant.FLOAT, first(frozenset().union(*(h.begins for h in floats))))
