@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from qatlint import parallel, stored
@@ -86,15 +87,23 @@ class _Now:
             for topic in kept.files[path].topics or ()
             if topic.startswith(_BY_IMPORTS)
         }
-        self._holders: dict[str, list[str]] = {}
+        self._all_same = not self.changed and kept.linted == _digest_of_paths(linted)
+        """Whether nothing can have another answer than when the cache was saved, so that nobody need ask."""
+
+    @cached_property
+    def _holders(self) -> dict[str, list[str]]:
         """By topic: the linted files that have something to say about it."""
-        for path in linted:
+        holders: dict[str, list[str]] = {}
+        for path in self._linted:
             for topic in self._topics_of(path):
-                self._holders.setdefault(topic, []).append(path)
+                holders.setdefault(topic, []).append(path)
+        return holders
 
     def is_valid(self, path: str) -> bool:
         """Whether what was found on the classes of a linted file would be found again."""
         entry = self._kept.entries.get(path)
+        if self._all_same:
+            return entry is not None
         return (
             entry is not None
             and path not in self._affected
@@ -111,6 +120,7 @@ class _Now:
         read_before = frozenset(self._digests)
         files = {path: facts for path, facts in self._kept.files.items() if path not in self.changed}
         for path in self._linted:
+            self._topics_of(path)
             files[path] = self._facts(path, files.get(path), examined.lookups.get(path, {}))
         for path, found in examined.lookups.items():
             for other in (path, *filter(None, found.values())):
@@ -129,6 +139,7 @@ class _Now:
         return Kept(
             {path: facts for path, facts in files.items() if path not in unsure},
             {path: entry for path, entry in entries.items() if path not in wrong},
+            _digest_of_paths(self._linted),
         )
 
     def _may_stay(self, path: str, entry: Entry) -> bool:
@@ -217,6 +228,10 @@ class _Now:
             return os.stat(path).st_mtime > began - _CLOCK_STEP
         except OSError:
             return False
+
+
+def _digest_of_paths(paths: Iterable[str]) -> str:
+    return digest_of("\n".join(sorted(paths)).encode("utf-8", "surrogateescape"))
 
 
 def _text(topic: tuple[str, str]) -> str:

@@ -22,7 +22,7 @@ from qatlint.aim import Aim
 
 _KINDS_KEPT = 16
 """Older files are removed: each new version of the tool begins one of its own."""
-_HEAD = b"qatlint cache, format 1, blake2b "
+_HEAD = b"qatlint cache, format 2, blake2b "
 _OURS = re.compile(r"[0-9a-f]{24}\.json|\.qatlint-new-\w+")
 _SIGNS = {
     ".gitignore": "*\n",
@@ -60,6 +60,9 @@ class Kept(NamedTuple):
 
     files: dict[str, Facts]
     entries: dict[str, Entry]
+    linted: str = ""
+    """Digest of the paths of the files that were linted when this was saved: all entries of these are right
+    when these are linted again and all facts are the same."""
 
 
 class CacheFile:
@@ -82,13 +85,14 @@ class CacheFile:
         head, _, body = data.partition(b"\n")
         if head == _HEAD + _sum(body):
             with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                files, entries = json.loads(body)
+                files, entries, linted = json.loads(body)
                 return Kept(
                     {
                         path: Facts(digest, (name[0], name[1], name[2]), lookups, topics)
                         for path, (digest, name, lookups, topics) in files.items()
                     },
                     {path: Entry(*entry) for path, entry in entries.items()},
+                    linted,
                 )
         self.damaged = True
         return Kept({}, {})

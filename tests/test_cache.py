@@ -192,10 +192,10 @@ BODIES: list[object] = [
     [],
     {},
     None,
-    [1, 2],
-    [{}, {"src/base.py": [1]}],
-    [{"src/base.py": ["", [], {}, []]}, {}],
-    [{"src/base.py": 5}, {}],
+    [1, 2, 3],
+    [{}, {"src/base.py": [1]}, ""],
+    [{"src/base.py": ["", [], {}, []]}, {}, ""],
+    [{"src/base.py": 5}, {}, ""],
 ]
 
 
@@ -205,10 +205,10 @@ def _with_body(data: bytes, body: object) -> bytes:
 
 def stored_wrong(data: bytes) -> bytes:
     """All facts right, and findings that nobody wrote."""
-    files, entries = json.loads(data.partition(b"\n")[2])
+    files, entries, linted = json.loads(data.partition(b"\n")[2])
     for entry in entries.values():
         entry[1] = [[["Finding", 1], True]]
-    return signed(json.dumps([files, entries]).encode())
+    return signed(json.dumps([files, entries, linted]).encode())
 
 
 @pytest.mark.parametrize(
