@@ -6,6 +6,8 @@ file that waits. A text that is changed again before its turn is never examined.
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
 import traceback
@@ -18,6 +20,9 @@ from qatlint.lsp.project import Project, Setup
 from qatlint.lsp.texts import Texts
 
 T = TypeVar("T")
+
+
+_GROWTH = 1.25
 
 
 class Shown(NamedTuple):
@@ -65,6 +70,8 @@ class Worker:
         self._versions: dict[str, int | None] = {}
         """Of the open files, as their texts were taken over."""
         self._last: dict[str, Shown] = {}
+        self._blocks = 0
+        """Of memory, when the garbage was collected last."""
         self._thread = threading.Thread(target=self._run, name="qatlint", daemon=True)
 
     def start(self, setup: Setup) -> None:
@@ -211,6 +218,13 @@ class Worker:
         if not project.live.waiting():
             self._come_to_rest()
 
+    def _collect(self) -> None:
+        """Let go of garbage once there is some. Python would not: whenever a file is examined, all objects
+        count as old (`engine.collected_by_hand`)."""
+        if sys.getallocatedblocks() > _GROWTH * self._blocks:
+            gc.collect()
+            self._blocks = sys.getallocatedblocks()
+
     def _come_to_rest(self) -> None:
         if self._has_news:
             self._has_news = False
@@ -220,6 +234,7 @@ class Worker:
         for future in asked:
             if future.set_running_or_notify_cancel():
                 future.set_result(None)
+        self._collect()
 
     def _comes_or_goes(self, path: str) -> bool:
         """Whether the project has other files now that a file was opened, edited or closed."""
