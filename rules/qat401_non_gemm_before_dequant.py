@@ -127,7 +127,7 @@ def _is_layout(op: QuantOp) -> bool:
 
 def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
     gemm = ", ".join(dict.fromkeys(f"`{flow.ops[source.end].written}`" for source in output.sources))
-    between = [f"`{flow.ops[n].written}`" for n in output.between]
+    between = _between(flow, output)
     if output.precision is Precision.VERSION:
         return f"whether {gemm} keeps its precision before `{op.written}` depends on the toolchain's version"
     if output.precision is Precision.USERS:
@@ -143,6 +143,12 @@ def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
     return message
 
 
+def _between(flow: Flow, output: Output) -> list[str]:
+    """What stands between, each place once: a child that runs for several outputs is one."""
+    places = {flow.ops[n].span: flow.ops[n].written for n in output.between}
+    return [f"`{written}`" for written in places.values()]
+
+
 def _lost(trace: Trace) -> str:
     """What is lost on the chip."""
     kept = chips()[trace.march].output if trace.march else ""
@@ -152,8 +158,8 @@ def _lost(trace: Trace) -> str:
 
 
 def _related(flow: Flow, output: Output) -> Iterator[Related]:
-    for number in output.between:
-        yield Related(flow.ops[number].span, f"`{flow.ops[number].written}`")
+    for span, written in {flow.ops[n].span: flow.ops[n].written for n in output.between}.items():
+        yield Related(span, f"`{written}`")
     for source in output.sources:
         yield Related(flow.ops[source.end].span, "the GEMM op")
     if output.precision is Precision.USERS:
@@ -179,7 +185,7 @@ def _fix(trace: Trace, said: list[tuple[Flow, QuantOp, Output]]) -> tuple[Fix | 
     if any(not isinstance(p, Plan) or p.intent != first.intent for p in plans):
         return None, "it is not the same in every model that runs the class"
     reasons = [p.reason for p in plans if isinstance(p, Plan) and p.reason]
-    title = f"apply `{op.written}` before {listed([f'`{flow.ops[n].written}`' for n in output.between])}"
+    title = f"apply `{op.written}` before {listed(_between(flow, output))}"
     if reasons:
         return Fix(title, Safety.UNSAFE, reasons[0], first.intent), ""
     return Fix(title, Safety.SAFE, "", first.intent), ""

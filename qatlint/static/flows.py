@@ -9,9 +9,10 @@ from qatlint.horizon.ops import Boundary
 from qatlint.static.held import Begin, Held
 from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Place
+from qatlint.static.met import RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
-from qatlint.static.quantised import Quantised, RawQuant, RawReturn
+from qatlint.static.quantised import Quantised
 from qatlint.static.values import Const, Instance, LoopFrame, Value
 from qatlint.trace import Around, Flow, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 

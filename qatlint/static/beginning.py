@@ -1,0 +1,192 @@
+"""An interpreter that knows where quantisation begins: which tensors are float, and since when."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held
+from qatlint.static.machine import Frame
+from qatlint.static.met import RawQuant, RawReturn
+from qatlint.static.modulefile import ClassDef
+from qatlint.static.natured import Natured
+from qatlint.static.natures import Nature, What
+from qatlint.static.order import Order
+from qatlint.static.project import Project
+from qatlint.static.quantities import NOT_A_QUANTITY
+from qatlint.static.values import (
+    Args,
+    At,
+    Builtin,
+    Const,
+    Instance,
+    LoopFrame,
+    Symbol,
+    Value,
+)
+from qatlint.trace import Comes, Quant
+
+
+class Beginning(Natured):
+    """Inputs, elements of inputs, parameters, buffers and weights."""
+
+    def __init__(self, project: Project, cls: ClassDef, assumed: bool) -> None:
+        """`assumed`: take the inputs for quantised."""
+        super().__init__(project, cls)
+        self.assumed = assumed
+        self.met: list[RawQuant] = []
+        self.order = Order()
+        self._is_read_again = False
+        """Whether an expression is looked at that has run before."""
+        self.returned_values: list[RawReturn] = []
+        self.ran = {cls.full_name}
+        """The classes whose forward was followed."""
+        self.indices: set[ast.AST] = set()
+        """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
+        self.kept: set[Begin] = set()
+        """The float tensors that are kept, or handed to code that nobody reads, as they began."""
+        self._numbers: dict[object, int] = {}
+        """By what makes an op one: place, calls that lead there, owner, module."""
+        self._args: Args | None = None
+        self._places: list[ast.expr | None] = []
+        self._receiver: ast.expr | None = None
+        """Where the tensor is written whose method is called."""
+        self._index: list[Nature] = []
+        """The tensors in the index of an item that is written."""
+        self._around: tuple[LoopFrame, ...] = ()
+        """The loops around the call of an element that is picked in one turn of them."""
+        self._picked_in: tuple[LoopFrame, ...] = ()
+        """The same, while the call is about to begin."""
+        self._last = NOT_KNOWN
+        self._scalars: set[object] = set()
+        """Keys of parameters that are made of one number."""
+        self._attributes: dict[object, Begin] = {}
+        """Key of a tensor that a module holds -> where it was put there."""
+        self._turned: dict[object, Held] = {}
+        """What a variable holds after a turn of a loop, by loop, calls that lead there, and name."""
+        self._turning: dict[int, list[tuple[object, str]]] = {}
+        self._changed = False
+
+    def _derived(self, operands: Sequence[Nature]) -> Nature:
+        for nature in operands:
+            self._keep(nature.held)
+        return super()._derived(operands)
+
+    def _keep(self, held: Held) -> None:
+        for number in held.made:
+            self.met[number].kept = True
+        if not held.made:
+            self.kept |= held.begins
+
+    def _used_as_number(self, value: Value | None) -> None:
+        if isinstance(value, Symbol) and self.nature(value).held.quant in (Quant.QUANTIZED, Quant.FLOAT):
+            return
+        super()._used_as_number(value)
+
+    def _hold(self, value: Value, held: Held) -> None:
+        if isinstance(value, Symbol):
+            self.natures[value.key] = self.nature(value)._replace(held=held)
+
+    def _parameter(
+        self,
+        argument: ast.arg,
+        default: ast.expr | None,
+        cls: ClassDef,
+        method: ast.FunctionDef | ast.AsyncFunctionDef,
+        origin: str,
+    ) -> Value:
+        value = super()._parameter(argument, default, cls, method, origin)
+        if origin == "input" and isinstance(value, Symbol):
+            self._hold(value, self._of_input(argument, default, cls))
+        return value
+
+    def _of_input(self, argument: ast.arg, default: ast.expr | None, cls: ClassDef) -> Held:
+        begins = frozenset({Begin(Comes.INPUT, argument.arg, cls.file, argument, cls, "forward", self.cls)})
+        written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
+        if any(word in written for word in ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")):
+            return Held(Quant.PLAIN, begins)
+        if default is not None or NOT_A_QUANTITY.search(argument.arg):
+            return NOT_KNOWN
+        return QUANTIZED if self.assumed else Held(Quant.FLOAT, begins)
+
+    def nature(self, value: Value) -> Nature:
+        nature = super().nature(value)
+        if nature.constant and nature.held is NOT_KNOWN:
+            begin = self._begin_of_constant(value)
+            if begin is not None:
+                return nature._replace(held=Held(Quant.FLOAT, frozenset({begin})))
+        return nature
+
+    def _begin_of_constant(self, value: Value) -> Begin | None:
+        """A parameter, or the weight of a module: always of floating numbers."""
+        if isinstance(value, Symbol) and value.text == "parameter":
+            return self._attributes.get(value.key)
+        receiver = getattr(value, "receiver", None)
+        if isinstance(receiver, Instance):
+            cls = receiver.creator.cls if receiver.creator is not None else None
+            name = f"{self._name_of(receiver)}.{getattr(value, 'name', '')}"
+            return Begin(Comes.CONSTANT, name, receiver.file, receiver.node, cls, "__init__", cls)
+        return None
+
+    def _name_of(self, module: Instance) -> str:
+        owner = module.creator
+        if owner is not None:
+            for name, item in owner.attrs.items():
+                if item.value is module:
+                    return f"self.{name}"
+        return "self"
+
+    def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
+        result = super().instance_attribute(value, name, frame)
+        if isinstance(result, Builtin) and self.phase == "forward":
+            nature = self.nature(result)
+            if nature.constant:  # `self.table.weight`: a tensor like any other
+                result = Symbol(self.intern(("weight", value.number, name)), text=name)
+                self.natures.setdefault(result.key, nature)
+        return result
+
+    def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
+        super().set_attribute(value, name, new, frame, node)
+        held = self.nature(new).held
+        self._keep(held)
+        if self.phase == "init" and isinstance(value, Instance) and isinstance(new, Symbol):
+            if isinstance(name, Const):
+                written = f"self.{name.value}"
+                scalar = new.key in self._scalars or any(b.scalar for b in held.begins)
+                place = (frame.file, node, frame.cls, frame.name)
+                begin = Begin(Comes.CONSTANT, written, *place, value.cls, scalar)
+                self._attributes[new.key] = begin
+                if held.quant is not Quant.UNKNOWN:
+                    nature = self.nature(new)
+                    self.natures[new.key] = nature._replace(held=Held(held.quant, frozenset({begin})))
+
+    def call_member(self, target: Instance, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        result = super().call_member(target, name, args, node, frame)
+        if name == "register_buffer" and len(args.positional) > 1:
+            first = args.positional[0].value
+            item = target.attrs.get(str(first.value)) if isinstance(first, Const) else None
+            if item is not None and isinstance(item.value, Symbol):
+                held = self.nature(args.positional[1].value).held
+                begin = self._attributes.get(item.value.key)
+                scalar = any(b.scalar for b in held.begins)
+                begins = frozenset({begin._replace(scalar=scalar)}) if begin is not None else held.begins
+                self._hold(item.value, Held(held.quant, begins))
+        return result
+
+    def element_of(self, value: Value, at: At) -> Value:
+        result = super().element_of(value, at)
+        if self.phase == "forward" and self.nature(value).what is not What.TENSOR:
+            self._hold(result, self._element_of_input(self.nature(value).held, None))
+        return result
+
+    def _element_of_input(self, held: Held, key: str | int | None) -> Held:
+        """`batch["img"]`, `feats[0]`, or `feats[...]` where nobody knows which: an input of its own."""
+        inputs = {b for b in held.begins if b.comes is Comes.INPUT}
+        if held.made or len(inputs) != 1 or len(held.begins) != 1:
+            return held if held.quant is Quant.QUANTIZED or not isinstance(key, str) else NOT_KNOWN
+        if isinstance(key, str) and NOT_A_QUANTITY.search(key):
+            return held if held.quant is Quant.QUANTIZED else NOT_KNOWN
+        (begin,) = inputs
+        which = "..." if key is None else f'"{key}"' if isinstance(key, str) else key
+        named = begin._replace(name=f"{begin.name}[{which}]")
+        return Held(held.quant, frozenset({named}), held.made)

@@ -1,0 +1,81 @@
+"""Ops and returns as a model was followed to them: what `quantised.py` hands to `flows.py`."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from qatlint.condition import Condition
+from qatlint.horizon.ops import Meaning
+from qatlint.static.held import NOT_KNOWN, Held
+from qatlint.static.machine import Place
+from qatlint.static.modulefile import ModuleFile
+from qatlint.static.values import (
+    Instance,
+    LoopFrame,
+)
+
+
+class RawQuant:
+    """An op as it was met."""
+
+    __slots__ = (
+        "frame_cls",
+        "given",
+        "kept",
+        "loops",
+        "meaning",
+        "node",
+        "number",
+        "place",
+        "places",
+        "result",
+        "returned",
+        "target",
+        "users",
+        "via",
+        "when",
+        "with_number",
+        "written",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        meaning: Meaning | None,
+        node: ast.AST,
+        place: Place,
+        written: str,
+        target: Instance | None,
+        loops: tuple[LoopFrame, ...],
+        via: tuple[Place, ...],
+        when: Condition,
+    ) -> None:
+        self.number = number
+        self.meaning = meaning
+        self.node = node
+        self.place = place
+        self.written = written
+        self.target = target
+        self.loops = loops
+        self.via = via
+        self.when = when
+        self.given: list[Held] = []
+        self.places: list[ast.expr | None] = []
+        """Where the operands are written."""
+        self.result = NOT_KNOWN
+        self.users: dict[int, None] = {}
+        self.returned = False
+        self.kept = False
+        self.with_number = False
+
+
+class RawReturn(NamedTuple):
+    """A tensor that a forward gives back."""
+
+    when: Condition
+    node: ast.Return
+    held: Held
+    file: ModuleFile
+    owner: Instance | None
+    """The module whose forward it is; None for the root."""
