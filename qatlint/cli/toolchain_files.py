@@ -12,7 +12,7 @@ from io import BytesIO
 import click
 
 from qatlint.cli import base
-from qatlint.horizon.report import ModelCheck, read_pieces
+from qatlint.horizon.report import ModelCheck, Section, read_pieces
 from qatlint.horizon.report.decoding import MOST_BYTES, NotText, pieces
 from qatlint.horizon.report.values import merged
 
@@ -27,13 +27,25 @@ def read_files(paths: Sequence[str]) -> tuple[ModelCheck, tuple[str, ...]]:
     Raises `click.UsageError` for what is no report.
     """
     files = tuple(file for path in paths for file in _files(path))
-    check = merged(tuple(_read(file) for file in files))
+    checks = tuple(_read(file) for file in files)
+    _refuse_two(checks, files)
+    check = merged(checks)
     if not check.sections:
         raise click.UsageError(
             f"{', '.join(files)}: no part of a model_check_result.txt is in it, such as "
             "`Each layer out qconfig:`"
         )
     return check, files
+
+
+def _refuse_two(checks: Sequence[ModelCheck], files: Sequence[str]) -> None:
+    """Wrong usage where two files have what is in one report once, but for a graph, which may be in both."""
+    seen: dict[Section, str] = {}
+    for check, file in zip(checks, files, strict=True):
+        for section in check.sections:
+            if section in seen and section is not Section.GRAPH:
+                raise click.UsageError(f"{seen[section]} and {file} are two reports: name one of them")
+            seen.setdefault(section, file)
 
 
 def _files(path: str) -> list[str]:

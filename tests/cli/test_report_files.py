@@ -67,3 +67,24 @@ def test_a_report_that_was_cut_off_in_the_middle_of_a_row(capsys: pytest.Capture
     assert main(["report", "."]) == 1
     text = capsys.readouterr().out
     assert "1 line not understood" in text and "aux.conv  0 times" in text
+
+
+def test_of_several_reports_in_one_text_the_others_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the last one begins with another heading: all is fused there, or runs once."""
+    first = (REPORTS / "newer.txt").read_text(encoding="utf-8")
+    graph = "Graph:\nopcode name target args kwargs\nplaceholder x x () {}\n"
+    fused = "All fusable modules are fused in model!\nAll modules in the model run exactly once.\n"
+    Path("train.log").write_text(first + graph + fused, encoding="utf-8")
+    assert main(["report", "train.log"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "train.log: fusion, calls; 1 earlier report in the same text left out" in text
+
+
+def test_two_files_that_are_both_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = "Graph:\nopcode name target args kwargs\nplaceholder x x () {}\n"
+    for name in ("one.txt", "two.txt"):
+        Path(name).write_text((REPORTS / "newer.txt").read_text(encoding="utf-8") + graph, encoding="utf-8")
+    Path("fx_graph.txt").write_text(graph, encoding="utf-8")
+    assert main(["report", "one.txt", "two.txt"]) == 2
+    assert "one.txt and two.txt are two reports" in capsys.readouterr().err
+    assert main(["report", "one.txt", "fx_graph.txt"]) == 1

@@ -124,9 +124,11 @@ class _Reader:
         self._unread_lines += sum(map(bool, map(str.strip, piece.splitlines())))
 
     def starts_again(self, heading: str) -> bool:
-        """Whether a heading was there before: another report begins."""
-        again = heading in self._headings
-        return again and not (self._is_empty and heading == next(reversed(self._headings)))
+        """Whether a heading, or its section, was there before: another report begins."""
+        if heading in self._headings:
+            return not (self._is_empty and heading == next(reversed(self._headings)))
+        section = HEADINGS[heading]
+        return section is not self._section and section in self._headings.values()
 
     def begin(self, heading: str) -> None:
         """Take a heading."""

@@ -168,6 +168,7 @@ def merged(checks: tuple[ModelCheck, ...]) -> ModelCheck:
             unread=unread,
             unread_lines=result.unread_lines + check.unread_lines,
             unusual=result.unusual or check.unusual,
+            earlier=result.earlier + check.earlier,
         )
         if result.generation is Generation.UNKNOWN:
             result = result._replace(generation=check.generation)
