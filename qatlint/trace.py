@@ -309,6 +309,8 @@ class Module(NamedTuple):
     """Each call of it runs another part of it, by a counter of its own."""
     used: str = ""
     """How it is used without being executed, in words ("" when it is not)."""
+    handed: str = ""
+    """Code that is not read, to which forward hands it: it may run it as well ("" where there is none)."""
     made_at: Span | None = None
     """The constructor call, where that is another place than `definition`."""
     replaced: str = ""

@@ -31,6 +31,11 @@ def usage(trace: Trace, module: Module) -> Usage:
     return usage_of_calls(calls, module.when, trace.facts, trace.atoms)
 
 
+def bounds(used: Usage, module: Module) -> Times:
+    """How often it may run, code included that is not read and is handed the module."""
+    return Times(used.times.least, None) if module.handed else used.times
+
+
 def usage_of_calls(
     calls: Sequence[Call], exists: Condition, facts: Sequence[Condition], atoms: Mapping[int, Atom]
 ) -> Usage:

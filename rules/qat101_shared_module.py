@@ -5,7 +5,8 @@
 A module held by a class (`self.relu`, an entry of `self.layers`) that one forward of that class runs
 twice or more: at several places, in a loop, through helpers, `super()`, `multi_apply`, `checkpoint`, or
 by a child it was handed to. Calls in exclusive branches are not added up. A loop that goes round once
-only because that is the default of a parameter is a note.
+only because that is the default of a parameter is a note. What code that is not read does with a module it
+is handed (`run_twice(self.relu, x)`) is no finding; a module that is shared anyway then has no upper bound.
 
 ## Why it matters
 
@@ -75,7 +76,7 @@ from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
 from qatlint.trace import Call, Kind, Loop, Module, On, Span, Times, Trace, Usage
-from qatlint.usage import at_most_once, usage, usage_of_calls
+from qatlint.usage import at_most_once, bounds, usage, usage_of_calls
 from qatlint.words import call_places, chosen_words, class_words, given_words, path_words, times_words
 
 _SKIPPED = (Kind.LOSS,)
@@ -186,7 +187,7 @@ def _finding(trace: Trace, path: str, shared: list[tuple[Module, Usage]]) -> Fin
         span=place.span,
         owner=_owner(trace, place),
         subject=path,
-        times=used.times,
+        times=bounds(used, module),
         on=used.on,
         related=tuple(_related(module, place, places, implied)),
         fix=plan.fix,
@@ -243,6 +244,8 @@ def _message(trace: Trace, path: str, module: Module, used: Usage, place: Call, 
     calls = [c for c in trace.calls_of(module) if not c.other_element]
     if used.times.most is not None:
         where += given_words([loop for call in calls for loop in call.loops])
+    if module.handed:
+        where += f", and again where `{module.handed}` runs it"
     often = chosen or times_words(used.times, calls)
     return f"`{path_words(path)}` ({class_words(module)}) runs {often} {where}: {why_of(module)}"
 

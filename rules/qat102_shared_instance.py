@@ -64,7 +64,7 @@ from qatlint.finding import Finding, Fix, Related, Safety, SeparateInstances, Se
 from qatlint.horizon.sharing import severity, why_of
 from qatlint.rule import rule
 from qatlint.trace import Kind, Module, Name, On, Trace, Usage
-from qatlint.usage import usage
+from qatlint.usage import bounds, usage
 from qatlint.words import class_words, path_words
 
 
@@ -123,7 +123,7 @@ def _repeated(trace: Trace, module: Module, used: Usage) -> Finding:
         span=place.span,
         owner=place.owner or trace.owner,
         subject=module.path,
-        times=used.times,
+        times=bounds(used, module),
         on=On.ALWAYS if place.when == TRUE else On.SOME_PATH,
         related=tuple(
             Related(n.span, f"{'first ' if n is first else ''}held as `{path_words(n.path)}`")
@@ -165,7 +165,7 @@ def _one_for_all(trace: Trace, module: Module) -> Finding:
         span=module.made_at or place.span,
         owner=trace.owner,
         subject=module.path,
-        times=usage(trace, module).times,
+        times=bounds(usage(trace, module), module),
         on=On.ALWAYS,
         related=(Related(place.span, f"held as `{place.path}` here"),) if module.made_at else (),
         no_fix=f"make `{module.path}` in `__init__`, where each instance gets its own",

@@ -13,7 +13,7 @@ from qatlint.crossing import ASSUMED, Crossing, crossing
 from qatlint.lsp.places import Places
 from qatlint.registry import UnknownRule
 from qatlint.trace import Call, Module, On, Span, Times, Trace
-from qatlint.usage import usage
+from qatlint.usage import bounds, usage
 from qatlint.words import class_words, times_sign
 
 _CODE = re.compile(r"QAT\d{3}")
@@ -80,8 +80,8 @@ def hints(traces: Sequence[Trace], path: str, first: int, last: int, places: Pla
                     span,
                     types.InlayHint(
                         places.position(span.end_line, span.end_column),
-                        times_sign(used.times),
-                        tooltip=f"`{module.path}`: {_executed(trace, used.times, used.on)}",
+                        times_sign(bounds(used, module)),
+                        tooltip=f"`{module.path}`: {_executed(trace, bounds(used, module), used.on)}",
                         padding_left=False,
                         padding_right=True,
                     ),
@@ -106,7 +106,7 @@ def _about(trace: Trace, module: Module) -> str:
     lines = [f"`{module.path}` — {class_words(module)}", ""]
     if calls or used.times != Times(0, 0):
         shared = "**shared**: " if used.shared else ""
-        lines.append(shared + _executed(trace, used.times, used.on))
+        lines.append(shared + _executed(trace, bounds(used, module), used.on))
     else:
         lines.append("not executed by forward" + (f" ({module.used})" if module.used else ""))
     crossings = [crossing(trace, call) for call in calls]

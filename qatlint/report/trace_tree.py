@@ -13,7 +13,7 @@ from qatlint.condition import TRUE, Atom, Condition
 from qatlint.crossing import ASSUMED, crossing
 from qatlint.report.style import Style
 from qatlint.trace import Call, Module, On, Trace
-from qatlint.usage import usage
+from qatlint.usage import bounds, usage
 from qatlint.words import class_words, times_sign
 
 _SHARED = {On.ALWAYS: " shared", On.SOME_PATH: " shared on some path", On.TRAINING: " shared in training"}
@@ -78,7 +78,9 @@ def _add_module(tree: Tree, trace: Trace, module: Module) -> None:
     used = usage(trace, module)
     line = Text(module.path, style="bold")
     line.append(f"  {class_words(module)}", style="not bold cyan")
-    line.append(f"  {times_sign(used.times)}", style="not bold red" if used.shared else "not bold green")
+    line.append(
+        f"  {times_sign(bounds(used, module))}", style="not bold red" if used.shared else "not bold green"
+    )
     if used.shared:
         line.append(
             " shared" if used.by_turns else _SHARED[used.on],

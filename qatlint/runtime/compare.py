@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from qatlint.runtime.edges import pattern
 from qatlint.trace import Kind, Times, Trace
-from qatlint.usage import usage
+from qatlint.usage import bounds, usage
 
 _MADE = re.compile(r"[^.]\*|\*[^.]")
 """A star in a name, where another is a list position."""
@@ -104,7 +104,7 @@ def _times(trace: Trace) -> dict[str, Times]:
     """Path -> how often; of several modules under one path, the widest bounds."""
     found: dict[str, Times] = {}
     for module in trace.modules:
-        times = usage(trace, module).times
+        times = bounds(usage(trace, module), module)
         for path in dict.fromkeys(pattern(name.path) for name in module.names) or (pattern(module.path),):
             found[path] = _widest(found.get(path, times), times)
     return found

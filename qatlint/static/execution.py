@@ -26,6 +26,12 @@ from qatlint.static.values import (
     Value,
 )
 
+PLAIN = frozenset(
+    "builtins math numpy np operator os re warnings logging itertools cv2 PIL scipy onnxruntime tensorrt "
+    "tensorflow openvino".split()
+)
+"""Libraries in which nothing makes or runs a module."""
+
 
 class Execution(Objects):
     """`execute`, `record`, and calls of what is given to other code."""
@@ -179,6 +185,7 @@ class Execution(Objects):
                     self._each(value, rest, node, frame)
                 else:
                     self.escape(value, last)
+                    self._handed_on(self.modules_in(value), name)
                 continue
             if isinstance(value, Symbol) and not value.made:
                 continue
@@ -192,11 +199,14 @@ class Execution(Objects):
                     self._many(value, args, node, frame)
             elif isinstance(value, (Method, Function, Partial)):
                 outer = frame.guard
-                frame.guard = both(outer, self.fresh(node))
+                frame.guard, before = both(outer, self.fresh(node)), len(self.calls)
                 self.call(value, rest, node, frame)
                 frame.guard = outer
+                ran = [call.target for call in self.calls[before:]]
+                self._handed_on([t.number for t in ran if isinstance(t, Instance)], name)
             else:
                 self.escape(value, last)
+                self._handed_on(self.modules_in(value), name)
 
     def _each(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> None:
         """Every element of `value` is called once."""
@@ -240,6 +250,13 @@ class Execution(Objects):
         self.add(made, self.call(value, Args(list(row.items), {}, False), node, frame), frame, node)
         self.loops.pop()
         return made
+
+    def _handed_on(self, modules: list[int], name: str) -> None:
+        """A function of which nobody knows how often it runs what forward hands it got these."""
+        library, _, _ = name.partition(".")
+        if not self.supposing and library not in PLAIN:
+            for module in modules:
+                self.handed_on.setdefault(module, name.rpartition(".")[2])
 
     def escape(self, value: Value, where: str) -> None:
         """A module was handed to code that is not read."""

@@ -93,7 +93,7 @@ class Interpreter(Library):
         argument = Symbol(("probe", target.number), origin="input")
         cls, function = found[0], Function(found[1], found[0].file, None, found[0])
         frame = Frame(cls.file, name="forward", cls=cls, me=target, owner=target, guard=when)
-        phase, touched = self.phase, dict(self.touched)
+        phase, touched, handed = self.phase, dict(self.touched), dict(self.handed_on)
         self.phase, self.probing = "forward", True
         self.supposing += 1
         try:
@@ -101,7 +101,7 @@ class Interpreter(Library):
         except (OutOfSteps, RecursionError):
             return False
         finally:
-            self.phase, self.probing, self.touched = phase, False, touched
+            self.phase, self.probing, self.touched, self.handed_on = phase, False, touched, handed
             self.supposing -= 1
         return self.narrow(value, when) is argument
 

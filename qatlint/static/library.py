@@ -9,6 +9,7 @@ from functools import cache
 from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.calls import Calls
+from qatlint.static.execution import PLAIN
 from qatlint.static.iteration import are_single
 from qatlint.static.kinds import is_of_class
 from qatlint.static.machine import Frame, deps_of, frozen, key_of, origin_of
@@ -64,11 +65,6 @@ _NEVER_TRUE = frozenset(
 )
 # Calls whose result is the same whenever their arguments are (safe to test twice).
 _PURE = frozenset("len isinstance issubclass callable type abs min max sum int bool float str round".split())
-# Libraries in which nothing makes a module.
-_PLAIN = frozenset(
-    "builtins math numpy np operator os re warnings logging itertools cv2 PIL scipy onnxruntime tensorrt "
-    "tensorflow openvino".split()
-)
 
 _A_CLASS = Const(object)
 """Stands for any class in tests of what it is."""
@@ -105,7 +101,7 @@ class Library(Calls):
             self.callbacks(dotted, args, node, frame)
             return self.result(args, frame)
         first = dotted.partition(".")[0]
-        if first in _PLAIN or dotted.startswith("torch."):
+        if first in PLAIN or dotted.startswith("torch."):
             values = [i.value for i in args.positional]
             keys = [key_of(v) for v in values]
             if last in _PURE and all(k is not None for k in keys) and not args.keywords:

@@ -224,6 +224,8 @@ class Machine:
         self.numbers = count(1)
         self.touched: dict[int, str] = {}
         """Instances used without being executed: number -> how."""
+        self.handed_on: dict[int, str] = {}
+        """Instances that forward hands to code that is not read and may run them: number -> its name."""
         self.globals: dict[tuple[str, str], Value] = {}
         self.interned: dict[Hashable, int] = {}
         self.positions: dict[int, Position] = {}

@@ -244,6 +244,7 @@ class _Tracer(Counting):
             family=bool(target.loops),
             switching=matters and isinstance(target, Instance) and _switches(target),
             used=used,
+            handed=self.run.handed_on.get(target.number, "") if isinstance(target, Instance) else "",
             made_at=made_at if made_at != definition else None,
             replaced=replaced,
             written_elsewhere=written,
