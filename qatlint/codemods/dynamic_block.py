@@ -16,6 +16,8 @@ from qatlint.trace import Span
 
 _Home = cst.For | cst.While | cst.If | cst.With | cst.Try | cst.Match | cst.MatchCase
 _Body = cst.IndentedBlock | cst.SimpleStatementSuite
+_SHORT = re.compile(r"[A-Z][a-z][A-Z](?=[A-Z][a-z]|$|_)")
+"""`RoI`, `IoU`: one word of three letters."""
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 
 
@@ -33,7 +35,9 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
         spelled = file.imports.dynamic_block(method, intent.tracer, edits)
         heads = [entering(spelled, intent.receiver, block_name(file, cls, method)) for _ in runs]
         items = [cst.WithItem(file.expression(head)) for head in heads]
-        edits.replace[body] = _wrap(len(_statements(body)), list(zip(runs, items, strict=True)))
+        edits.replace[body] = _wrap(
+            len(_statements(body)), list(zip(runs, items, strict=True)), tree.module.default_indent
+        )
     return edits, cls
 
 
@@ -124,7 +128,7 @@ def _own_nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
             stack.extend(current.children)
 
 
-def _wrap(count: int, runs: Sequence[tuple[range, cst.WithItem]]) -> Rewrite:
+def _wrap(count: int, runs: Sequence[tuple[range, cst.WithItem]], indent: str) -> Rewrite:
     def rewrite(node: cst.CSTNode) -> cst.CSTNode:
         if isinstance(node, cst.SimpleStatementSuite):
             ((_, item),) = runs
@@ -137,11 +141,28 @@ def _wrap(count: int, runs: Sequence[tuple[range, cst.WithItem]]) -> Rewrite:
         position = 0
         for run, item in runs:
             body.extend(block.body[position : run.start])
-            body.append(_block(item, block.body[run.start : run.stop]))
+            deeper = (s.visit(_Deeper(indent)) for s in block.body[run.start : run.stop])
+            inside = [s for s in deeper if isinstance(s, cst.BaseStatement)]
+            body.append(_block(item, inside))
             position = run.stop
         return block.with_changes(body=[*body, *block.body[position:]])
 
     return rewrite
+
+
+class _Deeper(cst.CSTTransformer):
+    """Moves the lines behind a backslash with their statement."""
+
+    def __init__(self, indent: str) -> None:
+        super().__init__()
+        self._indent = indent
+
+    def leave_SimpleWhitespace(  # noqa: N802
+        self, original_node: cst.SimpleWhitespace, updated_node: cst.SimpleWhitespace
+    ) -> cst.BaseParenthesizableWhitespace:
+        if "\n" not in updated_node.value:
+            return updated_node
+        return cst.SimpleWhitespace(updated_node.value.replace("\n", f"\n{self._indent}"))
 
 
 def _block(item: cst.WithItem, inside: Sequence[cst.BaseStatement]) -> cst.With:
@@ -155,5 +176,6 @@ def _block(item: cst.WithItem, inside: Sequence[cst.BaseStatement]) -> cst.With:
 
 
 def _snake(name: str) -> str:
-    """`BEVFormer` -> `bev_former`, `_forward` -> `forward`."""
-    return _WORD.sub("_", name).lower().strip("_")
+    """`BEVFormer` -> `bev_former`, `RoIHead` -> `roi_head`, `_forward` -> `forward`."""
+    short = _SHORT.sub(lambda found: found[0].capitalize(), name)
+    return _WORD.sub("_", short).lower().strip("_")

@@ -79,7 +79,9 @@ _BY_FIRST = frozenset("to type_as expand_as view_as reshape_as".split())
 _WHOLE = re.compile(r"^torch\.(u?int\d*|long|short|bool)$")
 _SPATIAL = (-1, -2, -3, 3, 4)
 """Dimensions of a picture or of channels: batches, sequences and points stand further in front."""
-_PLACES = re.compile(r"(^|_)(index|indexes|indices|idxs?|inds?|ids|cnts?|counts?)(_|$)")
+_PLACES = re.compile(
+    r"(^|_)(index|indexes|indices|idxs?|inds?|ids|cnts?|counts?|shapes?|sizes?|lengths?|lens)(_|$)"
+)
 """Names of whole numbers that say which, or how many."""
 _RANKING = frozenset("topk sort kthvalue mode".split())
 """Functions that give values and their places."""

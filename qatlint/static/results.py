@@ -10,7 +10,8 @@ from qatlint.static.source import nodes
 NOT_QUANTISED = re.compile(
     r"(^|_)(train|training|post_?process\w*|nms|suppression|decode\w*|get_results?|visuali[sz]e\w*|"
     r"denormalize\w*)(_|$)|"
-    r"^(predict|predict_by_feat\w*|simple_test\w*|aug_test\w*|inference|get_bboxes\w*|get_det_bboxes)$|_post$"
+    r"^(predict|predict_by_feat\w*|simple_test\w*|aug_test\w*|inference|get_bboxes\w*|get_det_bboxes)$|_post$|"
+    r"(?<!forward)_inference$"
 )
 """Functions of training, and of post-processing."""
 POST_PROCESSING = re.compile(r"^post_?process|post_?process(or|ing)?$", re.IGNORECASE)

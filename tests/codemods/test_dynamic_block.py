@@ -118,9 +118,19 @@ def test_names_are_unique_in_the_file() -> None:
     assert 'dynamic_block(self, "model_forward_2")' in after
 
 
-def test_names_are_in_snake_case() -> None:
-    text = model("", LOOP).replace("class Model", "class BEVFormerV2Head")
-    assert '"bev_former_v2_head_forward_1"' in fixed(text)
+@pytest.mark.parametrize(
+    ("name", "snake"),
+    [("BEVFormerV2Head", "bev_former_v2_head"), ("GenericRoIExtractor", "generic_roi_extractor")],
+)
+def test_names_are_in_snake_case(name: str, snake: str) -> None:
+    text = model("", LOOP).replace("class Model", f"class {name}")
+    assert f'"{snake}_forward_1"' in fixed(text)
+
+
+def test_lines_behind_a_backslash_move_with_their_statement() -> None:
+    forward = "for i in range(x.shape[0]):\n    x = x * 2 + \\\n        x\nreturn x"
+    after = fixed(IMPORT + model("", forward))
+    assert "                x = x * 2 + \\\n                    x\n" in after
 
 
 @pytest.mark.parametrize(
