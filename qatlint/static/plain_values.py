@@ -308,8 +308,11 @@ class Values:
             raise NotPlainError("a part of an element")
         if isinstance(holder, ast.Name):
             kind = self.kinds.get(holder.id, PLAIN)
-            if kind is HELD and not NUMBER.search(path[0]):
-                raise NotPlainError("a part of a local name")
+            if kind is HELD and not any(map(NUMBER.search, path)):
+                if holder is not inner or len(path) > 1 or called or not self.constructing:
+                    raise NotPlainError("a part of a local name")
+                self._count(f"{holder.id}.{path[0]}")
+                return OPEN
         return PLAIN
 
     def _is_own_method(self, node: ast.Attribute) -> bool:
@@ -399,12 +402,24 @@ class Values:
         if name in LOOKING:
             self._look_at_all(node)
             return PLAIN
+        if name == "getattr":
+            return self._asked(node)
         if name in HANDING:
             return self._arguments(node)
         if name == "super":
             return PLAIN
         found = self.project.resolve(self.file, name)
         return self._call_found(node, found, name)
+
+    def _asked(self, node: ast.Call) -> int:
+        """`getattr(x, "name")` is `x.name`."""
+        if len(node.args) < 2:
+            raise NotPlainError("getattr")
+        holder, name, *default = node.args
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            raise NotPlainError("a name that is put together")
+        found = self._attribute(ast.Attribute(holder, name.value, ast.Load()))
+        return max([found, *(self._value(value) for value in default)])
 
     def _call_attribute(self, node: ast.Call, callee: ast.Attribute) -> int:
         held = callee.value

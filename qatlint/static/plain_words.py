@@ -20,7 +20,6 @@ PLAIN, OPEN, HELD = 0, 1, 2
 BASES = frozenset(("object", "ABC", *MODULE_BASES)) - {"Sequential", "ModuleList", "ModuleDict"}
 TELLING = (
     "setattr(",
-    "getattr(",
     "register_module(",
     "._modules",
     "submodule(",
@@ -61,7 +60,7 @@ LOOKING = frozenset(
 ADDING = frozenset("append extend insert add_module".split())
 OF_TENSORS = frozenset("size numel dim view reshape to expand unsqueeze flatten t".split())
 """Methods of parameters and buffers."""
-HANDING = frozenset("enumerate zip reversed list tuple sorted iter set dict".split())
+HANDING = frozenset("enumerate zip reversed list tuple sorted iter set dict filter".split())
 ANNOTATIONS = frozenset(
     "int float bool str None Optional Union Tuple List Dict Sequence Type Callable Iterable Mapping tuple "
     "list dict type bytes torch dtype device Literal typing Final Tensor Size".split()

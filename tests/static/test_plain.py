@@ -43,6 +43,7 @@ def model(init: str, forward: str, more: str = "", parameters: str = "") -> str:
 
 
 MADE = "self.act = nn.ReLU()"
+MAKER = "class Maker:\n    def __init__(self):\n        self.act = nn.ReLU()\n"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +66,14 @@ MADE = "self.act = nn.ReLU()"
         ("self.act = nn.ReLU() if self.training else nn.Identity()", "return self.act(x)"),
         ("layers = []\nlayers.append(nn.ReLU())\nself.body = nn.Sequential(*layers)", "return self.body(x)"),
         ("self.scale = 3\n" + MADE, "return self.act(x * self.scale) * self.scale"),
+        (MADE, 'act = getattr(self, "act", None)\nreturn act(x)'),
+        ("self.body = nn.Sequential(*filter(None, [nn.ReLU(), None]))", "return self.body(x)"),
+        ("made = Maker()\nself.act = made.act", "return self.act(x)"),
+        ("act = nn.Linear(2, 2)\nact.weight.data.fill_(0)\nself.act = act", "return self.act(x)"),
     ],
 )
 def test_what_is_plain(init: str, forward: str) -> None:
-    assert is_called_plain(model(init, forward))
+    assert is_called_plain(f"{MAKER}{model(init, forward)}")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,12 @@ def test_what_is_plain(init: str, forward: str) -> None:
         (MADE, "return x"),
         (MADE, 'return getattr(self, "act")(x)'),
         (MADE + "\nself.other = self.act", "return self.other(self.act(x))"),
+        (MADE, 'act = getattr(self, "act")\nreturn act(act(x))'),
+        (MADE, 'act = getattr(self, "act")\nreturn act(self.act(x))'),
+        (MADE, 'act = getattr(self, "a" + "ct")\nreturn act(x)'),
         ("act = nn.ReLU()\nself.a = act\nself.b = act", "return self.b(self.a(x))"),
+        ("made = Maker()\nself.a = made.act\nself.b = made.act", "return self.b(self.a(x))"),
+        ("act = nn.ReLU()\nself.body = nn.Sequential(*filter(None, [act, act]))", "return self.body(x)"),
         ("self.a = self.b = nn.ReLU()", "return self.b(self.a(x))"),
         ("self.blocks = nn.ModuleList([nn.ReLU()] * 3)", "for b in self.blocks:\n    x = b(x)\nreturn x"),
         ("act = nn.ReLU()\nself.body = nn.Sequential(act, act)", "return self.body(x)"),
@@ -116,7 +126,9 @@ def test_what_takes_more_than_a_look(init: str, forward: str) -> None:
         "class Block(nn.Module):\n    def __init__(self, act=None):\n        super().__init__()\n        self.act = act\n"
         "    def forward(self, x):\n        return self.act(x)\n"
     )
-    assert not is_called_plain(before + model(init, forward, "def helper(self, x):\n    return self.act(x)"))
+    assert not is_called_plain(
+        MAKER + before + model(init, forward, "def helper(self, x):\n    return self.act(x)")
+    )
 
 
 @pytest.mark.parametrize("parameters", [", act", ", act=nn.ReLU()", ", act: nn.Module = None"])
