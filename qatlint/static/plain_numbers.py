@@ -48,29 +48,40 @@ def keeps_no_module(dotted: str) -> bool:
 def computes_numbers(project: Project, found: FunctionFound, depth: int = 0) -> bool:
     """Whether a function makes no module, and has none to give that was made once for all: it calls nothing
     but functions that compute."""
+    key = (found.file.path, found.node.lineno)
+    known = project.computing.get(key)
+    if known is None:
+        known = project.computing[key] = _computes_numbers(project, found, depth)
+    return known
+
+
+def _computes_numbers(project: Project, found: FunctionFound, depth: int) -> bool:
+    used: set[str] = set()
     for node in nodes(found.node):
-        if isinstance(node, ast.Name) and is_made_once(project.resolve(found.file, node.id)):
-            return False
-        if isinstance(node, (ast.Lambda, ast.ClassDef)):
-            return False
-        if not isinstance(node, ast.Call):
-            continue
-        if not isinstance(node.func, ast.Name):
-            called = project.expression(node.func, found.file)
-            if called is not None and not (isinstance(called, str) and _computes(called)):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Call):
+            if not _is_computing(project, found, node.func, depth):
                 return False
-            continue
-        name = node.func.id
-        if name in LOOKING or name in HANDING or name in ("ValueError", "next"):
-            continue
-        inner = project.resolve(found.file, name)
-        if isinstance(inner, str) and _computes(inner):
-            continue
-        if depth >= 2 or not isinstance(inner, FunctionFound) or inner.node is found.node:
+        elif isinstance(node, (ast.Lambda, ast.ClassDef)):
             return False
-        if not computes_numbers(project, inner, depth + 1):
-            return False
-    return True
+    return not any(is_made_once(project.resolve(found.file, name)) for name in used)
+
+
+def _is_computing(project: Project, found: FunctionFound, callee: ast.expr, depth: int) -> bool:
+    """Whether what a function calls computes."""
+    if not isinstance(callee, ast.Name):
+        called = project.expression(callee, found.file)
+        return called is None or (isinstance(called, str) and _computes(called))
+    name = callee.id
+    if name in LOOKING or name in HANDING or name in ("ValueError", "next"):
+        return True
+    inner = project.resolve(found.file, name)
+    if isinstance(inner, str) and _computes(inner):
+        return True
+    if depth >= 2 or not isinstance(inner, FunctionFound) or inner.node is found.node:
+        return False
+    return computes_numbers(project, inner, depth + 1)
 
 
 def is_made_once(found: object) -> bool:

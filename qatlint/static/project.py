@@ -65,6 +65,8 @@ class Project:
         """For the interpreter: what loop bodies change, by id of the body (which keeps the id its own)."""
         self.dynamic_functions: dict[tuple[str, str], bool] = {}
         """For `prospects`: (path, name of a function there) -> whether it may be dynamic."""
+        self.computing: dict[tuple[str, int], bool] = {}
+        """For `plain_numbers`: (path, line of a function there) -> whether it makes no module."""
         self.callables: dict[str, tuple[list[str], list[str]]] = {}
         """For `prospects`: path -> names of functions there, and of what is imported from the project."""
         self.prepared: Mapping[tuple[str, str], Place] | None = None
@@ -114,6 +116,7 @@ class Project:
         self.shared_values.clear()
         self.loop_names.clear()
         self.dynamic_functions.clear()
+        self.computing.clear()
         self.callables.clear()
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
