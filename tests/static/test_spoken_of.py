@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qatlint.finding import Finding, Safety
-from qatlint.static.survey import topics_of
-from tests.static.sources import HEAD, findings_in
+from qatlint.static.survey import Survey, topics_of
+from tests.static.sources import HEAD, Memory, findings_in
 
 MODEL = """
 class Block(nn.Module):
@@ -223,3 +223,21 @@ def test_a_parent_that_saves_a_state_of_each_module_counts_none() -> None:
 def test_what_a_file_has_to_say_of_others_is_known_to_caches() -> None:
     said = topics_of(b"def f(net):\n    tune(net.act)\n    net.get_submodule('act')\n")
     assert {("argument", "act"), ("pick", "")} <= said
+
+
+def test_who_makes_a_class_is_found_the_same_one_by_one_and_listed() -> None:
+    texts = {
+        "a.py": b"AB(1)\nx = a.AB(2)\nfooAB(3)\nclass AB(nn.Module): ...\ny = [AB (4), AB(5)]\n",
+        "b.py": b"class C(AB):\n    def f(self):\n        return AB(AB(6)), BAB(7), AB\n",
+    }
+    places = [("a.py", 1), ("a.py", 2), ("a.py", 5), ("b.py", 3), ("b.py", 3)]
+    survey = Survey(Memory(texts), list(texts))
+    assert survey.makers("AB") == places
+    for name in "VWXYZ":  # more than are looked for one by one
+        assert not survey.makers(name)
+    assert survey.makers("BAB") == [("b.py", 3)]
+    assert survey.makers("AB") == places
+    survey = Survey(Memory(texts), list(texts))
+    for name in "VWXYZ":
+        assert not survey.makers(name)
+    assert survey.makers("AB") == places
