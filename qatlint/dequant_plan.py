@@ -52,6 +52,8 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
     """Why the ops cannot be moved; "" when they can."""
     if output.open or not output.sources:
         return "it is not known where all that they compute with comes from"
+    if stub.entry:
+        return "the stub is an entry of a container"
     if stub.owner != stub.runner:
         return "the stub is called in a base class"
     for op in between:
@@ -63,6 +65,10 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
             if state.quant is Quant.UNKNOWN:
                 return f"it is not known what {_named(op)} is given"
     ends = {source.end for source in output.sources}
+    called = {flow.ops[end].span: flow.ops[end] for end in ends}
+    for op in between:
+        if op.span in called:
+            return f"{_named(op)} is in one container with {_named(called[op.span])}"
     for op in between:
         for state in op.operands:
             if state.quant is Quant.QUANTIZED and not set(state.made_by) <= ends | set(output.between):
@@ -72,6 +78,7 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
         for user in (flow.ops[n] for n in end.users if n not in inside):
             if user.stub is None or user.stub.quantizes:
                 return f"{_named(user)} needs the same result quantised"
+            return f"{_named(user)} takes the same result, and would be given a float tensor"
         if end.returned or end.kept:
             return f"the result of {_named(end)} is used elsewhere, quantised"
         if end.when != stub.when:

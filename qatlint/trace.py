@@ -442,6 +442,8 @@ class QuantOp(NamedTuple):
     kept: bool = False
     """Whether its result is stored in an attribute, or handed to code that was not followed: it may have
     more users."""
+    entry: str = ""
+    """Where a container is called: which entry of it this is, `[2]`. The span is that of the call."""
     with_number: bool = False
     """Whether an operand is a number: `x + 1`."""
     when: Condition = TRUE

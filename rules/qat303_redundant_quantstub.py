@@ -57,7 +57,7 @@ class Head(nn.Module):
 ## The fix
 
 The call is replaced by its argument, and the stub is made no more where nothing else uses it. Float results
-and keys of the state dict stay: the fix is safe.
+and keys of the state dict stay: the fix is safe. No fix where the stub is an entry of a container.
 
 ## Source
 
@@ -112,5 +112,7 @@ def _fix(trace: Trace, runs: list[tuple[Flow, QuantOp]]) -> tuple[Fix | None, st
     op = runs[0][1]
     if op.owner != trace.owner:
         return None, "the stub is called in a base class, which others may inherit"
+    if op.entry:
+        return None, "the stub is an entry of a container: take it out there"
     intent = RemoveStub(op.span.path, op.owner.partition(":")[2], op.span)
     return Fix(f"remove `{op.written}`", Safety.SAFE, "", intent), ""

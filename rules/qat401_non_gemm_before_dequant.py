@@ -60,7 +60,8 @@ class Head(nn.Module):
 The stub is moved to the result of the GEMM op, and the ops run behind it, in float, on the CPU. Where
 several GEMM ops are put together (`cat`), each gets a stub of its own. In float a stub does nothing, so
 results and keys of the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs
-elsewhere, where it stays quantised. There is no fix where another op needs what would be float then.
+elsewhere, where it stays quantised. There is no fix where another op, or another stub, needs what would be
+float then.
 
 ## Source
 

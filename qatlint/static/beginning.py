@@ -57,6 +57,8 @@ class Beginning(Natured):
         """The loops around the call of an element that is picked in one turn of them."""
         self._picked_in: tuple[LoopFrame, ...] = ()
         """The same, while the call is about to begin."""
+        self._in_container: tuple[ast.AST, str] | None = None
+        """The call of a container whose entries run, and which of them does: `[2]`."""
         self._last = NOT_KNOWN
         self._scalars: set[object] = set()
         """Keys of parameters that are made of one number."""

@@ -104,7 +104,7 @@ class _Writer:
         return QuantOp(
             number=raw.number,
             name=raw.meaning.name if raw.meaning is not None else "",
-            written=raw.written if target is None else _callee(raw.node),
+            written=raw.written if target is None else f"{_callee(raw.node)}{raw.entry}",
             span=self._span(place.file, raw.node),
             owner=_owner(place),
             function=place.function,
@@ -120,6 +120,7 @@ class _Writer:
             users=tuple(raw.users),
             returned=raw.returned,
             kept=raw.kept,
+            entry=raw.entry,
             with_number=raw.with_number,
             when=raw.when,
             loops=tuple(self._span(loop.file, loop.over) for loop in _around(raw, raw.loops)),

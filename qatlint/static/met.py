@@ -20,6 +20,7 @@ class RawQuant:
     """An op as it was met."""
 
     __slots__ = (
+        "entry",
         "frame_cls",
         "given",
         "kept",
@@ -68,6 +69,8 @@ class RawQuant:
         self.returned = False
         self.kept = False
         self.with_number = False
+        self.entry = ""
+        """Which entry of the container that is called: `[2]`."""
 
 
 class RawReturn(NamedTuple):

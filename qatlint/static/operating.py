@@ -393,6 +393,8 @@ class Operating(Beginning):
             place = Place(frame.file, node, frame.cls, frame.name, frame.owner)
             loops = self._all_loops()
             raw = RawQuant(number, meaning, node, place, written, target, loops, tuple(self.via), frame.guard)
+            if self._in_container is not None and self._in_container[0] is node:
+                raw.entry = self._in_container[1]
             self.met.append(raw)
         return self.met[number]
 

@@ -136,8 +136,12 @@ class Quantised(Operating):
         if target.items.open:
             return None
         value = args.positional[0].value
-        for item in target.items.items:
+        outer = self._in_container
+        around = outer[1] if outer is not None and outer[0] is node else ""
+        for number, item in enumerate(target.items.items):
+            self._in_container = (node, f"{around}[{number}]")
             value = self._through(item, value, at, node, frame)
+        self._in_container = outer
         return value
 
     def _through(self, item: Item, value: Value, at: tuple[At, ...], node: ast.Call, frame: Frame) -> Value:
