@@ -169,6 +169,8 @@ class Beginning(Natured):
             item = target.attrs.get(str(first.value)) if isinstance(first, Const) else None
             if item is not None and isinstance(item.value, Symbol):
                 held = self.nature(args.positional[1].value).held
+                if held.quant is Quant.UNKNOWN:
+                    return result
                 begin = self._attributes.get(item.value.key)
                 scalar = any(b.scalar for b in held.begins)
                 begins = frozenset({begin._replace(scalar=scalar)}) if begin is not None else held.begins
