@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.runs import Runs
-from qatlint.resolve.unrolled import Nth, Total, nth
+from qatlint.resolve.unrolled import Calls, Nth, Total
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
@@ -41,6 +42,9 @@ class Names:
         self._wrapper = self._wrapper_of(self._labels)
         self._names = [self._unwrapped(name) for name in self._labels]
         self._likely: dict[str, list[Runs]] = {}
+        self._calls_of_modules: dict[tuple[tuple[int, ...], Total], Calls] = {}
+        self._calls_of_functions: dict[tuple[int, tuple[int, ...], Total], list[Calls]] = {}
+        self._sorted = sorted(self._names)
         compared = self._names[:: len(self._names) // _TRIED + 1]
         self.matched = sum(bool(self._ops(self._runs, name)) for name in compared)
         """How many of the names the model has, of some where there are many."""
@@ -119,10 +123,14 @@ class Names:
 
     def _call(self, ops: list[QuantOp], call: int, total: Total) -> tuple[list[QuantOp], str]:
         """The lines that run a module for the so-manieth time."""
-        runs = self._runs.order_of(ops)
-        if any("*" in op.module for op in ops):  # one of several modules
-            runs = list({run.op: run for run in runs}.values())
-        found = nth([run._replace(outside=0, again=False) for run in runs], call, total)
+        key = tuple(op.number for op in ops), total
+        if key not in self._calls_of_modules:
+            runs = self._runs.order_of(ops)
+            if any("*" in op.module for op in ops):  # one of several modules
+                runs = list({run.op: run for run in runs}.values())
+            runs = [run._replace(outside=0, again=False) for run in runs]
+            self._calls_of_modules[key] = Calls(runs, total)
+        found = self._calls_of_modules[key].nth(call)
         chosen = [op for op in ops if op.number in found.ops]
         lines = len({op.span for op in chosen})
         return chosen, f"{found.why or NOBODY} which of {lines} lines it is" if lines > 1 else ""
@@ -158,7 +166,9 @@ class Names:
         """Those of the other classes that have most of the names below a part of the model."""
         if part not in self._likely:
             begin = f"{part}."
-            below = [name.removeprefix(begin) for name in self._names if name.startswith(begin)][:_COMPARED]
+            first = bisect_left(self._sorted, begin)
+            some = self._sorted[first : first + _COMPARED]
+            below = [name.removeprefix(begin) for name in some if name.startswith(begin)]
             scores = [sum(bool(self._ops(other, name)) for name in below) for other in self._runs_of_others]
             most = max(scores, default=0)
             runs = zip(self._runs_of_others, scores, strict=True)
@@ -188,10 +198,13 @@ class Names:
     def _numbered(self, runs: Runs, ops: list[QuantOp], number: int, total: Total) -> list[Nth]:
         """The calls that may have a number, by each run of the owner's forward: another one comes to the same
         lines again."""
-        entries: dict[int, list[Ran]] = {}
-        for ran in runs.order_of(ops):
-            entries.setdefault(ran.entry, []).append(ran)
-        return list(dict.fromkeys(nth(entry, number, total) for entry in entries.values()))
+        key = (id(runs), tuple(op.number for op in ops), total)
+        if key not in self._calls_of_functions:
+            entries: dict[int, list[Ran]] = {}
+            for ran in runs.order_of(ops):
+                entries.setdefault(ran.entry, []).append(ran)
+            self._calls_of_functions[key] = [Calls(entry, total) for entry in entries.values()]
+        return list(dict.fromkeys(calls.nth(number) for calls in self._calls_of_functions[key]))
 
     def _unwrapped(self, name: str) -> str:
         return name.removeprefix(self._wrapper)

@@ -44,10 +44,22 @@ class _Loop(NamedTuple):
     ops: tuple[int, ...]
 
 
-class _Fit(NamedTuple):
+class _Way(NamedTuple):
+    """The calls of one path through a forward."""
+
     how: int
-    ops: tuple[int, ...]
-    known: int = 0
+    flat: Sequence[int] = ()
+    """The ops in their order, where it is known."""
+    parts: Sequence[int | _Loop] = ()
+    """The same with loops in it, where it is not."""
+
+    def at(self, number: int, total: Total) -> tuple[int, tuple[int, ...]]:
+        """How that fits, and the ops that may have a number."""
+        if self.how == _OPEN:
+            return _OPEN, _possible(self.parts, number, total.calls if total.is_sure else 0)
+        if number < len(self.flat) and self.how != _MORE:
+            return self.how, (self.flat[number],)
+        return _MORE, ()
 
 
 class Total(NamedTuple):
@@ -58,25 +70,32 @@ class Total(NamedTuple):
     """False where it may have more than it names."""
 
 
-def nth(runs: Sequence[Ran], number: int, total: Total) -> Nth:
-    """The ops that may be number `number` of `total`, by what ran in one forward."""
-    runs = [run for run in runs if not run.again]
-    fits = []
-    branching = False
-    for deployed in (True, False):
-        rows = list(_paths(runs, deployed))
-        if not rows:  # more tests than are tried
-            return Nth(_once(run.op for run in runs), BRANCH)
-        fits = [_fit(row, number, total, _varying(runs)) for row in rows]
-        branching = len(rows) > 1
-        if any(fit.how < _MORE for fit in fits):
-            break
-    best = min(fit.how for fit in fits)
-    ops = _once(op for fit in fits if fit.how == best for op in fit.ops)
-    if best == _MORE:
-        return Nth(_once(run.op for run in runs), BRANCH if branching else "", max(fit.known for fit in fits))
-    alone = all(len(fit.ops) == 1 for fit in fits if fit.how == best)
-    return Nth(ops, "" if len(ops) == 1 else BRANCH if branching and alone else TURNS)
+class Calls:
+    """The numbered calls of one forward, of which the report has so many."""
+
+    def __init__(self, runs: Sequence[Ran], total: Total) -> None:
+        self._total = total
+        runs = [run for run in runs if not run.again]
+        self._all = _once(run.op for run in runs)
+        varying = _varying(runs)
+        self._deployed, self._training = (
+            [_way(row, total, varying) for row in _paths(runs, deployed)] for deployed in (True, False)
+        )
+
+    def nth(self, number: int) -> Nth:
+        """The ops that may have a number."""
+        ways, fits = self._deployed, [way.at(number, self._total) for way in self._deployed]
+        if all(how == _MORE for how, _ in fits):
+            ways, fits = self._training, [way.at(number, self._total) for way in self._training]
+        if not ways:  # more tests than are tried
+            return Nth(self._all, BRANCH)
+        best = min(how for how, _ in fits)
+        if best == _MORE:
+            return Nth(self._all, BRANCH if len(ways) > 1 else "", max(len(way.flat) for way in ways))
+        chosen = [ops for how, ops in fits if how == best]
+        found = _once(op for ops in chosen for op in ops)
+        one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)
+        return Nth(found, "" if len(found) == 1 else BRANCH if one_each else TURNS)
 
 
 def _once(ops: Iterator[int] | Sequence[int]) -> tuple[int, ...]:
@@ -112,29 +131,26 @@ def _varying(runs: Sequence[Ran]) -> frozenset[int]:
     return frozenset(loop for loop, found in outermost.items() if len(found) > 1)
 
 
-def _fit(row: Sequence[Ran], number: int, total: Total, varying: frozenset[int]) -> _Fit:
-    """The ops that may have a number, on one path."""
-    fits = []
-    calls = max(total.calls, number + 1)
+def _way(row: Sequence[Ran], total: Total, varying: frozenset[int]) -> _Way:
+    """What runs on one path: as its defaults have it, unless the report has other numbers of calls."""
+    ways = []
     for trusting in (True, False):
         parts = _written_out(row, trusting, varying)
         plain = [part for part in parts if not isinstance(part, _Loop)]
         loops = [part for part in parts if isinstance(part, _Loop)]
         if not loops:
-            fit = _MORE if len(plain) < calls else _EXACT if len(plain) == calls else _FEWER
-            fits.append(_Fit(fit, (), len(plain)) if fit == _MORE else _Fit(fit, (plain[number],)))
-            if fit == _EXACT or (fit == _FEWER and not total.is_sure):
+            more = len(plain) - total.calls
+            ways.append(_Way(_MORE if more < 0 else _FEWER if more else _EXACT, plain))
+            if not more or (more > 0 and not total.is_sure):
                 break
             continue
-        turns = _solved(loops, calls - len(plain)) if total.is_sure else None
+        turns = _solved(loops, total.calls - len(plain)) if total.is_sure else None
         if turns is not None:
-            flat = [
-                op for part in parts for op in (part.body * turns if isinstance(part, _Loop) else (part,))
-            ]
-            fits.append(_Fit(_EXACT, (flat[number],)))
-        elif calls >= len(plain) or not total.is_sure:
-            fits.append(_Fit(_OPEN, _possible(parts, number, calls if total.is_sure else 0)))
-    return min(fits, key=lambda fit: fit.how, default=_Fit(_MORE, ()))
+            body = [part.body * turns if isinstance(part, _Loop) else (part,) for part in parts]
+            ways.append(_Way(_EXACT, [op for ops in body for op in ops]))
+        elif total.calls >= len(plain) or not total.is_sure:
+            ways.append(_Way(_OPEN, parts=parts))
+    return min(ways, key=lambda way: way.how, default=_Way(_MORE))
 
 
 def _solved(loops: Sequence[_Loop], left: int) -> int | None:

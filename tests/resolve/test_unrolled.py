@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -238,3 +239,23 @@ def test_calls_of_a_module_are_counted_through_loops(tmp_path: Path) -> None:
     labels = ["conv", *(f"conv({n})" for n in range(1, 6))]
     found, _ = places(tmp_path, body, labels)
     assert found == ["begin,a,b,end", "a", "b", "a", "b", "end"]
+
+
+def test_time_goes_with_the_length_of_a_report(tmp_path: Path) -> None:
+    """A report that nobody should have: time would go with the square of its rows."""
+    body = """
+    for y in xs:
+        x = self.conv(x) + 1  # a
+    return x + x  # end
+    """
+    many = 20_000
+    labels = [
+        *adds(many),
+        *(f"conv({n})" for n in range(many)),
+        *(f"layers.{n}.conv({n})" for n in range(many)),
+    ]
+    began = time.process_time()
+    found, _ = places(tmp_path, body, labels)
+    assert time.process_time() - began < 20
+    assert found[0] == found[many - 2] == found[many] == "a" and found[many - 1] == "end"
+    assert found[-1] == ""
