@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from qatlint.condition import TRAINING, Condition
 from qatlint.horizon.ops import Meaning, Role
@@ -11,7 +11,7 @@ from qatlint.static.iteration import Turns
 from qatlint.static.machine import EnteredBlock, Frame, Place
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
-from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, united
+from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, joined, united
 from qatlint.static.project import Project
 from qatlint.static.prospects import CHECKPOINTING
 from qatlint.static.results import suppresses
@@ -35,6 +35,10 @@ from qatlint.trace import Varies
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 Loop = ast.For | ast.AsyncFor | ast.While
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+
+
+_MOST_ROUNDS = 3
+"""Times that a forward is followed."""
 
 
 class RawRegion:
@@ -182,8 +186,49 @@ class Watching(Natured):
         self._statement: ast.stmt | None = None
         """The one that is running."""
         self._unimported: set[int] = set()
+        self._turned: dict[tuple[int, str], Nature] = {}
+        """By id of a loop, and variable that it carries: what it holds after a turn, where it begins with
+        something else."""
+        self._again = False
+        self._carrying: dict[Hashable, tuple[int, str]] = {}
+        """Key of what a loop carries -> the same."""
         self._suppressing: dict[int, bool] = {}
         """By id of a loop or function: whether it calls non-maximum suppression."""
+
+    def watch(self) -> None:
+        """Follow forward again, until what loops carry is known: what begins as a constant may be an op's
+        result in the next turn."""
+        begun = dict(self.natures)
+        for _ in range(_MOST_ROUNDS):
+            self._again = False
+            super().watch()
+            if not self._again or self.notes:
+                return
+            self.natures = dict(begun)
+            self._set_now.clear()
+            for seen in (self.ops, self.regions, self.entered, self._seen, self._turned_by, self.carried):
+                seen.clear()
+
+    def _widen(self, body: list[ast.stmt], loop: LoopFrame, frame: Frame) -> None:
+        super()._widen(body, loop, frame)
+        for key, name, _ in self.carried.get(loop.number, ()):
+            later = self._turned.get((id(loop.node), name))
+            if later is not None:
+                self.natures[key] = joined(self.natures[key], later)
+            self._carrying[key] = (id(loop.node), name)
+
+    def carry(self, loop: int) -> None:
+        carried = [(key, self.natures[key]) for key, _, _ in self.carried.get(loop, ())]
+        super().carry(loop)
+        for key, before in carried:
+            after = self.natures[key]
+            if (before.constant, before.outside, before.plain) != (
+                after.constant,
+                after.outside,
+                after.plain,
+            ):
+                self._turned[self._carrying[key]] = after
+                self._again = True
 
     # -- ops ------------------------------------------------------------------------------------
 
