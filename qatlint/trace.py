@@ -388,6 +388,8 @@ class QuantState(NamedTuple):
     """Of a float tensor: all beginnings of it."""
     made_by: tuple[int, ...] = ()
     """Numbers of the ops that may have made it."""
+    turned: bool = False
+    """Whether it is float in the first turn of a loop, where it begins so, and quantised in the others."""
 
 
 class Stub(NamedTuple):

@@ -96,8 +96,7 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
 
 
 def _is_turned(state: QuantState) -> bool:
-    """Whether a tensor is float in the first turn of a loop, and quantised in the others."""
-    return state.quant is Quant.UNKNOWN and bool(state.origins)
+    return state.turned and bool(state.origins)
 
 
 class _Turned:

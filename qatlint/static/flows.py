@@ -133,7 +133,7 @@ class _Writer:
         if held.quant is Quant.FLOAT and any(b.node in self._run.indices for b in held.begins):
             return QuantState(Quant.UNKNOWN, (), tuple(sorted(held.made)))
         origins = sorted((self._origin(b) for b in held.begins), key=lambda o: (o.span, o.name))
-        return QuantState(held.quant, tuple(dict.fromkeys(origins)), tuple(sorted(held.made)))
+        return QuantState(held.quant, tuple(dict.fromkeys(origins)), tuple(sorted(held.made)), held.turned)
 
     def _origin(self, begin: Begin) -> Origin:
         return Origin(

@@ -28,10 +28,11 @@ class Held(NamedTuple):
 
     quant: Quant
     begins: frozenset[Begin] = frozenset()
-    """Of a float tensor; of one of unknown state, that it is float in the first turn of a loop, and quantised
-    in the others."""
+    """Of a float tensor; of a turned one, those of its first turn."""
     made: frozenset[int] = frozenset()
     """Numbers of the ops that may have made it."""
+    turned: bool = False
+    """Unknown, since it is float in the first turn of a loop and quantised in the others."""
 
 
 NOT_KNOWN = Held(Quant.UNKNOWN)
@@ -54,9 +55,9 @@ def joined_held(one: Held, other: Held) -> Held:
 def turned_held(before: Held, later: Held) -> Held:
     """What a variable holds in a loop that begins with the one and goes on with the other."""
     joined = joined_held(before, later)
-    goes_on = later.quant is Quant.QUANTIZED or (later.quant is Quant.UNKNOWN and bool(later.begins))
-    if joined.quant is Quant.UNKNOWN and before.quant is not Quant.QUANTIZED and before.begins and goes_on:
-        return joined._replace(begins=first(before.begins | later.begins))
+    is_float = before.turned or (before.quant is Quant.FLOAT and bool(before.begins))
+    if joined.quant is Quant.UNKNOWN and is_float and (later.turned or later.quant is Quant.QUANTIZED):
+        return joined._replace(begins=first(before.begins | later.begins), turned=True)
     return joined
 
 

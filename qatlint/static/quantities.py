@@ -101,10 +101,10 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
         return QUANTIZED
     if any(h.quant is Quant.UNKNOWN for h in counting):
         real = [h for h in counting if h.quant is not Quant.PLAIN]
-        turned = all(h.begins for h in real)  # float in the first turn, as all of them are
-        return (
-            Held(Quant.UNKNOWN, first(frozenset().union(*(h.begins for h in real)))) if turned else NOT_KNOWN
-        )
+        if not all(h.turned or h.quant is Quant.FLOAT for h in real):
+            return NOT_KNOWN
+        # Float in the first turn, as all of them are.
+        return Held(Quant.UNKNOWN, first(frozenset().union(*(h.begins for h in real))), turned=True)
     floats = [h for h in counting if h.quant is Quant.FLOAT]
     if floats:
         return Held(Quant.FLOAT, first(frozenset().union(*(h.begins for h in floats))))
