@@ -96,10 +96,12 @@ class Execution(Objects):
             for when, value in self.options(item.value, TRUE):
                 inner = frame.guard
                 frame.guard = both(inner, when)
-                if frame.guard and isinstance(value, Instance) and value.is_module:
+                if frame.guard and _is_entry(value):
+                    assert isinstance(value, (Instance, Symbol))
                     inside, around = at, len(self.loops)
                     if item.times is not None and varies(value, Seq([item])):
-                        inside = (*at, At(("whole", value.number), running=True))
+                        whole = value.number if isinstance(value, Instance) else value.key
+                        inside = (*at, At(("whole", whole), running=True))
                     elif item.times is not None:
                         # One instance put there again and again: the container runs it as often.
                         over = item.node or node
@@ -108,7 +110,8 @@ class Execution(Objects):
                     # A container that forward makes, or cuts out of another, is no module of the model: its
                     # entries are what is called.
                     self.record(value, inside, node, node.func, frame, "forward", implied=not made)
-                    self._run_inside(value, inside, Args([], {}, True), node, frame)
+                    if isinstance(value, Instance):
+                        self._run_inside(value, inside, Args([], {}, True), node, frame)
                     del self.loops[around:]
                 frame.guard = inner
         frame.guard = outer
@@ -282,3 +285,10 @@ class Execution(Objects):
         if isinstance(value, Slice):
             return self.modules_in(value.base, depth + 1)
         return []
+
+
+def _is_entry(value: Value) -> bool:
+    """Whether an entry of a Sequential is known as an object; that it is a module, its place there says."""
+    if isinstance(value, Symbol):
+        return value.made or value.origin == "config"
+    return isinstance(value, Instance) and value.is_module

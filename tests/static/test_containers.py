@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.trace import Kind
+from qatlint.trace import Kind, Times
 from qatlint.usage import usage
 from tests.static.sources import (
     HEAD,
@@ -442,3 +442,33 @@ def test_an_entry_that_may_be_deleted_may_be_there() -> None:
         )
     )
     assert [m.class_name for m in trace.modules if trace.calls_of(m)] == ["torch.nn.ReLU", "torch.nn.Tanh"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "made"),
+    [("", "act = build_activation(cfg)"), ("act", ""), ("act=nn.ReLU()", "")],
+)
+def test_an_unknown_entry_of_a_sequential_is_a_module_that_runs_with_it(parameters: str, made: str) -> None:
+    init = f"{made}\nself.act = act\nself.layers = nn.Sequential(nn.Conv2d(8, 8, 1), act)"
+    trace = trace_of(model(init, "return self.act(self.layers(x))", parameters=parameters), "Model")
+    assert times(trace, "act") == (2, 2)
+    assert module_at(trace, "act").certain
+
+
+def test_unknown_entries_that_are_made_anew_run_once_each() -> None:
+    init = """
+        layers = []
+        for _ in range(n):
+            layers += [nn.Conv2d(8, 8, 1), build_activation(cfg), act_layer()]
+        self.layers = nn.Sequential(*layers)
+    """
+    assert findings(model(init, "return self.layers(x)", parameters="n, act_layer")) == []
+
+
+def test_an_unknown_entry_several_times_is_one_instance() -> None:
+    init = """
+        act = build_activation(cfg)
+        self.layers = nn.Sequential(nn.Conv2d(8, 8, 1), act, nn.Conv2d(8, 8, 1), act)
+    """
+    (finding,) = findings(model(init, "return self.layers(x)"), "QAT101", "QAT102")
+    assert (finding.code, finding.times) == ("QAT102", Times(2, 2))
