@@ -11,9 +11,10 @@ from qatlint.static.machine import NOWHERE, EnteredBlock
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.natures import Cause, Causes, heaviest, united
 from qatlint.static.results import POST_PROCESSING
+from qatlint.static.seen import RawBlock, RawOp, RawRegion
 from qatlint.static.source import Source
 from qatlint.static.spelling import short, spelt_callee
-from qatlint.static.watching import RawBlock, RawOp, RawRegion, Watching
+from qatlint.static.watching import Watching
 from qatlint.trace import Block, Op, Region, Scope, Span, Standing, Varies
 
 

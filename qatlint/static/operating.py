@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from qatlint.condition import TRUE, either
 from qatlint.horizon.ops import Meaning, of_class, of_function
 from qatlint.static.beginning import Beginning
+from qatlint.static.computed import OPERATORS
 from qatlint.static.held import NOT_KNOWN, PLAIN, Begin, Held, joined_held, turned_held
 from qatlint.static.iteration import MANY
 from qatlint.static.machine import Frame, Place
 from qatlint.static.met import RawQuant
-from qatlint.static.natured import OPERATORS, WRITES_ITEM, WRITTEN_ITEM
+from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM
 from qatlint.static.natures import OTHER, Nature, What
 from qatlint.static.quantities import Made, is_scalar, quantities, result_of
 from qatlint.static.values import (
