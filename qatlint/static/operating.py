@@ -38,6 +38,8 @@ _COMPARING: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.GtE: ("ge", ">="),
 }
 _UNARY: dict[type[ast.unaryop], tuple[str, str]] = {ast.USub: ("neg", "-"), ast.Invert: ("invert", "~")}
+_PAIRS = frozenset("topk sort max min kthvalue median mode cummax cummin".split())
+"""Ops that give a tensor and its positions, where they are told along which dimension."""
 _NO_OPS = frozenset("shape size dim numel ndim is_complex is_contiguous get_device __len__ stride".split())
 """Questions about a tensor: no operation on it."""
 
@@ -108,6 +110,14 @@ class Operating(Beginning):
             held = self._op(of_function("torch.Tensor.getitem"), operands, node, frame, "[...]", None, None)
             self._hold(result, held)
 
+    def _is_pair(self, held: Held) -> bool:
+        """Whether one op made it that gives values and their positions: `x.topk(4)`, `x.max(dim=1)`."""
+        if len(held.made) != 1:
+            return False
+        op = self.met[next(iter(held.made))]
+        name = op.meaning.name if op.meaning is not None else ""
+        return name in _PAIRS and (op.with_number or name == "sort") and len(op.given) == 1
+
     def _indexing(self, index: ast.expr, frame: Frame) -> list[tuple[Nature, ast.expr]]:
         """The tensors in an index, masks and positions, and where each is written."""
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
@@ -137,6 +147,10 @@ class Operating(Beginning):
             self._hold(result, self._element_of_input(nature.held, index.value))
             if result.key in self.natures and self.nature(result).held.quant is not Quant.UNKNOWN:
                 self.natures[result.key] = self.natures[result.key]._replace(what=What.MAYBE)
+        elif isinstance(index, Const) and index.value in (0, 1) and self._is_pair(nature.held):
+            # No op on a tensor: the values, or where they stand.
+            self._hold(result, nature.held if index.value == 0 else PLAIN)
+            self.natures[result.key] = self.natures[result.key]._replace(what=What.TENSOR)
         elif nature.what is What.TENSOR:
             self._picked(value, result, node, frame)
         else:

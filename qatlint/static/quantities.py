@@ -15,7 +15,7 @@ from qatlint.trace import Comes, Quant
 
 _LATER_ARE_PLACES = frozenset(
     "gather index_select take take_along_dim masked_select masked_fill index_fill index_copy getitem select "
-    "narrow repeat expand view reshape roll flip topk max min sort roi_align".split()
+    "narrow repeat expand view reshape roll flip topk sort roi_align".split()
 )
 """Operations of which only the first operand is a quantity: the others are masks, indices and sizes."""
 _SECOND_IS_PLACE = frozenset("scatter scatter_add scatter_reduce masked_scatter index_put".split())
