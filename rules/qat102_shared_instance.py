@@ -185,6 +185,8 @@ def _separate(trace: Trace, module: Module) -> Fix | str:
     if any("." in n.path.removesuffix(".*") for n in names if not n.path.endswith(".*")):
         return "an entry of another list takes its place: separate the instances by hand"
     places = {n.span for n in names}
+    if len(names) > 1 and len(places) == 1 and all(n.path.endswith("*") and n.repeated == 1 for n in names):
+        return "one list takes the entries of the other: separate the instances by hand"
     if any(n.span in places for m in trace.modules if m.key != module.key for n in m.names):
         return "on another path of the constructor another module takes its place: separate them by hand"
     if module.scattered:

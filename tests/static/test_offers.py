@@ -56,3 +56,11 @@ def test_no_fix_is_offered_that_the_codemod_would_refuse(
 def test_what_the_codemod_can_write_is_offered(forward: str) -> None:
     (finding,) = findings(model("self.act = nn.ReLU()", forward), "QAT101")
     assert finding.fix is not None
+
+
+def test_entries_that_another_list_takes_are_not_offered() -> None:
+    init = "self.a = nn.ModuleList([nn.Tanh()])\nself.both = nn.ModuleList([*self.a, nn.Sigmoid()])"
+    forward = "for m in self.a:\n    x = m(x)\nfor m in self.both:\n    x = m(x)\nreturn x"
+    (finding,) = findings(model(init, forward), "QAT102")
+    assert finding.fix is None
+    assert "one list takes the entries of the other" in finding.no_fix
