@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import TRUE, both
+from qatlint.condition import TRUE, Condition, both
 from qatlint.static.attributes import NO_MODULE
 from qatlint.static.iteration import varies
 from qatlint.static.machine import Frame, RawCall, deps_of
@@ -129,6 +129,8 @@ class Execution(Objects):
         """Note one execution of a module, if it is the root's business."""
         if self.phase != "forward" or (isinstance(target, Instance) and target.transient):
             return
+        if isinstance(target, Symbol) and self._is_function(target, frame.guard):
+            return
         if self.supposing:
             if isinstance(target, Instance):
                 self.touched.setdefault(target.number, "run where other arguments are given")
@@ -149,6 +151,11 @@ class Execution(Objects):
         self.calls.append(
             RawCall(target, at, node, callee, frame, guard, loops, method, implied, tuple(self.via), scope)
         )
+
+    def _is_function(self, target: Symbol, guard: Condition) -> bool:
+        """Whether something called is known to be no module, since it was asked for."""
+        atom = self.atom_keys.get(("isinstance", target.key, "torch.nn.Module"))
+        return atom is not None and all(-atom in term for term in guard)
 
     def _call_symbol(
         self, callee: Symbol, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.static.sources import findings, findings_in
+from tests.static.sources import findings, findings_in, model
 
 SILENT = {
     "handed to the first of the blocks only": """
@@ -453,3 +453,18 @@ class Model(nn.Module):
 def test_what_a_shared_child_runs_once_per_call_is_said_of_the_child(inner: str, expected: set[str]) -> None:
     found = findings(INSIDE.format(inner=inner).replace("for x in xs", "for x in (xs, xs)"), "QAT101")
     assert {f.subject for f in found if f.owner.endswith(":Model")} == expected
+
+
+def test_what_is_asked_for_and_is_no_module_is_not_shared() -> None:
+    init = """
+        if gate is None:
+            self.gate = nn.ReLU()
+        else:
+            self.gate = gate
+        self.other = copy.deepcopy(self.gate) if isinstance(self.gate, nn.Module) else self.gate
+    """
+    text = model(init, "return self.other(self.gate(x))", parameters="gate")
+    assert findings(text, "QAT101") == []
+    # Where it is a module, it is counted as ever.
+    text = model(init, "x = self.other(x)\nreturn self.other(self.gate(x))", parameters="gate")
+    assert {f.subject for f in findings(text, "QAT101")} == {"other"}

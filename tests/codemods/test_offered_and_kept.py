@@ -1,0 +1,25 @@
+"""Fixes that linting offers are kept by the fixer: rules and codemods together, on whole texts."""
+
+from __future__ import annotations
+
+from qatlint.codemods.fixer import fix
+from qatlint.engine import check
+from qatlint.finding import Finding
+from qatlint.loader import Loader
+from qatlint.registry import all_rules
+from tests.static.sources import HEAD, Memory, model
+
+
+def test_a_gate_that_is_handed_in_or_made() -> None:
+    text = HEAD + model(
+        "if gate is None:\n    self.gate = nn.ReLU()\nelse:\n    self.gate = gate",
+        "return self.gate(self.gate(x))",
+        parameters="gate=None",
+    )
+    result = fix(["model.py"], Memory({"model.py": text}), shared, unsafe=True)
+    assert (result.problems, result.findings) == ((), [])
+    assert b"self.gate_1(self.gate(x))" in result.texts["model.py"]
+
+
+def shared(loader: Loader) -> list[Finding]:
+    return check(["model.py"], loader, [rule for rule in all_rules() if rule.code.startswith("QAT1")])
