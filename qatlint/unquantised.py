@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from qatlint.condition import TRAINING, excludes, literal
+from qatlint.condition import TRAINING, TRUE, excludes, literal
 from qatlint.flowing import is_quantised
 from qatlint.horizon.ops import Confidence, Gemm, meanings
 from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
@@ -78,7 +78,7 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
             if op.name.startswith("functional."):
                 continue  # the weights of a convolution are not its inputs
             meetings = [*met_later]
-            if is_mixed(op) or any(map(_is_turned, op.operands)):
+            if is_mixed(op) or _meets_later(op):
                 meetings += [
                     (m.state.origins, m)
                     for m in _meetings(op, Comes.CONSTANT)
@@ -93,6 +93,11 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
         _stray(origins[0], meetings, doubted=origins in doubted, taken=taken.get(origins, ()))
         for origins, meetings in found.items()
     ]
+
+
+def _meets_later(op: QuantOp) -> bool:
+    """Whether it takes what is quantised behind the first turn. A test may be just of the turn."""
+    return op.when == TRUE and any(map(_is_turned, op.operands))
 
 
 def _is_turned(state: QuantState) -> bool:
@@ -124,8 +129,7 @@ class _Turned:
                 bases = {state.origins}
                 direct.append((state.origins, Meeting(op, position)))
             made |= bases
-            counts = op.stub is None and op.name not in _unsure()
-            if counts and is_mixed(op) and not excludes(op.when, literal(TRAINING, False)):
+            if op.stub is None and op.name not in _unsure() and is_mixed(op) and op.when == TRUE:
                 mixed += [(origins, Meeting(op, position)) for origins in sorted(bases)]
         if made and (_is_turned(op.result) or _is_float(op.result)):
             self._bases[op.number] = made
@@ -231,7 +235,7 @@ def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
 def met(stray: Stray) -> str:
     """What happens to the tensor, in words that follow its name."""
     op = stray.meetings[0].op
-    if is_mixed(op) or any(map(_is_turned, op.operands)):
+    if is_mixed(op) or _meets_later(op):
         other = "what is taken for quantised" if stray.doubted else "a quantised tensor"
         turn = " in the first turn of the loop" if stray.taken else ""
         return f"has no QuantStub before `{op.written}`, which takes it together with {other}{turn}"
