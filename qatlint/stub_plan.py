@@ -30,6 +30,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         return Plan(
             None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
         )
+    if _is_float_elsewhere(trace, stray):
+        return Plan(None, "the class also runs where all that the operation takes is float")
     if stray.taken:
         before = _maker(trace, stray, stray.taken)
         if before is not None:
@@ -69,6 +71,18 @@ def _leaving(trace: Trace, stray: Stray) -> QuantOp | None:
             if between and isinstance(dequant_plan.plan(flow, output), dequant_plan.Plan):
                 return between[0]
     return None
+
+
+def _is_float_elsewhere(trace: Trace, stray: Stray) -> bool:
+    """Whether the operation runs a second time, with float tensors only: a stub would mix the two there."""
+    places = {m.op.span: m.operand for m in stray.meetings if is_mixed(m.op)}
+    for flow in trace.flows:
+        for op in flow.ops:
+            operand = places.get(op.span)
+            if operand is not None and all(s.quant in (Quant.FLOAT, Quant.PLAIN) for s in op.operands):
+                if any(s.quant is Quant.FLOAT for n, s in enumerate(op.operands) if n != operand):
+                    return True
+    return False
 
 
 def _position(meeting: Meeting) -> Span | None:

@@ -61,6 +61,23 @@ def test_it_is_safe_where_the_model_is_known() -> None:
     assert one.fix.safety is Safety.SAFE
 
 
+def test_no_stub_in_a_class_that_also_runs_in_float() -> None:
+    model = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before = Part()
+            self.quant = QuantStub()
+            self.part = Part()
+
+        def forward(self, x):
+            return self.part(self.quant(self.before(x)))
+    """
+    (one,) = found(clean(PART) + clean(model))
+    assert one.fix is None
+    assert one.no_fix == "the class also runs where all that the operation takes is float"
+
+
 def test_post_processing_of_outputs_is_not_followed_and_half_a_model_is() -> None:
     text = """
     class Model(nn.Module):
