@@ -88,7 +88,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             module = module._replace(names=names)
         if module.origin in ("class-level", "default-argument"):
             yield _one_for_all(trace, module)
-        elif module.origin != "parameter" and (
+        elif (module.origin != "parameter" or _runs_by_container(trace, module)) and (
             len(module.names) > 1 or any(n.repeated != 1 for n in module.names)
         ):
             paths = frozenset(n.path for n in module.names)
@@ -98,6 +98,13 @@ def check(trace: Trace) -> Iterator[Finding]:
             used = usage(trace, module)
             if used.times.most != 0 or not trace.calls_of(module):  # else no model can be made that runs it
                 yield _repeated(trace, module, used)
+
+
+def _runs_by_container(trace: Trace, module: Module) -> bool:
+    """Whether only a container that holds it several times runs it several times: of what is handed in and
+    called by name, the calls are what is said."""
+    calls = trace.calls_of(module)
+    return bool(calls) and all(call.implied for call in calls) and usage(trace, module).shared
 
 
 def _is_inside(paths: frozenset[str], holders: frozenset[str]) -> bool:

@@ -637,6 +637,13 @@ class Library(Calls):
         """`torch.nn.ParameterList(...)`: tensors."""
         return self.unknown(*(item.value for item in args.positional), text="parameter")
 
+    def _execution(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`torch.nn.Module.__call__(self.block, x)`: as `self.block(x)` is."""
+        if not args.positional:
+            return self.unknown()
+        rest = Args(args.positional[1:], args.keywords, args.open)
+        return self.call(args.positional[0].value, rest, node, frame)
+
     def _swap(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         """`torch.nn.Parameter(...)`: a tensor."""
         return self.unknown(text="parameter")
@@ -713,6 +720,7 @@ _MODELS: dict[str, _Model] = {
     "copy.copy": Library._deepcopy,
     "typing.cast": Library._same,
     "torch.jit.annotate": Library._same,
+    "torch.nn.Module.__call__": Library._execution,
     "torch.nn.Parameter": Library._swap,
     "torch.nn.parameter.Parameter": Library._swap,
     "torch.nn.ParameterList": Library._tensors,

@@ -23,3 +23,11 @@ def test_a_gate_that_is_handed_in_or_made() -> None:
 
 def shared(loader: Loader) -> list[Finding]:
     return check(["model.py"], loader, [rule for rule in all_rules() if rule.code.startswith("QAT1")])
+
+
+def test_a_module_that_is_run_through_the_class_of_all_modules() -> None:
+    forward = "x = nn.Module.__call__(self.act, x)\nreturn nn.Module.__call__(self.act, self.act(x))"
+    text = HEAD + model("self.act = nn.ReLU()", forward)
+    result = fix(["model.py"], Memory({"model.py": text}), shared, unsafe=False)
+    assert (result.problems, result.findings) == ((), [])
+    assert b"nn.Module.__call__(self.act_2, self.act_1(x))" in result.texts["model.py"]

@@ -472,3 +472,13 @@ def test_an_unknown_entry_several_times_is_one_instance() -> None:
     """
     (finding,) = findings(model(init, "return self.layers(x)"), "QAT101", "QAT102")
     assert (finding.code, finding.times) == ("QAT102", Times(2, 2))
+
+
+def test_what_is_handed_in_and_stands_several_times_in_a_sequential() -> None:
+    init = "self.layers = nn.Sequential(nn.Conv2d(8, 8, 1), act, nn.Conv2d(8, 8, 1), act)"
+    (finding,) = findings(model(init, "return self.layers(x)", parameters="act"), "QAT101", "QAT102")
+    assert (finding.code, finding.times) == ("QAT102", Times(2, 2))
+    # Once in each of two containers that both run, under names of their own.
+    init = "self.a = nn.Sequential(act)\nself.b = nn.Sequential(act)"
+    (finding,) = findings(model(init, "return self.b(self.a(x))", parameters="act"), "QAT101", "QAT102")
+    assert (finding.code, finding.times) == ("QAT102", Times(2, 2))
