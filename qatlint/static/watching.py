@@ -172,6 +172,20 @@ class Watching(Natured):
                 return self._unseen(args, frame)
         return super().call(callee, args, node, frame)
 
+    def _call_object(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """An object that is no module, but is called like one: its body is a part of the forward."""
+        found = self.lookup(target.cls, "__call__", None) if target.cls is not None else None
+        if (
+            found is None
+            or not isinstance(found[1], ast.FunctionDef)
+            or not self.watching
+            or self.phase != "forward"
+            or not self.is_followed(frame)
+        ):
+            return super()._call_object(target, args, node, frame)
+        function = Function(found[1], found[0].file, None, found[0])
+        return self.enter(function, args, node, frame, target, frame.owner)
+
     # -- regions ---------------------------------------------------------------------------------
 
     def _region(self, node: ast.AST, branch: str, frame: Frame) -> RawRegion:
