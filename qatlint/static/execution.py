@@ -129,7 +129,7 @@ class Execution(Objects):
         """Note one execution of a module, if it is the root's business."""
         if self.phase != "forward" or (isinstance(target, Instance) and target.transient):
             return
-        if isinstance(target, Symbol) and self._is_function(target, frame.guard):
+        if isinstance(target, Symbol) and self.is_function(target, frame.guard):
             return
         if self.supposing:
             if isinstance(target, Instance):
@@ -152,7 +152,7 @@ class Execution(Objects):
             RawCall(target, at, node, callee, frame, guard, loops, method, implied, tuple(self.via), scope)
         )
 
-    def _is_function(self, target: Symbol, guard: Condition) -> bool:
+    def is_function(self, target: Symbol, guard: Condition) -> bool:
         """Whether something called is known to be no module, since it was asked for."""
         atom = self.atom_keys.get(("isinstance", target.key, "torch.nn.Module"))
         return atom is not None and all(-atom in term for term in guard)

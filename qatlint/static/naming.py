@@ -106,7 +106,8 @@ class Naming:
         elif isinstance(value, Instance):
             self._walk_instance(value, path, item, when, depth)
         elif isinstance(value, Symbol):
-            if value.origin == "config" and value.callable_hint != "member":
+            is_function = value.callable_hint == "member" or self.run.is_function(value, when)
+            if value.origin == "config" and not is_function:
                 self._name(value, ("symbol", value.key), path, item, when, None)
         elif isinstance(value, (Seq, Mapping)):
             # A plain list or dict registers nothing: what it holds is reached, but has no name by it.

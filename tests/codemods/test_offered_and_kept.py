@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qatlint.codemods.fixer import fix
 from qatlint.engine import check
 from qatlint.finding import Finding
@@ -31,3 +33,13 @@ def test_a_module_that_is_run_through_the_class_of_all_modules() -> None:
     result = fix(["model.py"], Memory({"model.py": text}), shared, unsafe=False)
     assert (result.problems, result.findings) == ((), [])
     assert b"nn.Module.__call__(self.act_2, self.act_1(x))" in result.texts["model.py"]
+
+
+@pytest.mark.parametrize(("parameters", "made"), [("act", ""), ("", "act = build_activation(cfg)\n")])
+def test_an_unknown_module_that_stands_twice_in_a_sequential(parameters: str, made: str) -> None:
+    layers = "self.layers = nn.Sequential(nn.Conv2d(8, 8, 1), act, nn.Conv2d(8, 8, 1), act)"
+    text = HEAD + model(made + layers, "return self.layers(x)", parameters=parameters)
+    (before,) = shared(Memory({"model.py": text}))
+    assert before.fix is not None
+    result = fix(["model.py"], Memory({"model.py": text}), shared, unsafe=True)
+    assert (result.problems, result.findings) == ((), [])
