@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import TRUE, both, either
-from qatlint.static.attributes import MAPPINGS, SEQUENCES, Attributes
+from qatlint.static.attributes import MAPPINGS, SEQUENCES
+from qatlint.static.items import Items
 from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
 from qatlint.static.modulefile import ClassDef, Unknown
@@ -33,7 +34,7 @@ _PLAIN_BASES = frozenset(
 """Bases that hold no modules and no forward of their own."""
 
 
-class Objects(Attributes):
+class Objects(Items):
     """`instantiate`, `build` and `clone`."""
 
     def instantiate(
