@@ -22,6 +22,7 @@ from qatlint.report.style import Style
 
 REPORTS = Path(__file__).with_name("reports")
 PASTED = (REPORTS / "pasted.txt").read_text(encoding="utf-8")
+GOLDEN = ("newer.txt", "older.txt", "j5.txt", "pasted.txt")
 NOTED = "\u6a21\u578b\u68c0\u67e5\n" + PASTED
 
 
@@ -93,7 +94,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 ROWS = ("sequences", "counts", "inputs", "outputs", "layers", "weights", "suspicious", "unusual", "graph")
 
 
-@pytest.mark.parametrize("name", ["newer.txt", "older.txt", "j5.txt", "pasted.txt"])
+@pytest.mark.parametrize("name", GOLDEN)
 def test_cut_at_every_byte(name: str) -> None:
     """Rows that were whole before the cut are read in their order, and only the last may be a part of one.
     What is left is explained and shown like any other file."""
@@ -192,3 +193,55 @@ def calls_of(function: Callable[[], object]) -> int:
     finally:
         sys.setprofile(earlier)
     return count
+
+
+def _golden(name: str) -> list[str]:
+    return (REPORTS / name).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("cell", ["Type", "", "Module Name", "Module Type", "module name", "msg", "-1"])
+def test_a_damaged_header_raises_nothing(name: str, cell: str) -> None:
+    lines = _golden(name)
+    for number, line in enumerate(lines):
+        if not line.startswith("|") or not lines[number + 1].startswith("|-"):
+            continue
+        cells = line.split("|")
+        for column in range(1, len(cells) - 1):
+            damaged = "|".join([*cells[:column], f" {cell} ", *cells[column + 1 :]])
+            judge(read("\n".join([*lines[:number], damaged, *lines[number + 1 :]])))
+
+
+def test_rows_below_a_header_that_names_no_class_are_kept_as_not_understood() -> None:
+    row = "| conv | x | [torch.float32] | [torch.float32] | -1 | |"
+    check = read(
+        "Each layer out qconfig:\n| Module Name | Type | Input dtype | out dtype | ch_axis | observer |\n"
+        + row
+    )
+    assert check.layers == () and check.unread == (row,)
+    check = read("input dtype statistics:\n| module name | qint8 |\n|---+---|\n| conv | 3 |\n")
+    assert check.inputs == () and check.unread == ("| conv | 3 |",)
+
+
+def test_a_cell_that_goes_on_below_another_header_raises_nothing() -> None:
+    first = "Please check if these OPs qconfigs are expected..\n| Module Name | Module Type |\n| a | b |\n"
+    second = (
+        "Please check these modules qconfig if expected:\n| Module Name | Module Type | Msg |\n|  |  | x |\n"
+    )
+    assert len(read(first + second).suspicious) == 1
+
+
+@given(st.sampled_from(GOLDEN), st.data())
+def test_damaged_files_raise_nothing(name: str, data: st.DataObject) -> None:
+    lines = _golden(name)
+    places = st.integers(0, len(lines) - 1)
+    for _ in range(data.draw(st.integers(1, 6))):
+        place, other = data.draw(places), data.draw(places)
+        line = lines[place]
+        cut = data.draw(st.integers(0, len(line)))
+        lines[place] = data.draw(
+            st.sampled_from(
+                [line[:cut], line[cut:], lines[other], line[:cut] + lines[other][cut:], f"|{line}|"]
+            )
+        )
+    judge(read("\n".join(lines)))

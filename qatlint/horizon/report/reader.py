@@ -247,13 +247,15 @@ class _Reader:
             return True
         if len(cells) != len(self._columns):
             return False
+        if "module type" not in self._columns:
+            return False  # a damaged header: nobody knows what its rows say
         rows = self._rows[section]
         if section in _NEED_CLASSES and any(cells[:2]) and not cells[self._columns.index("module type")]:
             return False  # a page that took `<class ...>` for HTML
         if rows and not any(cells[:2]):  # a cell of several lines goes on
             last = rows[-1]
             for column, cell in zip(self._columns, cells, strict=True):
-                last[column] = f"{last[column]} {cell}".strip()
+                last[column] = f"{last.get(column, '')} {cell}".strip()
         else:
             rows.append(dict(zip(self._columns, cells, strict=True)))
         return True
