@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from qatlint.aim import NOTHING, Aim
+from qatlint.aim import NOTHING, Aim, EntryPoint
 from qatlint.examined import Examined, Judged
 from qatlint.finding import Finding, Severity
 from qatlint.flowing import unknown_ops
 from qatlint.loader import Loader
 from qatlint.rule import Rule
+from qatlint.static.entry import absolute
+from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.reached import flows_of
 from qatlint.static.source import Unreadable
@@ -124,18 +126,43 @@ def flows(paths: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> list[Flow
 
     Files that cannot be read are left out; a project that has nothing to do with the plugin has none.
     """
-    project = open_project(paths, loader, aim)
-    found: dict[tuple[str, bool], Flow] = {}
+    return _flows(paths, open_project(paths, loader, aim))
+
+
+def flows_with(
+    point: EntryPoint, paths: Sequence[str], loader: Loader, aim: Aim = NOTHING
+) -> tuple[list[Flow], list[Flow]]:
+    """Those of one class of one file, none where it is no model, and all that `flows` gives: classes of other
+    files may have its name."""
+    project = open_project(paths, loader, aim._replace(entry_points=(point,)))
+    found = _flows(paths, project)
+    path = next((path for path in paths if absolute(path) == point.path), point.path)
+    own = [
+        flow
+        for cls in _models_of(path, project)
+        if cls.qualname == point.qualname
+        for flow in flows_of(project, cls)
+        if flow.root == cls.full_name and not flow.assumed
+    ]
+    return own, found
+
+
+def _flows(paths: Sequence[str], project: Project) -> list[Flow]:
+    found: dict[int, Flow] = {}
     with collected_by_hand():
         for path in paths:
-            try:
-                classes = project.file(path).classes
-            except (Unreadable, OSError):
-                continue
-            for cls in classes:
-                if project.is_module(cls) and not is_training_code(project, cls):
-                    found.update(((flow.root, flow.assumed), flow) for flow in flows_of(project, cls))
+            for cls in _models_of(path, project):
+                found.update((id(flow), flow) for flow in flows_of(project, cls))
     return list(found.values())
+
+
+def _models_of(path: str, project: Project) -> list[ClassDef]:
+    """The module classes of a file, but for code that only training runs; none where it cannot be read."""
+    try:
+        classes = project.file(path).classes
+    except (Unreadable, OSError):
+        return []
+    return [cls for cls in classes if project.is_module(cls) and not is_training_code(project, cls)]
 
 
 def module_classes(path: str, loader: Loader) -> list[str]:

@@ -32,8 +32,7 @@ def model(written: str, finder: Finder, loader: Loader) -> Models:
     package, or in its folder. Raises `click.UsageError`."""
     point = _entry_point(written, loader)
     files = files_below(_package_of(os.path.relpath(point.path)), finder)
-    flows = engine.flows(files, loader, _aim(files, finder, loader)._replace(entry_points=(point,)))
-    own = [flow for flow in flows if flow.root.rpartition(":")[2] == point.qualname and not flow.assumed]
+    own, flows = engine.flows_with(point, files, loader, _aim(files, finder, loader))
     return Models(own, flows, files)
 
 

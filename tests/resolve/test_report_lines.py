@@ -229,3 +229,40 @@ def test_wrong_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert result.exit_code == 2 and said in result.output, (words, result.output)
     nothing = CliRunner().invoke(report, [str(PASTED), "--model", "m.py:A"])
     assert "has any of the names in this report" in nothing.output
+
+
+def test_of_two_classes_of_one_name_the_file_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the files have one name too: none of the folders is a package."""
+    body = """\
+from torch import nn
+from torch.quantization import QuantStub
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub(){more}
+
+    def forward(self, x, y):
+        return self.quant(x) + self.quant(y)
+"""
+    more = "\n        self.relu = nn.ReLU()"
+    for name, added in [("bev.py", more), ("old/net.py", more), ("new/net.py", ""), ("bev_v2.py", "")]:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(body.replace("{more}", added), encoding="utf-8")
+    (tmp_path / "r.txt").write_text(write(ModelCheck(counts=(CallCount("quant", 2),))), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for wanted, number in [
+        ("bev_v2.py", 11),
+        ("bev.py", 12),
+        ("new/net.py", 11),
+        ("old/net.py", 12),
+    ]:
+        words = ["r.txt", "--model", f"{wanted}:Net", "--output-format", "json"]
+        result = CliRunner().invoke(report, words, standalone_mode=False)
+        (row,) = json.loads(result.stdout)["judgements"]
+        found = {(place["path"], place["line"]) for place in row["places"]}
+        assert found == {(wanted, number)}
