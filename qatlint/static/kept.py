@@ -43,6 +43,8 @@ def _put_back(function: ast.AST) -> frozenset[str]:
     """Attributes that a function gives the value again that they had: `own = self.x`, and in the end
     `self.x = own`."""
     body = getattr(function, "body", [])
+    if not any(isinstance(n, ast.Assign) and _attribute(n.value) for n in body):
+        return frozenset()
     first: dict[str, str] = {}
     last: dict[str, str] = {}
     for node in body:
