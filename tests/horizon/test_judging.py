@@ -9,7 +9,19 @@ import pytest
 from qatlint.horizon.judging.facts import Generated, Settings, generated_of
 from qatlint.horizon.judging.judge import grouped, judge, totals
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
-from qatlint.horizon.report import CallCount, Layer, Member, ModelCheck, Section, Statistic, Weight, read
+from qatlint.horizon.report import (
+    CallCount,
+    Generation,
+    GraphNode,
+    Layer,
+    Member,
+    ModelCheck,
+    Section,
+    Statistic,
+    Suspicious,
+    Weight,
+    read,
+)
 from qatlint.trace import Kind
 
 REPORTS = Path(__file__).with_name("reports")
@@ -105,11 +117,33 @@ def test_what_source_says_of_a_kind_counts_where_the_file_says_nothing() -> None
 
 
 def test_parts_of_a_module_that_runs_again() -> None:
-    assert all("`embed` runs 4 times" in j.reason for j in of("pasted.txt", Topic.SHARED))
+    assert all("`embed` may run 4 times" in j.reason for j in of("pasted.txt", Topic.SHARED))
     once = ModelCheck(counts=(CallCount("a.b", 2), CallCount("a.c", 3)))
     assert all("by the counts" not in j.reason for j in about(once, Topic.SHARED))
     generated = ModelCheck(counts=(CallCount("a._generated_mul_1", 2),))
     assert "call of a function" in about(generated, Topic.SHARED)[0].reason
+
+
+def test_a_function_that_runs_again_in_the_model_itself_stands_in_a_block() -> None:
+    (found,) = about(ModelCheck(counts=(CallCount("_generated_add_1", 4),)), Topic.SHARED)
+    assert "the model's own forward" in found.reason and "dynamic_block" in found.reason
+    (either,) = about(ModelCheck(counts=(CallCount("a._generated_add_1", 4),)), Topic.SHARED)
+    assert "whose forward calls the function, or a dynamic_block" in either.reason
+
+
+def test_a_module_around_runs_again_only_if_all_its_parts_do() -> None:
+    twice = (CallCount("neck.a.relu", 2), CallCount("neck.b.relu", 2))
+    old = ModelCheck(counts=twice, generation=Generation.OLDER)
+    assert {"`neck` may run 2 times" in j.reason for j in about(old, Topic.SHARED)} == {True}
+    # The rows of layers tell what runs once.
+    rows = [layer(f"neck.{x}.relu", RELU, "qint8", "qint8")._replace(call=i) for x in "ab" for i in (0, 1)]
+    rows.append(layer("quant", QUANT, F32, "qint8"))
+    all_again = old._replace(layers=tuple(rows))
+    assert all("`neck` runs 2 times" in j.reason for j in about(all_again, Topic.SHARED))
+    once = old._replace(layers=(*rows, *(layer(f"neck.{x}.conv", CONV, "qint8", "qint8") for x in "ab")))
+    assert not any("`neck`" in j.reason or " with all" in j.reason for j in about(once, Topic.SHARED))
+    counted = ModelCheck(counts=(*twice, CallCount("quant", 1)))
+    assert all("`neck` runs 2 times" in j.reason for j in about(counted, Topic.SHARED))
 
 
 def test_a_module_that_never_ran() -> None:
@@ -128,8 +162,12 @@ def test_which_input_is_float() -> None:
     mixed, alone = about(check, Topic.FLOAT_INPUT)
     assert "second input" in mixed.reason and mixed.rank is Rank.FIRST
     assert "nothing it is given is quantised" in alone.reason
-    (told,) = [j for j in of("newer.txt", Topic.FLOAT_INPUT) if j.rank is Rank.FIRST]
-    assert "lists it as mixed" in told.reason
+    assert "suspect" in mixed.reason and "suspect" in alone.reason
+    beside_positions = ModelCheck(layers=(layer("g", f"{QAT}.gather.Gather", f"{F32} torch.int64", F32),))
+    assert "nothing it is given is quantised" in about(beside_positions, Topic.FLOAT_INPUT)[0].reason
+    first = [j for j in of("newer.txt", Topic.FLOAT_INPUT) if j.rank is Rank.FIRST]
+    told, free = sorted(first, key=lambda j: "lists it as mixed" not in j.reason)
+    assert "lists it as mixed" in told.reason and free.names == ("head.free",)
     assert of("newer.txt", Topic.MIXED) == []
 
 
@@ -146,13 +184,18 @@ def test_a_pair_that_the_newer_template_fuses_is_no_float_input() -> None:
 
 
 def test_chips_with_float16_compute_in_float() -> None:
-    rows = (layer("a", LINEAR, F32, F16), layer("b", LINEAR, F32, "qint8"))
+    rows = (
+        layer("a", LINEAR, F32, F16),
+        layer("b", LINEAR, F32, "qint8"),
+        layer("c", LINEAR, F32, F32, "qconfig = None"),
+        layer("d", LINEAR, F32, F32, "fakecast to torch.float16"),
+    )
     for check, settings in (
         (ModelCheck(layers=rows), Settings(march="nash-p")),
         (ModelCheck(layers=rows), Settings()),
     ):
         ranks = {j.names[0]: j.rank for j in about(check, Topic.FLOAT_INPUT, settings)}
-        assert ranks == {"a": Rank.KNOW, "b": Rank.FIRST}
+        assert ranks == {"a": Rank.KNOW, "b": Rank.FIRST, "c": Rank.FIRST, "d": Rank.KNOW}
     ranks = {
         j.names[0]: j.rank for j in about(ModelCheck(layers=rows), Topic.FLOAT_INPUT, Settings("nash-e"))
     }
@@ -236,3 +279,60 @@ def test_a_clean_report_asks_for_nothing() -> None:
     check = read(text)
     assert check.sections == (Section.FUSION, Section.COUNTS)
     assert judge(check) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "out", "words", "codes"),
+    [
+        ("['qint8', torch.int64]", "['qint8']", "positions", ()),
+        ("['qint8', torch.bool]", "['qint8']", "a mask", ()),
+        ("['qint8']", "[torch.float32]", "high precision", ()),
+        ("['qint8', torch.float16]", "['qint8']", "QuantStub is missing", ("QAT301", "QAT302")),
+    ],
+)
+def test_what_is_mixed_is_said_by_the_dtypes(
+    given: str, out: str, words: str, codes: tuple[str, ...]
+) -> None:
+    message = f"Mixed input dtype {given} and output dtype {out}"
+    check = ModelCheck(suspicious=(Suspicious("m", f"{QAT}.gather.Gather", message),))
+    (found,) = about(check, Topic.MIXED)
+    assert words in found.reason and found.codes == codes
+    assert ("float input" in found.step) is bool(codes)
+
+
+@pytest.mark.parametrize(
+    ("node", "before", "is_gemm"),
+    [
+        (("call_function", "m", "up.l._generated_matmul_0", "(x, x)"), "up.l._generated_matmul_0", True),
+        (("call_function", "m", "up.l._generated_add_3", "(x, x)"), "up.l._generated_add_3", False),
+        (("call_module", "m", "ff", "(x, x)"), "ff", True),
+        (("call_module", "m", "gg", "(x, x)"), "gg", False),
+        (("call_function", "m", "torch.Tensor.permute", "(x,)"), "permute", False),
+        (("call_function", "m", "<built-in method conv2d of type object at 0x7f>", "(x, w)"), "", None),
+    ],
+)
+def test_what_is_a_gemm_before_a_dequant_stub(
+    node: tuple[str, str, str, str], before: str, is_gemm: bool | None
+) -> None:
+    check = ModelCheck(
+        layers=(
+            layer("ff", FUNCTIONAL, "qint8", "qint8")._replace(method="matmul"),
+            layer("gg", FUNCTIONAL, "qint8", "qint8")._replace(method="add"),
+            layer("d", DEQUANT, "qint8", F32),
+        ),
+        graph=(
+            GraphNode("placeholder", "x", "x", "()"),
+            GraphNode(*node),
+            GraphNode("call_module", "d", "d", "(m,)"),
+        ),
+    )
+    (found,) = about(check, Topic.LOW_PRECISION)
+    assert f"`{before}` stands before it" in found.reason or is_gemm is None
+    assert ("the GEMM operation" in found.reason) is (is_gemm is True)
+    assert ("move it behind" in found.step) is (is_gemm is False)
+
+
+def test_a_weight_that_only_the_rows_to_check_tell_of() -> None:
+    row = Suspicious("c", CONV, "qint16 weight!!!")
+    for weight, number in ((Weight("c", CONV, "", "0", ""), 1), (Weight("c", CONV, "qint16", "0", ""), 1)):
+        assert len(about(ModelCheck(weights=(weight,), suspicious=(row,)), Topic.WEIGHT)) == number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import gcd
 
 from qatlint.horizon.judging.facts import generated_of, kind_by_name
@@ -53,9 +53,15 @@ _BY_KIND: dict[Kind, tuple[str, str, Rank]] = {
     **dict.fromkeys((Kind.DROPOUT, Kind.IDENTITY, Kind.POOLING, Kind.RESHAPE), _HARMLESS),
 }
 _GENERATED = (
-    "prepare made it of a call of a function; the module whose forward calls the function runs several "
-    "times, and all its calls get one scale",
+    "prepare made it of a call of a function; the module whose forward calls the function, or a "
+    "dynamic_block around the call, runs several times, and all its calls get one scale",
     "one instance per call of the module that owns it",
+)
+_IN_A_BLOCK = (
+    "prepare made it of a call of a function in the model's own forward, in code that runs several times as "
+    "a dynamic_block does; all its calls get one scale",
+    "right where the number of turns changes; where it is fixed, the code without the block gets a module "
+    "for each call",
 )
 _UNKNOWN = (
     "all its calls get one scale; the file does not say what it is",
@@ -67,10 +73,13 @@ _UNKNOWN = (
 
 def judge(check: ModelCheck, known: Mapping[str, Kind]) -> Iterator[Judgement]:
     """One judgement per module that ran several times or never."""
-    owners = _repeated_owners(check)
+    counts, are_all = _all_counts(check)
+    owners = _repeated_owners(counts)
     for count in check.counts:
         if count.times > 1:
-            yield _shared(count, kind_by_name(count.name, known), owners.get(count.name))
+            owner = owners.get(count.name)
+            around = _through(*owner, are_all) if owner is not None else ""
+            yield _shared(count, kind_by_name(count.name, known), around)
         elif count.times == 0:
             yield Judgement(
                 Topic.NEVER,
@@ -84,35 +93,57 @@ def judge(check: ModelCheck, known: Mapping[str, Kind]) -> Iterator[Judgement]:
             )
 
 
-def _shared(count: CallCount, kind: Kind, owner: tuple[str, int] | None) -> Judgement:
+def _shared(count: CallCount, kind: Kind, around: str) -> Judgement:
     reason, step, rank = _BY_KIND.get(kind, _UNKNOWN)
-    if generated_of(count.name) is not None:
-        reason, step = _GENERATED
+    made = generated_of(count.name)
+    if made is not None:
+        reason, step = _GENERATED if made.owner else _IN_A_BLOCK
     return Judgement(
         Topic.SHARED,
         rank,
         (count.name,),
         f"{count.times} times",
-        reason + (_through(*owner) if owner is not None else ""),
+        reason + around,
         step,
         ("QAT101", "QAT102"),
         "" if kind in (Kind.UNKNOWN, Kind.PROJECT) else kind.value,
     )
 
 
-def _through(owner: str, runs: int) -> str:
+def _through(owner: str, runs: int, are_all: bool) -> str:
     """What the counts say of the module around, in words."""
-    return f"; by the counts, `{owner.rpartition('.')[2]}` runs {runs} times with all its parts"
+    name = owner.rpartition(".")[2]
+    if are_all:
+        return f"; by the counts, `{name}` runs {runs} times with all its parts"
+    return (
+        f"; `{name}` may run {runs} times with all its parts, but this text does not have the modules that "
+        "run once"
+    )
 
 
-def _repeated_owners(check: ModelCheck) -> dict[str, tuple[str, int]]:
+def _all_counts(check: ModelCheck) -> tuple[list[CallCount], bool]:
+    """How often each module ran by the counts and the rows of layers, and whether these are all modules:
+    some forms of the file do not count those that run once."""
+    counted = {count.name for count in check.counts}
+    rows: dict[str, int] = {}
+    for layer in check.layers:
+        if layer.name not in counted:
+            rows[layer.name] = max(rows.get(layer.name, 0), layer.call + 1)
+    have_rows = {layer.name for layer in check.layers}
+    are_all = any(count.times == 1 for count in check.counts) or (
+        bool(rows) and all(count.name in have_rows for count in check.counts if count.times)
+    )
+    return [*check.counts, *(CallCount(name, times) for name, times in rows.items())], are_all
+
+
+def _repeated_owners(all_counts: Iterable[CallCount]) -> dict[str, tuple[str, int]]:
     """Name of a module -> the module around it that seems to run several times, and how often.
 
     Where the counts of all that ran below a module have a common divisor, it runs that often, or something
     around it does: the lowest module that all of them are below is named.
     """
     below: defaultdict[str, list[CallCount]] = defaultdict(list)
-    for count in check.counts:
+    for count in all_counts:
         parts = count.name.split(".")
         for cut in range(1, len(parts)):
             if count.times:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from qatlint.horizon.judging.facts import (
     FLOAT,
     FLOATS,
+    HALF,
     Settings,
     bare,
+    generated_of,
     halves,
     is_stub,
     kind_of,
@@ -25,7 +27,12 @@ _QINT32_REASON = (
     "an output in high precision shows as torch.float32 here, never as qint32: its qconfig is wrong"
 )
 _QINT32_STEP = "correct the qconfig of this module: qint8 or qint16, or none for the output (high precision)"
-_FLOAT_STEP = "follow its float input to where it comes from, and put a QuantStub there"
+_SUSPECT = "suspect that a QuantStub is missing"
+_FALLS_BACK_TO = "most chips leave what is given float to the CPU, which splits the compiled model"
+_FLOAT_STEP = (
+    "follow its float input to where it comes from, and put a QuantStub there, unless this part is meant to "
+    "be float"
+)
 _LOOK_BEFORE = (
     "see what stands before it: a GEMM operation needs the qconfig, another one can often move behind it"
 )
@@ -35,6 +42,11 @@ _FALLS_BACK = frozenset(
     "UpsamplingBilinear2d GridSample RoIAlign MultiScaleRoIAlign MultiheadAttention".split()
 )
 """Classes that give int8 whatever is set (horizon_facts H3)."""
+_MAY_BE_GEMM = frozenset(
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear bmm mm baddbmm addmm "
+    "einsum deform_conv2d".split()
+)
+"""Functions that compute what a GEMM operation does, and may be none to the template for high precision."""
 _INTEGERS = ("qint8", "qint16", "qint32")
 _MOST = 0.9
 """From this part of the outputs on, a dtype counts as the one that was set."""
@@ -75,7 +87,7 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
         if position in pairs:
             continue
         told = "; the toolchain lists it as mixed, too" if layer.label in mixed else ""
-        if half and FLOATS.issuperset((*layer.inputs, *layer.outputs)):
+        if half and _computes_in_half(layer):
             yield _of(
                 layer,
                 Topic.FLOAT_INPUT,
@@ -84,21 +96,26 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
                 "nothing to do if this part is meant to be float",
             )
             continue
-        if set(layer.inputs) == {FLOAT}:
-            reason = "nothing it is given is quantised: it runs in float, on the CPU of most chips"
+        if any(dtype.startswith("q") for dtype in layer.inputs):
+            what = f"its {_which(layer)} is float beside quantised ones"
         else:
-            reason = (
-                f"its {_which(layer)} is float beside quantised ones: the op leaves the chip, and the "
-                "compiled model is cut in two"
-            )
+            what = "nothing it is given is quantised"
+        reason = f"{what}: {_SUSPECT} before it; {_FALLS_BACK_TO}"
         codes = ("QAT301", "QAT302")
         yield _of(layer, Topic.FLOAT_INPUT, Rank.FIRST, reason + told, _FLOAT_STEP, codes)
-    rest = "a QuantStub is missing somewhere before them: they run in float, and the compiled model is cut"
+    rest = f"float inputs outside of stubs: {_SUSPECT} before them; {_FALLS_BACK_TO}"
     for statistic in check.inputs:
         if not (statistic.type == "total" or is_stub(statistic.type)):
             yield from _unnamed(
                 (statistic,), FLOAT, seen, Topic.FLOAT_INPUT, Rank.FIRST, rest, ("QAT301", "QAT302")
             )
+
+
+def _computes_in_half(layer: Layer) -> bool:
+    """Whether a row is float all through with float16 in it. What is float32 only was not cast: it is no
+    part that such a chip computes in float16."""
+    dtypes = {*layer.inputs, *layer.outputs}
+    return dtypes <= FLOATS and (HALF in dtypes or HALF in layer.ch_axis)
 
 
 def _which(layer: Layer) -> str:
@@ -127,14 +144,14 @@ def _new_template_pairs(layers: tuple[Layer, ...]) -> frozenset[int]:
 
 def _stubs(check: ModelCheck) -> Iterator[Judgement]:
     producers = Producers(check)
-    types = {layer.name: layer.type for layer in check.layers}
+    rows = {layer.name: layer for layer in check.layers}
     seen: dict[str, Counter[str]] = {dtype: Counter() for dtype in _INTEGERS}
     for layer in check.layers:
         kind = kind_of(layer.type)
         for dtype in dict.fromkeys(layer.inputs):
             if dtype in seen and kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB):
                 seen[dtype][layer.type] += 1
-                yield _stub(layer, kind, dtype, *_before(layer, producers, types))
+                yield _stub(layer, kind, dtype, *_before(layer, producers, rows))
     for statistic in check.inputs:
         kind = kind_of(statistic.type)
         for dtype in seen:
@@ -180,16 +197,24 @@ def _stub(layer: Layer, kind: Kind, dtype: str, before: str, is_gemm: bool | Non
     return _of(layer, topic, rank, reason, step, codes)._replace(dtype=dtype)
 
 
-def _before(layer: Layer, producers: Producers, types: dict[str, str]) -> tuple[str, bool | None]:
+def _before(layer: Layer, producers: Producers, rows: Mapping[str, Layer]) -> tuple[str, bool | None]:
     """What stands before a stub and whether it is a GEMM operation, as far as the graph tells."""
     found = producers.of(layer.name, layer.call)
     if found is None:
         return "", None
     if not found.module:
-        return found.function, found.function == "matmul"
-    if found.module not in types:
+        name = found.function.strip("_")
+        return found.function, None if name in _MAY_BE_GEMM else name == "matmul"
+    made = generated_of(found.module)
+    if made is not None and not made.inner:
+        return found.module, made.op == "matmul"
+    row = rows.get(found.module)
+    if row is None:
         return found.module, None
-    return found.module, kind_of(types[found.module]) is Kind.GEMM
+    kind = kind_of(row.type)
+    if kind is Kind.FLOAT_FUNCTIONAL:
+        return found.module, (row.method or bare(row.type).lower()) == "matmul"
+    return found.module, kind is Kind.GEMM
 
 
 # what was set

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from qatlint.horizon.judging.facts import generated_of
 from qatlint.horizon.report.values import GraphNode, ModelCheck
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_DOTTED = re.compile(r"[A-Za-z_][\w.]*")
 
 
 class Producer(NamedTuple):
@@ -51,14 +53,18 @@ class Producers:
                 return Producer(holder.target, "")
             return Producer("", node.target)
         if node.opcode == "call_function":
+            if generated_of(node.target) is not None:
+                return Producer(node.target, "")
             return Producer("", _function(node.target))
         return None
 
 
 def _function(target: str) -> str:
-    """`reshape` of `<method 'reshape' of ...>` and of `<function reshape at 0x...>`."""
+    """`reshape` of `<method 'reshape' of ...>`, `<function reshape at 0x...>` and `torch.Tensor.reshape`."""
     quoted = target.partition("'")[2].partition("'")[0]
     if quoted:
         return quoted
-    words = _WORD.findall(target)
-    return next((w for w in words if w not in ("built", "in", "function", "method")), target)
+    words = _DOTTED.findall(target)
+    return next((w for w in words if w not in ("built", "in", "function", "method")), target).rpartition(".")[
+        2
+    ]

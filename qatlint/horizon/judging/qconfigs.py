@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qatlint.horizon.judging.facts import FLOAT, bare, is_stub, kind_of, reach
+from qatlint.horizon.judging.facts import FLOAT, FLOATS, bare, is_stub, kind_of, reach
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
-from qatlint.horizon.report.cells import name_of
+from qatlint.horizon.report.cells import dtypes_of, name_of
 from qatlint.horizon.report.values import Layer, ModelCheck, Suspicious
 from qatlint.trace import Kind
 
 _CONSTANT = re.compile(r"averaging_constant\s*=\s*([0-9.eE+-]+)")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _FIXED_MESSAGE = re.compile(r"Fixed (?:input )?scale\s+(.*)")
+_MIXED_DTYPES = re.compile(r"input dtype\s*(\[[^\]]*\]) and output dtype\s*(\[[^\]]*\])")
 _COMPUTES = (Kind.GEMM, Kind.FLOAT_FUNCTIONAL, Kind.LUT_ACTIVATION, Kind.SOFTMAX, Kind.NORM)
 
 
@@ -165,19 +166,12 @@ def _without_qconfig(check: ModelCheck) -> Iterator[Judgement]:
 def _asked(check: ModelCheck) -> Iterator[Judgement]:
     """The toolchain's own list, without what other rows say already."""
     floats = {layer.label for layer in check.layers if FLOAT in layer.inputs}
-    weights = {weight.name for weight in check.weights if weight.dtype != "qint8"}
+    weights = {weight.name for weight in check.weights if weight.dtype not in ("", "qint8")}
     for row in check.suspicious:
         name = name_of(row.name)[0]
         if row.message.startswith("Mixed"):
             if row.name not in floats or is_stub(row.type):
-                yield _asked_row(
-                    row,
-                    Topic.MIXED,
-                    "it is given or gives quantised and float tensors together, which mostly means that a "
-                    "QuantStub is missing",
-                    "follow its float input to where it comes from, and put a QuantStub there",
-                    ("QAT301", "QAT302"),
-                )
+                yield _asked_row(row, Topic.MIXED, *_mixed(row.message))
         elif row.message.endswith(("weight!", "weight!!!")):
             if name not in weights:
                 yield _weight(row.name, row.type, row.message.partition(" ")[0])
@@ -192,6 +186,35 @@ def _asked(check: ModelCheck) -> Iterator[Judgement]:
             )
         elif not _FIXED_MESSAGE.match(row.message):
             yield _asked_row(row, Topic.OTHER, "the toolchain asks to check it", "see its qconfig", ())
+
+
+def _mixed(message: str) -> tuple[str, str, tuple[str, ...]]:
+    """(reason, step, rules) of a row about mixed dtypes, by the dtypes that it names."""
+    found = _MIXED_DTYPES.search(message)
+    given, out = (dtypes_of(found[1]), dtypes_of(found[2])) if found is not None else ((), ())
+    if not given or not FLOATS.isdisjoint(given):
+        return (
+            "it is given or gives quantised and float tensors together, which mostly means that a QuantStub "
+            "is missing",
+            "follow its float input to where it comes from, and put a QuantStub there",
+            ("QAT301", "QAT302"),
+        )
+    if any(not dtype.startswith("q") for dtype in given):
+        return (
+            "beside what is quantised it is given integers or truth values (positions, a mask), which a "
+            "QuantStub is not for",
+            "nothing to do for positions, though those of topk may need a cast to what the operation takes; "
+            "a mask that is computed with is made float and quantised",
+            (),
+        )
+    if not FLOATS.isdisjoint(out):
+        return (
+            "what it is given is quantised and what it gives is float, which is right for high precision "
+            "before a DeQuantStub",
+            "see that nothing else takes its result, or look at its qconfig",
+            (),
+        )
+    return "it is given or gives different dtypes together", "see its qconfig", ()
 
 
 def _asked_row(
