@@ -502,6 +502,8 @@ class Ran(NamedTuple):
     """The condition under which it ran."""
     again: bool = False
     """Whether its dynamic block ran before in that forward: it gets the modules of then."""
+    inside: bool | None = True
+    """Whether it is computed between a QuantStub and a DeQuantStub; None where source does not tell."""
 
 
 class Flow(NamedTuple):

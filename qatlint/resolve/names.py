@@ -113,7 +113,10 @@ class Names:
             ops, why = self._elsewhere(name, parsed["name"])
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
             ops, why = around, "what runs inside of it was not followed"
-        if generated_of(name) is not None:  # its number says which call it is, however that is written
+        made = generated_of(name)
+        if made is not None and not ops and _calls_of(self._runs, made):
+            why = f"no call of `{made.op}` there is between the stubs, as it was read"
+        if made is not None:  # its number says which call it is, however that is written
             return ops, why or self._undecided(name, ops)
         if method:
             ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
@@ -201,7 +204,7 @@ class Names:
         key = (id(runs), tuple(op.number for op in ops), total)
         if key not in self._calls_of_functions:
             entries: dict[int, list[Ran]] = {}
-            for ran in runs.order_of(ops):
+            for ran in runs.between_stubs(ops):
                 entries.setdefault(ran.entry, []).append(ran)
             self._calls_of_functions[key] = [Calls(entry, total) for entry in entries.values()]
         return list(dict.fromkeys(calls.nth(number) for calls in self._calls_of_functions[key]))

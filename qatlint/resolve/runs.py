@@ -13,6 +13,7 @@ class Runs:
 
     def __init__(self, flow: Flow) -> None:
         self._ops, self._order = flow.ops, flow.order
+        self._has_stubs = any(op.stub is not None and op.stub.quantizes for op in flow.ops)
         self._ran: dict[int, list[int]] = {}
         for number, ran in enumerate(flow.order):
             self._ran.setdefault(ran.op, []).append(number)
@@ -39,6 +40,14 @@ class Runs:
         """The runs of these, in their order."""
         numbers = sorted(number for op in ops for number in self._ran.get(op.number, ()))
         return [self._order[number] for number in numbers]
+
+    def between_stubs(self, ops: Iterable[QuantOp]) -> list[Ran]:
+        """Those of the runs that are or may be between the stubs; prepare drops the others before it makes
+        modules of functions. What has no QuantStub is taken for a part of what has one."""
+        runs = self.order_of(ops)
+        if not self._has_stubs:
+            return [run._replace(inside=True) for run in runs]
+        return [run for run in runs if run.inside is not False]
 
     def _at(self, numbers: Iterable[int]) -> list[QuantOp]:
         return [self._ops[number] for number in sorted(numbers)]

@@ -1,8 +1,9 @@
 """Which line made the n-th module: prepare numbers the calls of a function in the order in which they run.
 
-In one forward of the owner every turn of a loop makes modules of its own, so a loop over `m` calls gives `m`
-numbers at each turn (horizon_facts A3). Where source does not tell how often a loop turns or which branch is
-taken, how many there are in all decides, as far as it can.
+In one forward of the owner every turn of a loop makes modules of its own, so a loop over `m` calls gives
+`m` numbers at each turn (horizon_facts A3). What is outside of the stubs has no number (A2). Where source
+does not tell how often a loop turns or which branch is taken, how many there are in all decides, as far as
+it can.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _EXACT, _OPEN, _FEWER, _MORE = range(4)
 """How the calls that source tells of fit to those of the report: as many; nobody knows how many; the report
 has fewer; the report has more."""
 BRANCH, TURNS = "a branch decides", "the number of turns of a loop decides"
+STUBS = "what lies between the stubs decides"
 
 
 class Nth(NamedTuple):
@@ -75,7 +77,8 @@ class Calls:
 
     def __init__(self, runs: Sequence[Ran], total: Total) -> None:
         self._total = total
-        runs = [run for run in runs if not run.again]
+        runs, self._is_lumped = _doubted([run for run in runs if not run.again])
+        self._branch = STUBS if any(run.inside is None for run in runs) else BRANCH
         self._all = _once(run.op for run in runs)
         varying = _varying(runs)
         self._deployed, self._training = (
@@ -88,18 +91,37 @@ class Calls:
         if all(how == _MORE for how, _ in fits):
             ways, fits = self._training, [way.at(number, self._total) for way in self._training]
         if not ways:  # more tests than are tried
-            return Nth(self._all, BRANCH)
+            return Nth(self._all, self._branch)
         best = min(how for how, _ in fits)
+        if self._is_lumped and best != _EXACT:
+            return Nth(self._all, STUBS)
         if best == _MORE:
-            return Nth(self._all, BRANCH if len(ways) > 1 else "", max(len(way.flat) for way in ways))
+            return Nth(self._all, self._branch if len(ways) > 1 else "", max(len(way.flat) for way in ways))
         chosen = [ops for how, ops in fits if how == best]
         found = _once(op for ops in chosen for op in ops)
         one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)
-        return Nth(found, "" if len(found) == 1 else BRANCH if one_each else TURNS)
+        return Nth(found, "" if len(found) == 1 else self._branch if one_each else TURNS)
 
 
 def _once(ops: Iterator[int] | Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(set(ops)))
+
+
+def _doubted(runs: Sequence[Ran]) -> tuple[list[Ran], bool]:
+    """The same, where each of which nobody knows whether it is between the stubs has a test of its own, or
+    all of them have one together (True) where those would be too many."""
+    known = atoms_of([run.when for run in runs])
+    free = max(known, default=TRAINING) + 1
+    doubted = _once(run.op for run in runs if run.inside is None)
+    is_lumped = len(doubted) > 1 and len(known) + len(doubted) > _MOST_TESTS
+    atoms = {op: free if is_lumped else free + n for n, op in enumerate(doubted)}
+    found = [
+        run._replace(when=frozenset(term | {atoms[run.op]} for term in run.when))
+        if run.inside is None
+        else run
+        for run in runs
+    ]
+    return found, is_lumped
 
 
 def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from qatlint.condition import TRUE, either
-from qatlint.horizon.ops import Meaning, of_class, of_function
+from qatlint.horizon.ops import Boundary, Meaning, of_class, of_function
 from qatlint.static.beginning import Beginning
 from qatlint.static.computed import OPERATORS
 from qatlint.static.held import NOT_KNOWN, PLAIN, Begin, Held, joined_held, turned_held
@@ -369,7 +369,9 @@ class Operating(Beginning):
         # Known turns come one after the other.
         joined = turned_held if self._all_loops() else joined_held
         if not self._is_read_again:
-            self.order.ran(op.number, frame.guard, self.loops, len(self.blocks))
+            boundary = meaning.boundary if meaning is not None else Boundary.NONE
+            tensors = [one for one, _ in given]
+            self.order.ran(op.number, frame.guard, self.loops, len(self.blocks), tensors, boundary)
         for n, (one, place) in enumerate(given):
             if n < len(op.given):
                 op.given[n] = joined(op.given[n], one)

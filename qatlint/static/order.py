@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qatlint.condition import Condition
+from qatlint.horizon.ops import Boundary
+from qatlint.static.held import Held
 from qatlint.static.values import LoopFrame
+from qatlint.trace import Quant
 
 
 class RawRan(NamedTuple):
@@ -23,6 +26,8 @@ class RawRan(NamedTuple):
     turns: tuple[int, ...]
     """The turn of each of them."""
     when: Condition
+    inside: bool | None
+    """Whether it is between the stubs; None where nobody can tell."""
 
 
 class _Entry(NamedTuple):
@@ -54,12 +59,15 @@ class Order:
         self._numbers = 0
         self._entries: list[_Entry] = []
         self._scopes: list[_Scope] = []
+        self._behind: set[int] = set()
+        """The ops whose results may be between the stubs, whatever they are."""
         self.begin_again()
 
     def begin_again(self) -> None:
         """The forward of the root begins."""
         self.runs.clear()
         self._scopes.clear()
+        self._behind.clear()
         self._entries[:] = [_Entry(0, 0, 0, {})]
 
     def enter(self, loops: int, blocks: int) -> None:
@@ -76,11 +84,30 @@ class Order:
         self._numbers += 1
         self._scopes[blocks:] = [_Scope(loops, name, self._numbers)]
 
-    def ran(self, op: int, when: Condition, loops: Sequence[LoopFrame], blocks: int) -> None:
+    def ran(
+        self,
+        op: int,
+        when: Condition,
+        loops: Sequence[LoopFrame],
+        blocks: int,
+        given: Sequence[Held],
+        boundary: Boundary,
+    ) -> None:
         """An op runs."""
         entry = self._entries[-1]
         scope = self._scopes[blocks - 1] if blocks > entry.blocks else _Scope(entry.loops)
         first = entry.ran.setdefault((scope.name, op), scope.number)
         turns = tuple(loop.turn for loop in loops)
         again = first != scope.number
-        self.runs.append(RawRan(op, entry.number, scope.loops, again, tuple(loops), turns, when))
+        inside = self._inside(given)
+        if boundary is Boundary.QUANT or (boundary is Boundary.NONE and inside is not False):
+            self._behind.add(op)
+        self.runs.append(RawRan(op, entry.number, scope.loops, again, tuple(loops), turns, when, inside))
+
+    def _inside(self, given: Sequence[Held]) -> bool | None:
+        """Whether what is made of these is between the stubs."""
+        if any(held.quant is Quant.QUANTIZED for held in given):
+            return True
+        if any(held.quant is Quant.UNKNOWN or not held.made.isdisjoint(self._behind) for held in given):
+            return None  # also a mask of something quantised: strip may go by dtypes or by the graph
+        return False if given else None

@@ -16,8 +16,10 @@ from qatlint.resolve.names import Names
 HEAD = """\
 import torch
 from horizon_plugin_pytorch.fx.jit_scheme import Tracer
+from helpers import helper
 from horizon_plugin_pytorch.quantization import QuantStub
 from torch import nn
+from torch.ao.quantization import DeQuantStub
 
 
 class Part(nn.Module):
@@ -29,7 +31,7 @@ class Part(nn.Module):
 class Model(nn.Module):
     def __init__(self, gated=None, turns=3):
         super().__init__()
-        self.quant = QuantStub()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
         self.part, self.conv, self.gated, self.turns = Part(), nn.Conv2d(8, 8, 1), gated, turns
 
     def double(self, x):
@@ -37,7 +39,7 @@ class Model(nn.Module):
         return x + x  # two
 
     def forward(self, x, xs):
-        x = self.quant(x)
+        x = self.quant(x + 1)  # before
 """
 
 
@@ -226,6 +228,98 @@ def test_what_is_not_decided_says_what_decides(tmp_path: Path) -> None:
     found, why = places(tmp_path, loops, adds(6))
     assert found[0] == found[4] == "a,b,c" and found[5] == "end"
     assert why[0] == "the number of turns of a loop decides which of 3 lines it is" and why[5] == ""
+
+
+OUTSIDE = {
+    "before and after": (
+        """
+        y = self.dequant(x + x)  # a
+        y = y + y  # after
+        x = x + y  # mixed
+        return y + 1, self.dequant(x + x)  # end
+        """,
+        "a mixed end",
+    ),
+    "more than one region": (
+        """
+        x = self.dequant(x + 1)  # a
+        x = x + x  # between
+        x = self.quant(x + 1)  # between too
+        return self.dequant(x + x)  # end
+        """,
+        "a end",
+    ),
+    "a part that is run outside as well": (
+        """
+        y = self.part(self.dequant(x))
+        return self.dequant(self.part(x)), y
+        """,
+        "part.first part.second",
+    ),
+    "all are inside that may be, as many as the report has": (
+        """
+        y = helper(x)
+        y = y + 1  # a
+        y = helper(x) + 1  # b
+        return self.dequant(x + y)  # end
+        """,
+        "a b end",
+    ),
+    "so are many": (
+        """
+        y = helper(x)
+        y = y + 1  # a
+        y = helper(y + 1)  # b
+        y = helper(y + 1)  # c
+        y = helper(y + 1)  # d
+        y = helper(y + 1)  # e
+        y = helper(y + 1)  # f
+        y = helper(y + 1)  # g
+        y = helper(y + 1)  # h
+        y = helper(y + 1)  # i
+        return self.dequant(x + x)  # end
+        """,
+        "a b c d e f g h i end",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OUTSIDE)
+def test_what_is_outside_of_the_stubs_has_no_number(case: str, tmp_path: Path) -> None:
+    """prepare has dropped it when it makes modules of functions."""
+    body, expected = OUTSIDE[case]
+    wanted = [text.rpartition(".") for text in expected.split()]
+    owner = "".join(dict.fromkeys(owner + dot for owner, dot, _ in wanted))
+    found, _ = places(tmp_path, body, adds(len(wanted), owner))
+    assert found == [comment for _, _, comment in wanted]
+
+
+def test_where_nobody_knows_what_is_outside_of_the_stubs_all_that_may_be_meant_is_named(
+    tmp_path: Path,
+) -> None:
+    doubted = """
+    y = helper(x)
+    y = y + 1  # a
+    z = helper(x + 1)  # b
+    y = z + y  # c
+    return self.dequant(x + y)  # end
+    """
+    found, why = places(tmp_path, doubted, adds(3))
+    assert found == ["a,b", "b,c", "end"]
+    assert why[0] == "what lies between the stubs decides which of 2 lines it is" and why[2] == ""
+    many = "\n".join(
+        [*(f"y = helper(x) + {n}  # {n}" for n in range(9)), "return self.dequant(x + x)  # end"]
+    )
+    found, why = places(tmp_path, many, adds(3))
+    assert found == ["0,1,2,3,4,5,6,7,8,end"] * 3 and why[0].startswith("what lies between the stubs decides")
+    outside = """
+    y = self.dequant(x)
+    return y + y  # after
+    """
+    assert places(tmp_path, outside, adds(1)) == (
+        [""],
+        ["no call of `add` there is between the stubs, as it was read"],
+    )
 
 
 def test_calls_of_a_module_are_counted_through_loops(tmp_path: Path) -> None:
