@@ -27,8 +27,8 @@ _TITLES: dict[Topic, tuple[str, str]] = {
         "{n} calls inside of the stubs are given float",
     ),
     Topic.MIXED: (
-        "1 module mixes float and quantised tensors",
-        "{n} modules mix float and quantised tensors",
+        "1 module mixes dtypes",
+        "{n} modules mix dtypes",
     ),
     Topic.SHARED: ("1 module is called several times", "{n} modules are called several times"),
     Topic.UNFUSED: ("1 fusable sequence is not fused", "{n} fusable sequences are not fused"),

@@ -29,6 +29,7 @@ _QINT32_REASON = (
 _QINT32_STEP = "correct the qconfig of this module: qint8 or qint16, or none for the output (high precision)"
 _SUSPECT = "suspect that a QuantStub is missing"
 _FALLS_BACK_TO = "most chips leave what is given float to the CPU, which splits the compiled model"
+_NOT_CAST = "float32 all through: neither quantised nor cast to float16, in which nash-p and nash-h compute"
 _FLOAT_STEP = (
     "follow its float input to where it comes from, and put a QuantStub there, unless this part is meant to "
     "be float"
@@ -79,7 +80,7 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     mixed = {row.name for row in check.suspicious if row.message.startswith("Mixed")}
     seen: Counter[str] = Counter()
     half = halves(check, settings)
-    pairs = _new_template_pairs(check.layers)
+    pairs = _new_template_pairs(check)
     for position, layer in enumerate(check.layers):
         if FLOAT not in layer.inputs or is_stub(layer.type):
             continue
@@ -95,6 +96,9 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
                 f"float all through, as chips with float16 (nash-p, nash-h) compute it{told}",
                 "nothing to do if this part is meant to be float",
             )
+            continue
+        if half and FLOATS.issuperset((*layer.inputs, *layer.outputs)):
+            yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, _NOT_CAST + told, _FLOAT_STEP)
             continue
         if any(dtype.startswith("q") for dtype in layer.inputs):
             what = f"its {_which(layer)} is float beside quantised ones"
@@ -127,16 +131,29 @@ def _which(layer: Layer) -> str:
     return "input" if len(layer.inputs) == 1 else "part of its inputs"
 
 
-def _new_template_pairs(layers: tuple[Layer, ...]) -> frozenset[int]:
-    """Rows of ReLUs that the newer template fuses with the row before: a convolution or linear layer that
-    gives float, and a ReLU that takes it."""
+def _new_template_pairs(check: ModelCheck) -> frozenset[int]:
+    """Rows of ReLUs that the newer template fuses with what gives them their input: a convolution or linear
+    layer that gives float. The graph tells what that is; where there is none, the row before is meant."""
+    producers = Producers(check)
+    giving_float = {layer.name for layer in check.layers if _is_root(layer)}
     found = set()
-    for position, (first, second) in enumerate(pairwise(layers), 1):
-        root = kind_of(first.type) is Kind.GEMM and first.outputs == (FLOAT,) and FLOAT not in first.inputs
+    for position, (first, second) in enumerate(pairwise(check.layers), 1):
         relu = kind_of(second.type) is Kind.RELU and second.inputs == (FLOAT,) and FLOAT not in second.outputs
-        if root and relu:
+        if not relu:
+            continue
+        if producers.knows(second.name, second.call):
+            before = producers.of(second.name, second.call)
+            fused = before is not None and before.module in giving_float
+        else:
+            fused = _is_root(first)
+        if fused:
             found.add(position)
     return frozenset(found)
+
+
+def _is_root(layer: Layer) -> bool:
+    """Whether a row may be the first of such a pair."""
+    return kind_of(layer.type) is Kind.GEMM and layer.outputs == (FLOAT,) and FLOAT not in layer.inputs
 
 
 # the stubs

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from qatlint.horizon.judging.facts import generated_of
+from qatlint.horizon.judging.facts import bare, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.values import Member, ModelCheck
+from qatlint.trace import Kind
 
 _DELIBERATE = "with the newer templates (enable_optimize=True) it may be deliberate"
 _BLOCK = (
@@ -34,8 +35,8 @@ def _why(
     again = [member for member in sequence if times.get(member.name, 1) > 1]
     if again:
         return (
-            "a member runs several times, and is fused only where all members run equally often",
-            "give each call a module of its own, or let all members run equally often",
+            f"a member runs several times: {_fit(sequence, times)}",
+            "give each call a module of its own, or make the numbers of their calls fit",
             ("QAT101", "QAT102"),
         )
     if sequence[0].shared:
@@ -64,6 +65,25 @@ def _why(
         "fuse, or members in different scopes",
         f"see in the source what else uses the results; {_DELIBERATE}",
         ("QAT201", "QAT101", "QAT102"),
+    )
+
+
+def _fit(sequence: Sequence[Member], times: Mapping[str, int]) -> str:
+    """Whether the numbers of calls allow to fuse, in words (horizon_facts D)."""
+    root = sequence[0]
+    runs = times.get(root.name, 1)
+    between = {times.get(m.name, 1) for m in sequence[1:] if kind_of(m.type) is not Kind.RELU}
+    relus = [times.get(m.name, 1) for m in sequence[1:] if kind_of(m.type) is Kind.RELU]
+    name = f"`{bare(root.type)}`"
+    if len(between) > 1:
+        return "what stands behind the convolution does not run equally often, and is then not fused"
+    if any(number == 0 or runs % number for number in between):
+        return f"the {name} runs no multiple of the times that what it would be fused with does"
+    if any(number > runs for number in relus):
+        return f"the ReLU runs more often than the {name}, and is then not fused"
+    return (
+        "the numbers of calls fit each other, so something else is in the way, such as different members in "
+        "different calls"
     )
 
 

@@ -31,12 +31,15 @@ class Producers:
             if node.opcode == "call_module":
                 self._calls.setdefault(node.target, []).append(node)
 
+    def knows(self, module: str, call: int) -> bool:
+        """Whether the graph has one call of a module."""
+        return call < len(self._calls.get(module, ()))
+
     def of(self, module: str, call: int) -> Producer | None:
         """What gives the first input of one call of a module; None where the graph does not tell."""
-        calls = self._calls.get(module, ())
-        if call >= len(calls):
+        if not self.knows(module, call):
             return None
-        for word in _WORD.findall(calls[call].args):
+        for word in _WORD.findall(self._calls[module][call].args):
             found = self._nodes.get(word)
             if found is not None:
                 return self._producer(found)
