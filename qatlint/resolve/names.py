@@ -26,6 +26,18 @@ _TRIED = 1_000
 """Names that are looked for to find out which model a report is about."""
 _COMPARED = 40
 """Names that tell of which class a part of the model is."""
+_OF_CALLS = frozenset(
+    {
+        Topic.QINT32,
+        Topic.FLOAT_INPUT,
+        Topic.MIXED,
+        Topic.LOW_PRECISION,
+        Topic.REDUNDANT_STUB,
+        Topic.OTHER_DTYPE,
+        Topic.NO_QCONFIG,
+    }
+)
+"""What is said of one call of a module; the rest is said of the module, however often it is called."""
 
 
 class Names:
@@ -36,7 +48,7 @@ class Names:
         """The model."""
         self._runs = Runs(flow)
         self._others = [other for other in others if other is not flow]
-        self._found: dict[str, tuple[list[QuantOp], str]] = {}
+        self._found: dict[tuple[str, bool], tuple[list[QuantOp], str]] = {}
         self._written = list(dict.fromkeys(names))
         self._labels = list(dict.fromkeys(map(_plain, self._written)))
         self._wrapper = self._wrapper_of(self._labels)
@@ -53,8 +65,9 @@ class Names:
         """Where the modules of a row run."""
         places: dict[Place, None] = {}
         reasons: dict[str, None] = {}
+        is_call = judgement.topic in _OF_CALLS
         for label in judgement.names:
-            ops, why = self.ops_of(label)
+            ops, why = self.ops_of(label, is_call=is_call)
             for op in ops:
                 places[Place(op.span, op.owner, Role.RUNS, label)] = None
             if judgement.topic is Topic.SHARED:
@@ -65,7 +78,8 @@ class Names:
 
     def reached(self, judgement: Judgement) -> tuple[frozenset[Span], frozenset[Span]]:
         """The spans of all ops of a row, and of the calls that lead to them: what findings are joined by."""
-        ops = [op for label in judgement.names for op in self.ops_of(label)[0]]
+        is_call = judgement.topic in _OF_CALLS
+        ops = [op for label in judgement.names for op in self.ops_of(label, is_call=is_call)[0]]
         return frozenset(op.span for op in ops), frozenset(span for op in ops for span in op.via)
 
     def kinds(self) -> dict[str, Kind]:
@@ -79,12 +93,14 @@ class Names:
                 found[name] = kinds.pop()
         return found
 
-    def ops_of(self, label: str) -> tuple[list[QuantOp], str]:
+    def ops_of(self, label: str, *, is_call: bool = False) -> tuple[list[QuantOp], str]:
         """The ops that a label of the report may mean (`head.add[add](2)`), and in words why there are none
-        or several ("" where there is nothing to say)."""
-        if label not in self._found:
-            self._found[label] = self._look_up(label)
-        return self._found[label]
+        or several ("" where there is nothing to say). `is_call`: it stands for one call, so a name without
+        a number is the first one."""
+        key = label, is_call
+        if key not in self._found:
+            self._found[key] = self._look_up(label, is_call)
+        return self._found[key]
 
     @cached_property
     def _totals(self) -> dict[tuple[str, str], Total]:
@@ -104,7 +120,7 @@ class Names:
     def _runs_of_others(self) -> list[Runs]:
         return [Runs(other) for other in self._others]
 
-    def _look_up(self, label: str) -> tuple[list[QuantOp], str]:
+    def _look_up(self, label: str, is_call: bool) -> tuple[list[QuantOp], str]:
         parsed = _LABEL.match(label)
         assert parsed is not None  # every text matches
         name, method, call = self._unwrapped(parsed["name"]), parsed["method"], parsed["call"]
@@ -120,8 +136,12 @@ class Names:
             return ops, why or self._undecided(name, ops)
         if method:
             ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
-        if (call or method) and ops and not why:
-            return self._call(ops, int(call or 0), self._calls[name, method or ""])
+        # Of several modules that may be meant nobody knows which one has its first call where.
+        is_first = is_call and all(op.module and f"{name}.".startswith(f"{op.module}.") for op in ops)
+        if (call or method or is_first) and ops and not why:
+            total = self._calls[name, method or ""]
+            # A single row may be all that was shown of several.
+            return self._call(ops, int(call or 0), total._replace(is_sure=total.is_sure and total.calls > 1))
         return ops, why
 
     def _call(self, ops: list[QuantOp], call: int, total: Total) -> tuple[list[QuantOp], str]:

@@ -162,7 +162,9 @@ def _way(row: Sequence[Ran], total: Total, varying: frozenset[int]) -> _Way:
         loops = [part for part in parts if isinstance(part, _Loop)]
         if not loops:
             more = len(plain) - total.calls
-            ways.append(_Way(_MORE if more < 0 else _FEWER if more else _EXACT, plain))
+            # A report that may have more than it names may have as many.
+            is_exact = not more or not total.is_sure
+            ways.append(_Way(_MORE if more < 0 else _EXACT if is_exact else _FEWER, plain))
             if not more or (more > 0 and not total.is_sure):
                 break
             continue

@@ -11,6 +11,7 @@ import pytest
 from qatlint import engine
 from qatlint.aim import Aim, EntryPoint
 from qatlint.files import DiskLoader
+from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.resolve.names import Names
 
 HEAD = """\
@@ -43,7 +44,7 @@ class Model(nn.Module):
 """
 
 
-def places(folder: Path, body: str, labels: list[str]) -> tuple[list[str], list[str]]:
+def places(folder: Path, body: str, labels: list[str], is_call: bool = False) -> tuple[list[str], list[str]]:
     """The comments on the lines that each label may mean, with a comma between, and why there are several."""
     path = folder / "m.py"
     path.write_text(HEAD + indent(dedent(body), " " * 8), encoding="utf-8")
@@ -53,7 +54,7 @@ def places(folder: Path, body: str, labels: list[str]) -> tuple[list[str], list[
     text = path.read_text(encoding="utf-8").splitlines()
     comments, reasons = [], []
     for label in labels:
-        ops, why = names.ops_of(label)
+        ops, why = names.ops_of(label, is_call=is_call)
         lines = sorted({op.span.line for op in ops})
         comments.append(",".join(text[line - 1].rpartition("# ")[2] for line in lines))
         reasons.append(why)
@@ -333,6 +334,38 @@ def test_calls_of_a_module_are_counted_through_loops(tmp_path: Path) -> None:
     labels = ["conv", *(f"conv({n})" for n in range(1, 6))]
     found, _ = places(tmp_path, body, labels)
     assert found == ["begin,a,b,end", "a", "b", "a", "b", "end"]
+
+
+def test_a_row_of_one_call_without_a_number_is_the_first(tmp_path: Path) -> None:
+    body = """
+    x = self.conv(x)  # begin
+    for _ in range(2):
+        x = self.conv(x)  # a
+    return x
+    """
+    for labels in (["conv"], ["conv", "conv(1)", "conv(2)"]):
+        assert places(tmp_path, body, labels, is_call=True) == (
+            ["begin", "a", "a"][: len(labels)],
+            [""] * len(labels),
+        )
+        assert places(tmp_path, body, labels)[0][0] == "begin,a"
+    point = EntryPoint(str(tmp_path / "m.py"), "Model")
+    (own,), _ = engine.flows_with(point, [point.path], DiskLoader())
+    row = Judgement(Topic.FLOAT_INPUT, Rank.CHECK, ("conv",), "", "", "")
+    for topic, count in ((Topic.FLOAT_INPUT, 1), (Topic.SHARED, 2)):
+        names, row = Names(own, ["conv"]), row._replace(topic=topic)
+        assert len(names.locate(row).places) == len(names.reached(row)[0]) == count
+
+
+def test_a_single_row_may_be_one_of_several(tmp_path: Path) -> None:
+    body = """
+    if self.gated is None:
+        x = self.conv(x)  # maybe
+    return self.conv(x)  # end
+    """
+    for label in ("conv", "conv[forward]"):
+        found, why = places(tmp_path, body, [label], is_call=True)
+        assert found == ["maybe,end"] and why == ["a branch decides which of 2 lines it is"]
 
 
 def test_time_goes_with_the_length_of_a_report(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_rows_of_the_report_lead_to_the_lines_that_ran(flows: dict[Path, Flow]) 
                 place = ran[label]
                 if place is None or not label.startswith(prefix):
                     continue
-                ops, why = names.ops_of(label.removeprefix(prefix))
+                ops, why = names.ops_of(label.removeprefix(prefix), is_call=True)
                 if any(
                     span.line <= place.line <= span.end_line and os.path.abspath(span.path) == place.path
                     for span in (op.span for op in ops)
