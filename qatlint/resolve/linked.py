@@ -17,18 +17,22 @@ class Links:
 
     def __init__(self, judgements: Sequence[Judgement], names: Names) -> None:
         self._rows = [judgement for judgement in judgements if judgement.named]
+        self._names = names
         self._reached = {judgement: names.reached(judgement) for judgement in self._rows}
 
     def rows_about(self, finding: Finding) -> list[Judgement]:
         """The rows that say what a finding says: its rule looks for them, and it stands at an op of the row
-        or at a call that leads to it."""
+        or at a call that leads to it, or is about how often the very module of the row runs."""
         return [row for row in self._rows if finding.code in row.codes and self._is_about(finding, row)]
 
     def _is_about(self, finding: Finding, row: Judgement) -> bool:
         runs, ways = self._reached[row]
         # The other places of a finding may be calls on the way to it, which lead to much else.
         others = {related.span for related in finding.related}
-        return finding.span in runs or finding.span in ways or not runs.isdisjoint(others)
+        if finding.span in runs or finding.span in ways or not runs.isdisjoint(others):
+            return True
+        # What is said of a module may stand where it is made.
+        return finding.times is not None and self._names.is_member(row, finding.owner, finding.subject)
 
     def findings_about(self, findings: Sequence[Finding]) -> Mapping[Judgement, tuple[Finding, ...]]:
         """Row -> the findings about it, in their order."""

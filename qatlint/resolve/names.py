@@ -82,6 +82,22 @@ class Names:
         ops = [op for label in judgement.names for op in self.ops_of(label, is_call=is_call)[0]]
         return frozenset(op.span for op in ops), frozenset(span for op in ops for span in op.via)
 
+    def is_member(self, judgement: Judgement, owner: str, path: str) -> bool:
+        """Whether a row is about the module that a class holds at a path (`act`, `layers.*`). Which entry
+        `*` is nobody knows, but where none is ever called every one is meant, and so is what is inside."""
+        wanted = path.split(".")
+        is_never = judgement.topic is Topic.NEVER
+        if not path or ("*" in path and not is_never):
+            return False
+        for label in judgement.names:
+            parts = self._unwrapped(_plain(label)).split(".")
+            for start in range(len(parts) - len(wanted) + 1):
+                own = parts[start : start + len(wanted)] if is_never else parts[start:]
+                if len(own) == len(wanted) and all(map(_fits, wanted, own)):
+                    if owner in self._runs.classes_at(".".join(parts[:start])):
+                        return True
+        return False
+
     def kinds(self) -> dict[str, Kind]:
         """What the modules of the report are, by name, as far as source tells."""
         found = {}
@@ -276,6 +292,10 @@ def _is_constant(op: QuantOp) -> bool:
         state.origins and all(origin.comes is Comes.CONSTANT for origin in state.origins)
         for state in op.operands
     )
+
+
+def _fits(wanted: str, part: str) -> bool:
+    return wanted in (part, "*")
 
 
 def _plain(label: str) -> str:

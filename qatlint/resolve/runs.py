@@ -17,8 +17,10 @@ class Runs:
         self._ran: dict[int, list[int]] = {}
         for number, ran in enumerate(flow.order):
             self._ran.setdefault(ran.op, []).append(number)
-        self._modules, self._owners = _Node(), _Node()
+        self._root = flow.root
+        self._modules, self._owners, self._holders = _Node(), _Node(), _Node()
         for number, op in enumerate(flow.ops):
+            self._holders.add(op.path, number)
             if op.module:
                 self._modules.add(op.module, number)
                 continue
@@ -35,6 +37,13 @@ class Runs:
     def of_functions(self, owner: str) -> list[QuantOp]:
         """What the forward of the module of this name computes without a module, in its order."""
         return self._at(self._owners.find(owner))
+
+    def classes_at(self, path: str) -> set[str]:
+        """The class of the module of this name and those that it inherits the text of its forward from, as
+        far as it runs anything itself."""
+        ops = self._at(self._holders.find(path))
+        found = {name for op in ops for name in (op.runner, op.owner)}
+        return found if path else found | {self._root}
 
     def order_of(self, ops: Iterable[QuantOp]) -> list[Ran]:
         """The runs of these, in their order."""

@@ -266,3 +266,73 @@ class Net(nn.Module):
         (row,) = json.loads(result.stdout)["judgements"]
         found = {(place["path"], place["line"]) for place in row["places"]}
         assert found == {(wanted, number)}
+
+
+def test_what_stands_where_a_module_is_made_is_about_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One instance under two names, what is never called, alone or in a container; and parts of one name
+    in another class."""
+    (tmp_path / "m.py").write_text(
+        """\
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.spare = nn.Conv2d(4, 4, 1)  # part
+        self.pool = nn.ModuleList([nn.Conv2d(4, 4, 1) for _ in range(2)])  # pool
+        act = nn.ReLU()
+        self.first = act
+        self.second = act  # second
+
+    def forward(self, x):
+        return self.second(self.first(x) * x)
+
+
+class Other(nn.Module):
+    def __init__(self, spare):
+        super().__init__()
+        self.spare = spare
+
+    def forward(self, x):
+        return x * x
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.part, self.other = Part(), Other(nn.Conv2d(4, 4, 1))
+        self.spare = nn.Sequential(nn.Conv2d(4, 4, 1))  # model
+
+    def forward(self, x):
+        return self.dequant(self.other(self.part(self.quant(x))))
+""",
+        encoding="utf-8",
+    )
+    text = (tmp_path / "m.py").read_text(encoding="utf-8").splitlines()
+    expected = {
+        ("part.first", 2): {("QAT102", "second")},
+        ("part.spare", 0): {("QAT103", "part")},
+        ("part.pool.0", 0): {("QAT103", "pool")},
+        ("part.pool.1", 0): {("QAT103", "pool")},
+        ("spare.0", 0): {("QAT103", "model")},
+        ("quant", 1): set(),
+    }
+    counts = tuple(CallCount(name, times) for name, times in expected)
+    (tmp_path / "r.txt").write_text(write(ModelCheck(counts=counts)), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    words = ["r.txt", "--model", "m.py:Model", "--output-format", "json"]
+    result = CliRunner().invoke(report, words, standalone_mode=False)
+    found = {
+        row["names"][0]: {
+            (finding["code"], text[finding["line"] - 1].rpartition("# ")[2])
+            for finding in row["findings"]
+            if finding["code"] != "QAT101"
+        }
+        for row in json.loads(result.stdout)["judgements"]
+    }
+    assert found == {name: places for (name, _), places in expected.items() if name != "quant"}
