@@ -93,7 +93,14 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     region = spot.region
     if region.becomes_loop and region.receiver:
         owner = region.owner.partition(":")[2]
-        loop = LoopWithBlock(region.span.path, owner, region.receiver, region.span, _tracer(trace))
+        loop = LoopWithBlock(
+            region.span.path,
+            owner,
+            region.receiver,
+            region.span,
+            _tracer(trace),
+            _prefix(trace, region.owner),
+        )
         why = _LOOPED[region.statement]
         return Plan(Fix("write it as a loop with a dynamic block", Safety.UNSAFE, why, loop))
     if region.statement in _INLINE:
@@ -121,11 +128,22 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
         sites.append(BlockSite(home.span, home.statement, tuple(dict.fromkeys(statements)), tuple(apart)))
     if not sites:
         return Plan(None, "the ops are not run by a statement of the loop that could be put into a block")
-    plural = "blocks" if len(sites) > 1 else "block"
-    title = f"put them into a dynamic {plural} in `{region.written}`"
+    what = "dynamic blocks" if len(sites) > 1 else "a dynamic block"
+    title = f"put them into {what} in `{region.written}`"
     owner = region.owner.partition(":")[2]
-    intent = WrapInBlock(region.span.path, owner, region.receiver, tuple(sites), _tracer(trace))
+    intent = WrapInBlock(
+        region.span.path, owner, region.receiver, tuple(sites), _tracer(trace), _prefix(trace, region.owner)
+    )
     return Plan(_importing(trace, title, intent))
+
+
+def _prefix(trace: Trace, owner: str) -> str:
+    """The module of a class that has a base of its own name: blocks are named after their class, and those of
+    both belong to one instance."""
+    module, _, qualname = owner.partition(":")
+    name = qualname.rpartition(".")[2]
+    same = any(b.partition(":")[2].rpartition(".")[2] == name for b in trace.bases if b != owner)
+    return module.rpartition(".")[2] if same and owner == trace.owner else ""
 
 
 def import_fix(trace: Trace, block: Block) -> Fix:

@@ -144,6 +144,8 @@ class WrapInBlock:
     sites: tuple[BlockSite, ...]
     tracer: str = TRACER
     """What to import where the file has no name for it."""
+    prefix: str = ""
+    """What the names of blocks begin with, where a base of the same name may have some in another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class LoopWithBlock:
     receiver: str
     comprehension: Span
     tracer: str = TRACER
+    prefix: str = ""
+    """As in `WrapInBlock`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
         body = _body(tree, home, site.branch)
         runs = _runs(tree, body, site)
         spelled = file.imports.dynamic_block(method, intent.tracer, edits)
-        heads = [entering(spelled, intent.receiver, block_name(file, cls, method)) for _ in runs]
+        heads = [
+            entering(spelled, intent.receiver, block_name(file, cls, method, intent.prefix)) for _ in runs
+        ]
         items = [cst.WithItem(file.expression(head)) for head in heads]
         edits.replace[body] = _wrap(
             len(_statements(body)), list(zip(runs, items, strict=True)), tree.module.default_indent
@@ -46,9 +48,9 @@ def entering(spelled: str, receiver: str, name: str) -> str:
     return f"{spelled}({receiver}, {name})" if spelled.endswith(".dynamic_block") else f"{spelled}()"
 
 
-def block_name(file: OpenedFile, cls: cst.ClassDef, method: cst.FunctionDef) -> str:
-    """A literal `"<class>_<method>_<n>"` that nothing in the file has yet."""
-    base = f"{_snake(cls.name.value)}_{_snake(method.name.value)}"
+def block_name(file: OpenedFile, cls: cst.ClassDef, method: cst.FunctionDef, prefix: str = "") -> str:
+    """A literal `"<class>_<method>_<n>"` that nothing in the file has yet; `prefix` comes first."""
+    base = "_".join(map(_snake, filter(None, (prefix, cls.name.value, method.name.value))))
     return f"{file.quote}{file.names_for(cls).take_numbered(base)}{file.quote}"
 
 

@@ -42,7 +42,7 @@ def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.Class
     each = _each(file, method, node)
     _check_names(method, node, each)
     spelled = file.imports.dynamic_block(method, intent.tracer, edits)
-    head = entering(spelled, intent.receiver, block_name(file, cls, method))
+    head = entering(spelled, intent.receiver, block_name(file, cls, method, intent.prefix))
     target = _target(line.body[0], each, node)
     made = target or cst.Name(_free(method, "outs"))
     body: cst.BaseStatement = cst.With(

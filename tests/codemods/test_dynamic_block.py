@@ -10,7 +10,7 @@ import pytest
 from qatlint.codemods.apply import Refused, apply
 from qatlint.finding import BlockSite, Safety, WrapInBlock
 from tests.codemods.cases import model
-from tests.static.sources import clean, findings_in
+from tests.static.sources import HEAD, clean, findings_in
 
 IMPORT = "from horizon_plugin_pytorch.fx.jit_scheme import Tracer\n"
 LOOP = "for i in range(x.shape[0]):\n    x = x * 2\nreturn x"
@@ -410,3 +410,16 @@ def test_what_follows_a_return(before: str, after: str) -> None:
 def test_what_has_no_statements(forward: str, reason: str) -> None:
     (found,) = findings_in({"model.py": model("", forward)}, "QAT201")
     assert found.fix is None and reason in found.no_fix
+
+
+def test_blocks_of_a_base_of_the_same_name_have_other_names() -> None:
+    loop = "        for b in range(x.shape[0]):\n            x = x * 0.5\n"
+    base = f"class Model(nn.Module):\n    def forward(self, x):\n{loop}        return x\n"
+    sub = f"class Model(Base):\n    def forward(self, x):\n{loop}        return super().forward(x)\n"
+    texts = {"base.py": HEAD + base, "model.py": f"{HEAD}from base import Model as Base\n{sub}"}
+    found = findings_in(texts, "QAT201")
+    written = {
+        f.owner: apply(texts[f.span.path].encode(), f.fix.intent).decode() for f in found if f.fix is not None
+    }
+    assert 'dynamic_block(self, "model_forward_1")' in written["base:Model"]
+    assert 'dynamic_block(self, "model_model_forward_1")' in written["model:Model"]
