@@ -24,7 +24,7 @@ class Confirmation:
         """`aim` is what the settings say of the project. Raises `click.UsageError` when `report` is none."""
         check, _ = read_files([report])
         flows = engine.flows(files, loader, aim)
-        names = best(flows, check.names, flows)
+        names = best(flows, check, flows)
         kinds = names.kinds() if names is not None else {}
         self._rows: list[Judgement] = judge(check, Settings(aim.march), kinds)
         if names is None:

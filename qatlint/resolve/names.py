@@ -10,9 +10,11 @@ from functools import cached_property
 from qatlint.horizon.judging.facts import Generated, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
+from qatlint.horizon.report import ModelCheck
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.runs import Runs
 from qatlint.resolve.unrolled import Calls, Nth, Total
+from qatlint.resolve.whole import is_whole
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
@@ -43,10 +45,14 @@ _OF_CALLS = frozenset(
 class Names:
     """The names of one report, looked up in one model and, for parts that source does not tell, in others."""
 
-    def __init__(self, flow: Flow, names: Iterable[str], others: Sequence[Flow] = ()) -> None:
+    def __init__(
+        self, flow: Flow, names: Iterable[str], others: Sequence[Flow] = (), is_whole: bool = False
+    ) -> None:
+        """`is_whole`: these are the names of all calls."""
         self.flow = flow
         """The model."""
         self._runs = Runs(flow)
+        self._is_whole = is_whole
         self._others = [other for other in others if other is not flow]
         self._found: dict[tuple[str, bool], tuple[list[QuantOp], str]] = {}
         self._written = list(dict.fromkeys(names))
@@ -157,7 +163,8 @@ class Names:
         if (call or method or is_first) and ops and not why:
             total = self._calls[name, method or ""]
             # A single row may be all that was shown of several.
-            return self._call(ops, int(call or 0), total._replace(is_sure=total.is_sure and total.calls > 1))
+            is_sure = total.is_sure and (self._is_whole or total.calls > 1)
+            return self._call(ops, int(call or 0), total._replace(is_sure=is_sure))
         return ops, why
 
     def _call(self, ops: list[QuantOp], call: int, total: Total) -> tuple[list[QuantOp], str]:
@@ -172,7 +179,9 @@ class Names:
         found = self._calls_of_modules[key].nth(call)
         chosen = [op for op in ops if op.number in found.ops]
         lines = len({op.span for op in chosen})
-        return chosen, f"{found.why or NOBODY} which of {lines} lines it is" if lines > 1 else ""
+        if lines > 1:
+            return chosen, f"{found.why or NOBODY} which of {lines} lines it is"
+        return chosen, self._surplus(found.more, "", total)
 
     def _undecided(self, name: str, ops: list[QuantOp]) -> str:
         """In words, why a call of a function may stand at several lines; "" where it does not."""
@@ -184,8 +193,18 @@ class Names:
         if ops and found and all(one.known for one in found):
             known = max(one.known for one in found)
             return f"the report has {total.calls} calls of `{made.op}` there, and source tells of {known}"
-        why = next((one.why for one in found if one.why), NOBODY)
-        return f"{why} which of {lines} lines it is" if lines > 1 else ""
+        if lines > 1:
+            why = next((one.why for one in found if one.why), NOBODY)
+            return f"{why} which of {lines} lines it is"
+        more = min((one.more for one in found), default=0)
+        return self._surplus(more, f" of `{made.op}`", total) if ops else ""
+
+    def _surplus(self, more: int, what: str, total: Total) -> str:
+        """In words, that source tells of more calls than the report has; "" where that says nothing."""
+        if not more or not self._is_whole:
+            return ""
+        calls = "1 call" if total.calls == 1 else f"{total.calls} calls"
+        return f"source tells of {more} calls{what} there, the report has {calls}: it may be another line"
 
     def _elsewhere(self, name: str, label: str) -> tuple[list[QuantOp], str]:
         """The ops of a part of the model that source does not tell: those of all classes that have such."""
@@ -263,10 +282,11 @@ class Names:
         return wrapper
 
 
-def best(flows: Sequence[Flow], names: Sequence[str], others: Sequence[Flow]) -> Names | None:
+def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Names | None:
     """The one of `flows` that has most of the names of a report; None when none has any. `others` are of
     classes that may be parts of it."""
-    found = [Names(flow, names, others) for flow in flows]
+    names, whole = check.names, is_whole(check)
+    found = [Names(flow, names, others, whole) for flow in flows]
     chosen = max(found, key=lambda one: one.matched, default=None)
     return chosen if chosen is not None and chosen.matched else None
 

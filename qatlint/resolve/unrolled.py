@@ -35,6 +35,8 @@ class Nth(NamedTuple):
     """What decides which of them it is."""
     known: int = 0
     """Of how many calls source tells, where that is fewer than the report has."""
+    more: int = 0
+    """The same where that is more."""
 
 
 class _Loop(NamedTuple):
@@ -100,7 +102,9 @@ class Calls:
         chosen = [ops for how, ops in fits if how == best]
         found = _once(op for ops in chosen for op in ops)
         one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)
-        return Nth(found, "" if len(found) == 1 else self._branch if one_each else TURNS)
+        more = min((len(way.flat) for way in ways if way.how == _FEWER), default=0) if best == _FEWER else 0
+        why = "" if len(found) == 1 else self._branch if one_each else TURNS
+        return Nth(found, why, more=more)
 
 
 def _once(ops: Iterator[int] | Sequence[int]) -> tuple[int, ...]:

@@ -12,7 +12,9 @@ from qatlint import engine
 from qatlint.aim import Aim, EntryPoint
 from qatlint.files import DiskLoader
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
-from qatlint.resolve.names import Names
+from qatlint.horizon.report import CallCount, Layer, ModelCheck, Statistic
+from qatlint.resolve.names import Names, best
+from qatlint.resolve.whole import is_whole
 
 HEAD = """\
 import torch
@@ -366,6 +368,36 @@ def test_a_single_row_may_be_one_of_several(tmp_path: Path) -> None:
     for label in ("conv", "conv[forward]"):
         found, why = places(tmp_path, body, [label], is_call=True)
         assert found == ["maybe,end"] and why == ["a branch decides which of 2 lines it is"]
+
+
+def test_source_that_has_more_calls_than_a_whole_report_says_so(tmp_path: Path) -> None:
+    body = """
+    x = self.conv(x + 1)  # a
+    x = self.conv(x + 2)  # b
+    x = x + x  # c
+    return self.dequant(x)  # end
+    """
+    labels = [*adds(2), "conv", "dequant"]
+    lines = ["a", "b", "a", "end"]
+    assert places(tmp_path, body, labels, is_call=True) == (lines, [""] * 4)
+    path = str(tmp_path / "m.py")
+    (own,), _ = engine.flows_with(EntryPoint(path, "Model"), [path], DiskLoader())
+    rows = tuple(Layer(label.partition("[")[0], "T", (), (), "-1", "") for label in labels)
+    counts = tuple(CallCount(row.name, 1) for row in rows)
+    check = ModelCheck(counts=counts, layers=rows)
+    for cut in (check._replace(layers=rows[:-1]), check._replace(counts=()), check._replace(layers=())):
+        assert not is_whole(cut)
+        names = best([own], cut, [])
+        assert names is not None and names.ops_of("_generated_add_0")[1] == ""
+    total = Statistic("total", (("qint8", 3), ("torch.float32", 1)))
+    for whole in (check, check._replace(counts=(), outputs=(total,))):
+        names = best([own], whole, [])
+        assert names is not None
+        assert [names.ops_of(row.name, is_call=True)[1] for row in rows] == [
+            *["source tells of 3 calls of `add` there, the report has 2 calls: it may be another line"] * 2,
+            "source tells of 2 calls there, the report has 1 call: it may be another line",
+            "",
+        ]
 
 
 def test_time_goes_with_the_length_of_a_report(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def _models(unit: Unit, flow: Flow, labels: list[str]) -> Iterator[tuple[str, Na
         # Training code is no model to qatlint.
         for model in found:
             if model.root.rpartition(":")[2] == point.qualname and not model.assumed:
-                yield prefix, Names(model, own, found)
+                yield prefix, Names(model, own, found, True)
 
 
 def weights_run_again(flow: Flow, fusion: fuse.Fusion) -> bool:

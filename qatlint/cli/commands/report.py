@@ -119,7 +119,7 @@ def _with_source(
     look = toolchain_source.folder if model is None else toolchain_source.model
     where = src or model or ""
     models = look(where, finder, loader)
-    names = best(models.flows, shown.check.names, models.others)
+    names = best(models.flows, shown.check, models.others)
     if names is None:
         note = f"no model of {where} has any of the names in this report, as it is read from source"
         return shown._replace(judgements=judge(shown.check, settings), has_source=True, notes=(note,))
