@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from qatlint.horizon.judging.facts import Generated, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
@@ -20,6 +21,7 @@ from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
 _NO_TOTAL = Total(0, False)
+_Key = TypeVar("_Key")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
 _WRAPPERS = 4
@@ -131,12 +133,10 @@ class Names:
         return _totals(((one.owner, one.op), one.number) for one in made)
 
     @cached_property
-    def _calls(self) -> dict[tuple[str, str], Total]:
-        """(module, method) -> how often it is called, as far as the report names the calls."""
+    def _calls(self) -> dict[str, Total]:
+        """Module -> how often it is called, by any method, as far as the report names the calls."""
         parsed = filter(None, map(_LABEL.match, self._written))
-        return _totals(
-            ((self._unwrapped(one["name"]), one["method"] or ""), int(one["call"] or 0)) for one in parsed
-        )
+        return _totals((self._unwrapped(one["name"]), int(one["call"] or 0)) for one in parsed)
 
     @cached_property
     def _runs_of_others(self) -> list[Runs]:
@@ -156,28 +156,29 @@ class Names:
             why = f"no call of `{made.op}` there is between the stubs, as it was read"
         if made is not None:  # its number says which call it is, however that is written
             return ops, why or self._undecided(name, ops)
-        if method:
-            ops = [op for op in ops if op.written.endswith(f".{method}")] or ops
         # Of several modules that may be meant nobody knows which one has its first call where.
         is_first = is_call and all(op.module and f"{name}.".startswith(f"{op.module}.") for op in ops)
         if (call or method or is_first) and ops and not why:
-            total = self._calls[name, method or ""]
+            total = self._calls[name]
             # A single row may be all that was shown of several.
             is_sure = total.is_sure and (self._is_whole or total.calls > 1)
-            return self._call(ops, int(call or 0), total._replace(is_sure=is_sure))
+            return self._call(ops, int(call or 0), total._replace(is_sure=is_sure), method or "")
         return ops, why
 
-    def _call(self, ops: list[QuantOp], call: int, total: Total) -> tuple[list[QuantOp], str]:
-        """The lines that run a module for the so-manieth time."""
+    def _call(self, ops: list[QuantOp], call: int, total: Total, method: str) -> tuple[list[QuantOp], str]:
+        """The lines that run a module for the so-manieth time, by a method of it or as a whole."""
         key = tuple(op.number for op in ops), total
         if key not in self._calls_of_modules:
             runs = self._runs.order_of(ops)
             if any("*" in op.module for op in ops):  # one of several modules
                 runs = list({run.op: run for run in runs}.values())
-            runs = [run._replace(outside=0, again=False) for run in runs]
+            # Modules keep their names wherever they run, and all their calls are counted.
+            runs = [run._replace(outside=0, again=False, inside=True) for run in runs]
             self._calls_of_modules[key] = Calls(runs, total)
         found = self._calls_of_modules[key].nth(call)
         chosen = [op for op in ops if op.number in found.ops]
+        if method:
+            chosen = [op for op in chosen if op.written.endswith(f".{method}")] or chosen
         lines = len({op.span for op in chosen})
         if lines > 1:
             return chosen, f"{found.why or NOBODY} which of {lines} lines it is"
@@ -291,9 +292,9 @@ def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Na
     return chosen if chosen is not None and chosen.matched else None
 
 
-def _totals(numbered: Iterable[tuple[tuple[str, str], int]]) -> dict[tuple[str, str], Total]:
+def _totals(numbered: Iterable[tuple[_Key, int]]) -> dict[_Key, Total]:
     """How many there are of each, by their numbers: sure where none is missing between."""
-    numbers: dict[tuple[str, str], set[int]] = {}
+    numbers: dict[_Key, set[int]] = {}
     for key, number in numbered:
         numbers.setdefault(key, set()).add(number)
     return {key: Total(max(found) + 1, len(found) == max(found) + 1) for key, found in numbers.items()}

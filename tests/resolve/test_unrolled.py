@@ -22,6 +22,7 @@ from horizon_plugin_pytorch.fx.jit_scheme import Tracer
 from helpers import helper
 from horizon_plugin_pytorch.quantization import QuantStub
 from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
 from torch.ao.quantization import DeQuantStub
 
 
@@ -34,7 +35,7 @@ class Part(nn.Module):
 class Model(nn.Module):
     def __init__(self, gated=None, turns=3):
         super().__init__()
-        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.quant, self.dequant, self.skip = QuantStub(), DeQuantStub(), FloatFunctional()
         self.part, self.conv, self.gated, self.turns = Part(), nn.Conv2d(8, 8, 1), gated, turns
 
     def double(self, x):
@@ -336,6 +337,18 @@ def test_calls_of_a_module_are_counted_through_loops(tmp_path: Path) -> None:
     labels = ["conv", *(f"conv({n})" for n in range(1, 6))]
     found, _ = places(tmp_path, body, labels)
     assert found == ["begin,a,b,end", "a", "b", "a", "b", "end"]
+
+
+def test_calls_of_a_module_are_counted_over_its_methods_and_wherever_they_stand(tmp_path: Path) -> None:
+    body = """
+    x = self.skip.add(x, x)  # a
+    y = self.skip.mul(helper(x), x)  # b
+    y = self.skip.add(y, helper(x))  # c
+    y = self.skip.add(helper(y), helper(x))  # d
+    return self.dequant(y)
+    """
+    labels = ["skip[add]", "skip[mul](1)", "skip[add](2)", "skip[add](3)"]
+    assert places(tmp_path, body, labels) == (["a", "b", "c", "d"], [""] * 4)
 
 
 def test_a_row_of_one_call_without_a_number_is_the_first(tmp_path: Path) -> None:
