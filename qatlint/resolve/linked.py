@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qatlint.finding import Finding
-from qatlint.horizon.judging.judgement import Judgement, Rank
+from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.resolve.names import Names
+from qatlint.trace import On
 
 _NAMED = 2
 """Rows that a message names."""
@@ -23,7 +24,24 @@ class Links:
     def rows_about(self, finding: Finding) -> list[Judgement]:
         """The rows that say what a finding says: its rule looks for them, and it stands at an op of the row
         or at a call that leads to it, or is about how often the very module of the row runs."""
-        return [row for row in self._rows if finding.code in row.codes and self._is_about(finding, row)]
+        rows = [row for row in self._rows if finding.code in row.codes and self._is_about(finding, row)]
+        return rows or self._only_entry(finding)
+
+    def _only_entry(self, finding: Finding) -> list[Judgement]:
+        """The row of the one entry of a family that is called several times, where a finding says that one of
+        them always is: source does not tell which."""
+        if "*" not in finding.subject or finding.on is not On.ALWAYS:
+            return []
+        if finding.times is None or finding.times.least < 2:
+            return []
+        found = [
+            row
+            for row in self._rows
+            if row.topic is Topic.SHARED
+            and finding.code in row.codes
+            and self._names.is_member(row, finding.owner, finding.subject, any_entry=True)
+        ]
+        return found if len(found) == 1 else []
 
     def _is_about(self, finding: Finding, row: Judgement) -> bool:
         runs, ways = self._reached[row]

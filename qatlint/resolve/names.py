@@ -90,12 +90,13 @@ class Names:
         ops = [op for label in judgement.names for op in self.ops_of(label, is_call=is_call)[0]]
         return frozenset(op.span for op in ops), frozenset(span for op in ops for span in op.via)
 
-    def is_member(self, judgement: Judgement, owner: str, path: str) -> bool:
+    def is_member(self, judgement: Judgement, owner: str, path: str, *, any_entry: bool = False) -> bool:
         """Whether a row is about the module that a class holds at a path (`act`, `layers.*`). Which entry
-        `*` is nobody knows, but where none is ever called every one is meant, and so is what is inside."""
+        `*` is nobody knows, so none is unless `any_entry` will do; but where none is ever called every one
+        is meant, and so is what is inside."""
         wanted = path.split(".")
         is_never = judgement.topic is Topic.NEVER
-        if not path or ("*" in path and not is_never):
+        if not path or ("*" in path and not (is_never or any_entry)):
             return False
         for label in judgement.names:
             parts = self._unwrapped(_plain(label)).split(".")

@@ -336,3 +336,44 @@ class Model(nn.Module):
         for row in json.loads(result.stdout)["judgements"]
     }
     assert found == {name: places for (name, _), places in expected.items() if name != "quant"}
+
+
+def test_of_a_family_the_one_that_is_called_several_times_is_the_shared_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two are, nobody knows which of them is meant."""
+    (tmp_path / "m.py").write_text(
+        """\
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        act = nn.ReLU()
+        self.stages = nn.ModuleDict()
+        for name in ("a", "b"):
+            self.stages[name] = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), act)
+
+    def forward(self, x):
+        x = self.quant(x)
+        for key, stage in self.stages.items():
+            x = stage(x)
+        return self.dequant(x)
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    words = ["r.txt", "--model", "m.py:Model", "--output-format", "json"]
+    for counts, expected in (
+        ({"stages.a.0": 1, "stages.a.2": 2, "stages.b.0": 1}, {"stages.a.2": ["QAT102"]}),
+        ({"stages.a.0": 2, "stages.a.2": 2}, {"stages.a.0": [], "stages.a.2": []}),
+    ):
+        check = ModelCheck(counts=tuple(CallCount(*pair) for pair in counts.items()))
+        (tmp_path / "r.txt").write_text(write(check), encoding="utf-8")
+        result = CliRunner().invoke(report, words, standalone_mode=False)
+        rows = json.loads(result.stdout)["judgements"]
+        found = {row["names"][0]: [finding["code"] for finding in row["findings"]] for row in rows}
+        assert found == expected
