@@ -3,9 +3,9 @@
 ## What it flags
 
 A block around a loop (or a comprehension) instead of inside it; a first argument that is not a module; a
-name that is put together from something that may change, or that two blocks of one class share; a block
-inside a block; `Tracer` where nothing imports it. As a note: a block in code whose number of runs the
-constructor fixes.
+name that is put together from something that may change, or that two blocks of one class, or of a class and
+its base, share; a block inside a block; `Tracer` where nothing imports it. As a note: a block in code whose
+number of runs the constructor fixes.
 
 ## Why it matters
 
@@ -140,7 +140,7 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
             f"the name `{block.scope.name}` belongs to another block of the class: both count as one piece "
             "of logic, and their scales are mixed up",
             Fix("give it a name of its own", Safety.SAFE, "", RenameBlock(*_place(block), block.statement)),
-            related=(Related(twin.scope.span, "the first block of this name"),),
+            related=(Related(twin.scope.span, "another block of this name"),),
         )
     if block.within is not None:
         yield _Trouble(
@@ -191,14 +191,17 @@ def _place(block: Block) -> tuple[str, str]:
 
 
 def _twin(trace: Trace, block: Block) -> Block | None:
-    """An earlier block of the same class and name."""
+    """An earlier block of the same class and name, or one of that name that a base has: it is the same
+    instance that enters both."""
     if not block.scope.name or "*" in block.scope.name:
         return None
+    is_earlier = True
     for other in trace.blocks:
         if other is block:
-            return None
-        if other.scope.name == block.scope.name and other.owner == block.owner:
-            return other
+            is_earlier = False
+        elif other.scope.name == block.scope.name:
+            if is_earlier if other.owner == block.owner else block.owner == trace.owner:
+                return other
     return None
 
 

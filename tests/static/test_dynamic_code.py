@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qatlint.trace import Op, Region, Trace
-from tests.static.sources import model, trace_in, trace_of
+from tests.static.sources import HEAD, findings_in, model, trace_in, trace_of
 
 BLOCK = "from horizon_plugin_pytorch.fx.jit_scheme import Tracer"
 INIT = "self.conv = nn.Conv2d(3, 3, 1)\nself.layers = nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(4)])"
@@ -606,3 +606,24 @@ def test_answers_that_were_not_given_do_not_come_back(given: str, found: int) ->
     text = model("", f"targets = self.prepare({given})\n{loop}").replace("flag=False", "targets=None")
     text += "\n    def prepare(self, targets=None):\n        return unknown(targets)\n"
     assert len(trace_of(text, "Model").ops) == found
+
+
+def test_a_block_of_a_base_may_not_have_the_name_of_one_here() -> None:
+    imports = "from horizon_plugin_pytorch.fx.jit_scheme import Tracer\n"
+    loop = (
+        "        for b in range(x.shape[0]):\n"
+        '            with Tracer.dynamic_block(self, "{name}"):\n                x = x * 0.5\n'
+    )
+    base = (
+        "class Base(nn.Module):\n    def forward(self, x):\n"
+        + loop.format(name="loop")
+        + "        return x\n"
+    )
+    head = "class Head(Base):\n    def forward(self, x):\n{}        return super().forward(x)\n"
+    text = imports + base + head.format(loop.format(name="loop"))
+    (found,) = findings_in({"model.py": HEAD + text}, "QAT202")
+    assert (found.owner, found.subject) == ("model:Head", "forward: shared name loop")
+    text = imports + base + head.format(loop.format(name="own"))
+    assert not findings_in({"model.py": HEAD + text}, "QAT202")
+    apart = head.replace("Base", "nn.Module").format(loop.format(name="loop"))
+    assert not findings_in({"model.py": HEAD + imports + base + apart}, "QAT202")
