@@ -405,6 +405,8 @@ class Values:
         if name == "getattr":
             return self._asked(node)
         if name in HANDING:
+            if name == "filter" and not (node.args and isinstance(node.args[0], ast.Constant)):
+                raise NotPlainError("filter")  # what it is given first may run for each element
             return self._arguments(node)
         if name == "super":
             return PLAIN

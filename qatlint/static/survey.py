@@ -51,7 +51,7 @@ _ATTRIBUTE_CHAIN = re.compile(rb"[A-Za-z_][\w.]*$")
 _PLUGIN = b"horizon_plugin_pytorch"
 _PLUGIN_IMPORT = re.compile(rb"(?:import|from)[ \t]+horizon_plugin_pytorch\b")
 _MADE = re.compile(rb"[A-Z]\w*\(")
-_WORD_END = re.compile(rb"\w")
+_WORD_CHARACTER = re.compile(rb"\w")
 _FEW_NAMES = 4
 _PREPARE = re.compile(rb"\bprepare\w*[ \t]*\((?<!def prepare\()")
 
@@ -369,7 +369,7 @@ def _made_in(data: bytes) -> Iterator[tuple[str, int]]:
     for match in _MADE.finditer(data):
         start = match.start()
         # Asked here, since a pattern that asks it at each letter takes three times as long.
-        is_inside = start > 0 and _WORD_END.match(data, start - 1) is not None
+        is_inside = start > 0 and _WORD_CHARACTER.match(data, start - 1) is not None
         if not is_inside and not data.endswith(b"class ", 0, start):
             yield match[0][:-1].decode(), start
 

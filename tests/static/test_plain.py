@@ -91,6 +91,7 @@ def test_what_is_plain(init: str, forward: str) -> None:
         (MADE, 'return getattr(self, "act")(x)'),
         (MADE + "\nself.other = self.act", "return self.other(self.act(x))"),
         (MADE, 'act = getattr(self, "act")\nreturn act(act(x))'),
+        (MADE, "return list(filter(self.act, x))"),
         (MADE, 'act = getattr(self, "act")\nreturn act(self.act(x))'),
         (MADE, 'act = getattr(self, "a" + "ct")\nreturn act(x)'),
         ("act = nn.ReLU()\nself.a = act\nself.b = act", "return self.b(self.a(x))"),
