@@ -266,7 +266,8 @@ class Block(NamedTuple):
     owner: str
     function: str
     named: str
-    """How its name is written: `literal`, `built` (of something that may change), or `` for no name."""
+    """How its name is written: `literal`, `constant` (an expression that always gives the same name), `built`
+    (of something that may change), or `` for no name."""
     module: bool
     """False where its first argument is certainly not a module."""
     imported: bool
@@ -279,6 +280,8 @@ class Block(NamedTuple):
     """The regions around it, outermost first."""
     within: Scope | None = None
     """The block around it."""
+    foreign: bool = False
+    """Whether its first argument is a module, but certainly not the one whose forward this is."""
 
 
 class Module(NamedTuple):

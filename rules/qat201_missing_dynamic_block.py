@@ -10,13 +10,26 @@ other modules of the project, what they hand in is looked at: a list that they w
 and one that a module gives is only ever a note, since a module gives as many tensors each time as it is
 built for. The cases of a `match` and conditional expressions are branches, and so are the `else` of a loop
 that may `break`, and what follows a branch or a loop that may return, unless it is the shape that decides.
-Helpers are followed, also into other files. Silent for loops over the constructor's own lists and numbers,
-for bodies that only call modules or move data (`view`, `permute`, `x[i]`), for arithmetic on numbers and
-shapes, for `self.training`, for tests of presence (`is not None`) and of types, for code in a block
-already, for functions hidden by `@fx_wrap`, for guards against empty or too small inputs
-(`x.shape[0] == 0`, `padding > 0`), for losses and what else needs the ground truth, for whole numbers
-(indices, counts) and what an `assert` computes, and for what comes after the last DeQuantStub, is
-post-processing by its name, or stands in one loop or helper with a call of non-maximum suppression.
+Helpers are followed, also into other files, functions in functions, and methods of objects that are no
+modules.
+
+However a loop over a tensor is written, it turns as often as an axis is long: `for t in x`, `enumerate(x)`,
+`zip(x, y)`, `range(len(x))`, `range(x.shape[0])`, `torch.arange(x.shape[0])`, `x.unbind(0)`, `x.split(1)`.
+For an input, and for what is computed of one, the shape decides: a warning. It is not known to be fixed
+where the tensor is made by a module that is not looked into, where each turn takes a module of the class
+(`self.layers[i]`), along the last axis, of coordinates or channels (`x.shape[-1]`, `x.unbind(-1)`), and for
+a table of sizes or indices that is handed in: a warning where a sequence is inside that should be fused,
+else a note. So it is with what nothing shows to be a tensor. It is fixed where the length is written:
+`x.view(3, -1)`, a `stack` of a list of known length, `x.chunk(2)`, `x.split([1, 2])`, and `zip` with
+anything that is.
+
+Silent for loops over the constructor's own lists and numbers, for bodies that only call modules or move
+data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests of
+presence (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for
+guards against empty or too small inputs (`x.shape[0] == 0`, `padding > 0`), for losses and what else needs
+the ground truth, for whole numbers (indices, counts) and what an `assert` computes, and for what comes
+after the last DeQuantStub, is post-processing by its name, or stands in one loop or helper with a call of
+non-maximum suppression.
 
 ## Why it matters
 

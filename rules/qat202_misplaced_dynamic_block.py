@@ -2,17 +2,19 @@
 
 ## What it flags
 
-A block around a loop (or a comprehension) instead of inside it; a first argument that is not a module; a
-name that is put together from something that may change, or that two blocks of one class, or of a class and
-its base, share; a block inside a block; `Tracer` where nothing imports it. As a note: a block in code whose
-number of runs the constructor fixes.
+A block around a loop (or a comprehension) instead of inside it; a first argument that is not a module, or is
+another one than that whose forward runs (`self.head`); a name that is put together from something that may
+change, or that two blocks of one class, or of a class and its base, share; a block inside a block; `Tracer`
+where nothing imports it. As a note: a block in code whose number of runs the constructor fixes, and a name
+that never changes but is not written as a literal (a constant of the file).
 
 ## Why it matters
 
 Each entry of a block is one run of one scope: every line in it is one module. Around the loop there is one
 entry, and the loop in it is as dynamic as before. Blocks of one name count as one piece of logic, so their
-scales are mixed up; a name that changes makes a new block each time. The plugin refuses a first argument that
-is not the module that runs. Static code needs no block, and shares modules in it for nothing.
+scales are mixed up; a name that changes makes a new block each time. The plugin wants the module that runs as
+the first argument, and a literal as the name. Static code needs no block, and shares modules in it for
+nothing.
 
 ## Bad
 
@@ -124,6 +126,22 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
             Severity.ERROR,
             f"the first argument of {called} is not a module: the plugin needs the module that runs",
             no_fix="pass the module whose forward this is, usually `self`",
+        )
+    elif block.foreign:
+        yield _Trouble(
+            "another module",
+            Severity.WARNING,
+            f"the first argument of {called} is another module than the one whose forward this is: the block "
+            "belongs to the module that runs its lines",
+            no_fix="pass the module whose forward this is, usually `self`",
+        )
+    if block.named == "constant":
+        yield _Trouble(
+            "constant name",
+            Severity.NOTE,
+            f"the name of {called} is not a literal: it never changes, but where the block stands, nobody "
+            "sees which one it is, or whether another block has it",
+            no_fix=f'write "{block.scope.name}" in its place',
         )
     if block.named == "built":
         yield _Trouble(

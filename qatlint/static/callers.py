@@ -38,7 +38,7 @@ def handed_lengths(project: Project, cls: ClassDef, parameter: str, depth: int =
             return None
         for cause in handed:
             above = None
-            if cause.varies is Varies.UNPROVEN and cause.why:
+            if cause.varies in (Varies.UNPROVEN, Varies.SHAPE) and cause.why:
                 above = handed_lengths(project, maker, cause.why, depth + 1)
             found.append(frozenset({cause}) if above is None else above)
     return united(*found)

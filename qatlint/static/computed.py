@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from qatlint.condition import atoms_of, both
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import Meaning, Result, Role, of_class, of_function, of_method
-from qatlint.static.known import Known
+from qatlint.static.axes import CUTS, Sized
 from qatlint.static.machine import Frame
 from qatlint.static.natures import (
     BY_DATA,
@@ -53,8 +53,13 @@ _BY_FIRST = frozenset("to type_as expand_as view_as reshape_as".split())
 _WHOLE = re.compile(r"^torch\.(u?int\d*|long|short|bool)$")
 _RANKING = frozenset("topk sort kthvalue mode".split())
 """Functions that give values and their places."""
-_SPLITTING = frozenset("split chunk unbind tensor_split split_with_sizes".split())
-"""Functions that give several tensors."""
+_OF_MANY = frozenset(
+    "stack cat concat concatenate hstack vstack dstack column_stack row_stack block_diag cartesian_prod "
+    "meshgrid broadcast_tensors chain_matmul multi_dot einsum atleast_1d atleast_2d atleast_3d".split()
+)
+"""Functions of torch whose first argument may be a list."""
+_COMPUTES = re.compile(r"torch\.(linalg\.|fft\.|special\.)?(?!is_)[a-z]\w*$")
+"""Functions that compute something of their tensors, whatever it is."""
 _READS = frozenset("item tolist numpy __bool__ __float__ __int__ __index__".split())
 _CHANCE = frozenset("rand randn randint randperm rand_like randn_like normal bernoulli multinomial".split())
 OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
@@ -75,7 +80,7 @@ _CONTAINER_METHODS = frozenset("index pop count clear copy sort split".split())
 """Methods that a list, a string or a dict has, too."""
 
 
-class Computed(Known):
+class Computed(Sized):
     """`nature` of what forward computes."""
 
     # -- operators ------------------------------------------------------------------------------
@@ -134,6 +139,9 @@ class Computed(Known):
             name, sign = OPERATORS.get(type(op), ("", ""))
             meaning = of_function(f"operator.{name}") if name else None
             self._learn(result, self._ran(meaning, natures, node, frame, sign))
+            for tensor, other in ((left, natures[1]), (right, natures[0])):
+                if other.what is What.NUMBER and (axes := self.axes_of(tensor)) is not None:
+                    self.axes[result.key] = axes
         else:
             causes = united(*(n.content for n in natures))
             what = (
@@ -206,9 +214,14 @@ class Computed(Known):
         if first in ("random", "numpy") and "random" in dotted:
             self._learn(result, Nature(What.NUMBER, frozenset({Cause(Varies.RANDOM)})))
         elif meaning is not None or first in ("torch", "torchvision"):
+            if values and meaning is not None and meaning.group != "creation" and last not in _OF_MANY:
+                self._is_a_tensor(values[0])
+                natures = self._operands(args)
             made = self._of_function(meaning, last, natures, node, frame, dotted)
             self._learn(result, _typed(made, args))
             self._note_ranking(result, last, args, 1)
+            if not args.open:
+                self.note_axes(result, last, values, args.keywords)
         elif result.key not in self.natures:
             known = [n for n in natures if n.what is not What.OTHER]
             tensors = any(n.is_tensor for n in known)
@@ -256,12 +269,14 @@ class Computed(Known):
         if bare in FIXED_FACTS:
             return OTHER
         if meaning is None:
-            return result._replace(what=What.MAYBE)
-        if bare in _SPLITTING:
+            known = _COMPUTES.match(written) and any(n.what is What.TENSOR for n in operands)
+            return result._replace(what=What.TENSOR if known else What.MAYBE)
+        if bare in CUTS:
             return result._replace(what=What.MANY, causes=UNPROVEN)
         if meaning.result is Result.PLAIN:
             result = result._replace(plain=True)
-        several = bare in ("topk", "sort", "max", "min")
+        along = bare in ("max", "min") and any(n.what is What.NUMBER for n in operands[1:])
+        several = along or bare in ("topk", "sort")
         return result if several else result._replace(what=What.TENSOR)
 
     def _call_symbol(
@@ -274,9 +289,22 @@ class Computed(Known):
         if member is not None:
             self._learn(result, self._of_method(member[0], member[1], args, node, frame))
             self._note_ranking(result, member[1], args, 0)
+            if self.nature(member[0]).is_tensor and not args.open:
+                values = [member[0], *(i.value for i in args.positional)]
+                self.note_axes(result, member[1], values, args.keywords)
+                if member[1] == "size":
+                    self._note_size(result, member[0], args)
         elif callee.origin == "config" and callee.callable_hint not in ("function", "member"):
             self._learn(result, self._ran_module(None, None, self._operands(args), node, frame))
         return result
+
+    def _note_size(self, result: Symbol, tensor: Symbol, args: Args) -> None:
+        """`x.size()` or `x.size(0)`."""
+        given = [*(i.value for i in args.positional), *args.keywords.values()]
+        if not given:
+            self.shapes[result.key] = tensor
+        elif isinstance(given[0], Const) and type(given[0].value) is int:
+            self.note_size(result, tensor, given[0].value)
 
     def _note_ranking(self, result: Symbol, name: str, args: Args, tensors: int) -> None:
         """`max` gives places only along a dimension."""
@@ -314,8 +342,10 @@ class Computed(Known):
         return result
 
     def _of_module(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Nature:
-        operands = self._operands(args)
         last = _last_leaf(target)
+        if last.cls is None and args.positional and of_class(last.dotted) is not None:
+            self._is_a_tensor(args.positional[0].value)
+        operands = self._operands(args)
         kind = facts_of(last.dotted).kind if last.cls is None else Kind.PROJECT
         meaning = of_class(last.dotted) if last.cls is None else None
         if kind is Kind.QUANT_STUB:

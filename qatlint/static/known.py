@@ -69,9 +69,15 @@ class Known(Interpreter):
         """Keys of values that are as long as something that is fixed, by an assertion."""
         self.carried: dict[int, list[tuple[Hashable, str, Frame]]] = {}
         """Loop -> variables it carries: key of the widened value, name, and the frame."""
+        self.began: dict[Hashable, Value] = {}
+        """Key of what a loop carries -> what it was before the loop."""
         self.asserting = False
         self.counting = False
         """In the test of a loop."""
+        self.measured: set[Hashable] = set()
+        """Keys of values whose length was asked for, or that were cut."""
+        self.found_tensors: set[Hashable] = set()
+        """Keys of arguments that are used as only a tensor can be."""
         self.spatial: set[Hashable] = set()
         """Keys of sizes of pictures: `x.shape[-2]`."""
         self.ranked: set[Hashable] = set()
@@ -114,6 +120,10 @@ class Known(Interpreter):
         """What the number of turns of a loop depends on."""
         raise NotImplementedError
 
+    def tensor_length(self, value: Symbol) -> Causes:
+        """What the number of entries of a tensor depends on."""
+        raise NotImplementedError
+
     def is_followed(self, frame: Frame) -> bool:
         """Whether a function is one of those whose ops matter: by default, what the root runs itself."""
         return frame.owner is self.root
@@ -149,19 +159,21 @@ class Known(Interpreter):
             self.natures[value.key] = nature
 
     def _is_a_tensor(self, value: Value) -> None:
-        """It is used as only a tensor can be."""
+        """It is used as only a tensor can be; in the first turn of a loop, so is what it was before."""
         if isinstance(value, Symbol):
+            if value.key in self.began:
+                self._is_a_tensor(self.began.pop(value.key))
             known = self.natures.get(value.key)
             if known is not None and known.what is What.MAYBE:
                 self.natures[value.key] = known._replace(what=What.TENSOR, causes=FIXED)
+                self.found_tensors.add(value.key)
 
     def length(self, value: Value) -> Value:
         """`len(value)`."""
         result = super().length(value)
         if self.watching and isinstance(result, Symbol) and result.key not in self.natures:
-            nature = self.nature(value)
-            causes = nature.sizes if nature.what is What.TENSOR else self.length_causes(value)
-            self.natures[result.key] = Nature(What.NUMBER, causes)
+            self.natures[result.key] = Nature(What.NUMBER, self.length_causes(value))
+            self.measured.add(value.key if isinstance(value, Symbol) else None)
         return result
 
     def length_causes(self, value: Value, depth: int = 0) -> Causes:
@@ -171,7 +183,7 @@ class Known(Interpreter):
         if isinstance(value, Range):
             known = self.spans.get(id(value))
             parts = known[1] if known is not None else (value.stop,)
-            return united(*(self.number_causes(v) for v in parts))
+            return united(*(self.count_causes(v) for v in parts))
         if isinstance(value, Wrapped):
             lengths = [self.length_causes(p, depth + 1) for p in value.parts]
             return FIXED if FIXED in lengths and value.kind == "zip" else united(*lengths)
@@ -189,13 +201,14 @@ class Known(Interpreter):
             return FIXED
         nature = self.nature(value)
         if nature.what is What.TENSOR:
-            if any(c.varies is Varies.DATA for c in nature.causes):
-                return nature.causes
-            # What is looped over itself is mostly a stack with one entry per level or layer.
-            return FIXED if nature.constant else frozenset({Cause(Varies.UNPROVEN, value.text)})
+            return self.tensor_length(value)
         if nature.what is What.SHAPE:
             return FIXED
         return nature.causes or frozenset({Cause(Varies.UNPROVEN, value.text)})
+
+    def count_causes(self, value: Value) -> Causes:
+        """What a number of turns depends on."""
+        return self.number_causes(value)
 
     def number_causes(self, value: Value) -> Causes:
         """What a number depends on."""
@@ -279,7 +292,8 @@ class Known(Interpreter):
 
     def _is_size(self, value: Value) -> bool:
         nature = self.nature(value)
-        return not nature.is_tensor and all(c.varies in _OF_SIZES for c in nature.causes)
+        varies = [cause.varies for cause in nature.causes]
+        return not nature.is_tensor and bool(varies) and all(v in _OF_SIZES for v in varies)
 
     def _tested(self, condition: Condition, presence: bool, values: tuple[Value, ...]) -> None:
         if self.watching and self.phase == "forward":

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Sequence
 from qatlint.condition import TRAINING, TRUE, Condition, excludes, literal
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import of_function
+from qatlint.static.axes import Axes
 from qatlint.static.computed import FIXED_FACTS, Computed
 from qatlint.static.kept import kept_by_forward
 from qatlint.static.machine import NOWHERE, Frame
@@ -39,6 +40,7 @@ from qatlint.static.values import (
     Choice,
     Const,
     Function,
+    Index,
     Instance,
     LoopFrame,
     Mapping,
@@ -64,6 +66,8 @@ _PLACES = re.compile(
     r"(^|_)(index|indexes|indices|idxs?|inds?|ids|cnts?|counts?|shapes?|sizes?|lengths?|lens)(_|$)"
 )
 """Names of whole numbers that say which, or how many."""
+_TRUTHS = re.compile(r"^(?!pred|.*(logit|soft))(\w*_)?masks?$")
+"""Names of truths: which to take."""
 WRITES_ITEM = "torch.Tensor.__setitem__"
 WRITTEN_ITEM = "x[...] ="
 _SEVERAL = frozenset("List list Tuple tuple Sequence Iterable Dict dict Mapping".split())
@@ -89,7 +93,12 @@ class Natured(Computed):
             self.needs_truth = True
         value = super()._parameter(argument, default, cls, method, origin)
         if self.watching and origin == "input":
-            self._learn(value, _of_parameter(argument, default, self._has_stub()))
+            nature = _of_parameter(argument, default, self._has_stub())
+            if isinstance(value, Symbol) and value.key in self.found_tensors and nature.what is What.MAYBE:
+                nature = nature._replace(what=What.TENSOR, causes=FIXED)
+            self._learn(value, nature)
+            if isinstance(value, Symbol):
+                self.named_inputs[value.key] = argument.arg
         return value
 
     def _has_stub(self) -> bool:
@@ -123,7 +132,7 @@ class Natured(Computed):
         if isinstance(value, Symbol):
             known = self.natures.get(value.key)
             if known is not None and known.is_tensor and not known.producers:
-                self.natures[value.key] = known._replace(what=What.NUMBER)
+                self.natures[value.key] = known._replace(what=What.NUMBER, causes=known.content)
 
     def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
         if self.watching and value is self.root and name not in self._set_now:
@@ -182,6 +191,7 @@ class Natured(Computed):
         if name == "shape":
             self._is_a_tensor(value)
             self._learn(result, Nature(What.SHAPE, self.nature(value).sizes))
+            self.shapes[result.key] = value
         elif name in FIXED_FACTS:
             self._learn(result, OTHER)
         elif name in _SAME_TENSOR and nature.is_tensor:
@@ -199,6 +209,8 @@ class Natured(Computed):
         result = super().subscript(value, index, node, frame)
         if self.watching and isinstance(value, Symbol) and isinstance(result, Symbol):
             self.natures.setdefault(result.key, self._part(value, index))
+            place = index.value if isinstance(index, Const) and type(index.value) is int else None
+            self._note_entry(result, value, place, place is not None or isinstance(index, Index))
             if isinstance(index, Const) and index.value in _SPATIAL and self.nature(value).what is What.SHAPE:
                 self.spatial.add(result.key)
             if isinstance(index, Const) and isinstance(index.value, str) and frame.guard == TRUE:
@@ -209,6 +221,8 @@ class Natured(Computed):
         result = super()._cut(base, bounds)
         if self.watching and isinstance(base, Symbol) and isinstance(result, Symbol):
             self.natures.setdefault(result.key, self.nature(base)._replace(producers=frozenset()))
+            self.measured.add(base.key)
+            self._note_cut(result, base, bounds)
         return result
 
     def set_item(self, value: Value, target: ast.Subscript, new: Value, frame: Frame, node: ast.AST) -> None:
@@ -228,6 +242,7 @@ class Natured(Computed):
         for symbol in [result] if isinstance(result, Symbol) else _options(result):
             if isinstance(symbol, Symbol):
                 self.natures.setdefault(symbol.key, part)
+                self._note_entry(symbol, value, at.exact if isinstance(at.exact, int) else None, True)
         return result
 
     def _part(self, value: Value, index: Value | None) -> Nature:
@@ -235,6 +250,8 @@ class Natured(Computed):
         nature = self.nature(value)
         if nature.what is What.SHAPE:
             return nature._replace(what=What.NUMBER)
+        if isinstance(value, Symbol) and value.key in self.pieces:
+            return self.pieces[value.key][0]
         if isinstance(index, Const) and index.value == 1 and _key(value) in self.ranked:
             return nature._replace(what=What.TENSOR, plain=True)
         if isinstance(index, Const) and isinstance(index.value, str):
@@ -246,6 +263,34 @@ class Natured(Computed):
                 producers=frozenset(), causes=united(nature.causes, self._mask_causes(index))
             )
         return nature._replace(producers=frozenset())
+
+    def _note_cut(self, result: Symbol, base: Symbol, bounds: list[Value]) -> None:
+        """`base[low:high]` is as long as `base` and its bounds say."""
+        causes = united(self.length_causes(base), *(self.number_causes(b) for b in bounds if b is not NONE))
+        if self.nature(base).what is What.MANY:
+            self.natures[result.key] = self.nature(base)._replace(causes=causes)
+            if not causes:
+                self.given_length.add(result.key)
+            if base.key in self.pieces:
+                self.pieces[result.key] = self.pieces[base.key]
+        elif (known := self.axes_of(base)) is not None and known.sizes:
+            self.axes[result.key] = Axes((causes, *known.sizes[1:]), known.whole)
+
+    def _note_entry(self, entry: Symbol, value: Value, place: int | None, is_one: bool) -> None:
+        """What is known of the axes of an entry of a list of pieces or of a tensor, or by one of a shape, the
+        entry at `place`; `is_one` where it is no part with several."""
+        axes = None
+        if not isinstance(value, Symbol):
+            return
+        if value.key in self.shapes:
+            if place is not None:
+                self.note_size(entry, self.shapes[value.key], place)
+        elif value.key in self.pieces:
+            axes = self.pieces[value.key][1]
+        elif is_one and (known := self.axes_of(value)) is not None:
+            axes = Axes(known.sizes[1:], known.whole)
+        if axes is not None:
+            self.axes[entry.key] = axes
 
     def _mask_causes(self, index: Value) -> Causes:
         """`x[x > 0]` is as long as the values say."""
@@ -280,6 +325,7 @@ class Natured(Computed):
             old = before.get(name)
             if old is not None and value is not old and isinstance(value, Symbol):
                 self.natures[value.key] = self.nature(old)._replace(producers=frozenset())
+                self.began[value.key] = old
                 self.carried.setdefault(loop.number, []).append((value.key, name, frame))
 
     def carry(self, loop: int) -> None:
@@ -376,7 +422,7 @@ def _of_parameter(argument: ast.arg, default: ast.expr | None, outside: bool) ->
     unproven = frozenset({Cause(Varies.UNPROVEN, argument.arg)})
     written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
     words = set(re.findall(r"\w+", written))
-    places = _PLACES.search(argument.arg) is not None
+    places = bool(_PLACES.search(argument.arg) or _TRUTHS.search(argument.arg))
     said = _numbers_said(argument.annotation)
     if said is not None:
         return Nature(said, unproven)

@@ -76,7 +76,7 @@ class Nature(NamedTuple):
     def sizes(self) -> Causes:
         """What its shape depends on, for a tensor."""
         if self.constant:
-            return FIXED
+            return self.causes
         # How many tensors a module gives says nothing about the shape of one.
         causes = frozenset(c for c in self.causes if c.varies is not Varies.GIVEN)
         if not self.is_tensor:

@@ -37,7 +37,9 @@ def _of_call(node: ast.Call) -> Iterator[str]:
     if isinstance(callee, ast.Name):
         sizes = node.args if callee.id in _FUNCTIONS else []
     elif isinstance(callee, ast.Attribute) and callee.attr in _METHODS:
-        sizes = node.args
+        of_torch = isinstance(callee.value, ast.Name) and callee.value.id == "torch"
+        # `torch.split(x, n)`: what is cut stands in front of the numbers.
+        sizes = node.args[1:] if of_torch and callee.attr not in _FUNCTIONS else node.args
     else:
         sizes = []
     for size in sizes:

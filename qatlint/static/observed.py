@@ -78,12 +78,14 @@ class _Observer:
 
     def _from_callers(self, cause: Cause) -> Causes:
         """The length of an argument, as those who make the class have it."""
-        if cause.varies is not Varies.UNPROVEN or not cause.why:
+        if cause.varies not in (Varies.UNPROVEN, Varies.SHAPE) or not cause.why:
             return frozenset({cause})
         if cause.why not in self._handed:
             self._handed[cause.why] = handed_lengths(self._run.project, self._run.cls, cause.why)
         handed = self._handed[cause.why]
-        return frozenset({cause}) if handed is None else handed
+        if handed is None or (handed and cause.varies is Varies.SHAPE):
+            return frozenset({cause})  # what makes a tensor says nothing about its shape
+        return handed
 
     def _region(self, raw: RawRegion) -> Region:
         cause = self._cause(raw)
@@ -148,6 +150,7 @@ class _Observer:
             alone=is_loop and len(raw.statement.body) == 1 and not getattr(first, "orelse", None),
             inside=tuple(self._numbers[id(r)] for r in raw.inside),
             within=_scope(raw.within),
+            foreign=raw.foreign,
         )
 
 

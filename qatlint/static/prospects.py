@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from qatlint.horizon.ops import meanings
@@ -33,6 +33,10 @@ _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
 _INLINE = (" for ", " if ", "map(", "apply(")
 _OWN = re.compile(r"(?:self|super\(\w*(?:, ?\w+)?\))\.(\w+)")
 _CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
+_CLASSES = re.compile(r"(?<![\w.])(_*[A-Z]\w*)[.(]")
+"""What is named like a class, and made, or asked for a method."""
+_OF_OTHERS = re.compile(r"\.(\w+)\(")
+"""Methods of anything."""
 _DEEP = 3
 """Functions of functions that are looked at."""
 _CHANGED = re.compile(
@@ -68,7 +72,27 @@ def _may_be_dynamic(project: Project, cls: ClassDef) -> bool:
         # What it overrides may run in a loop that a base has written.
         if any(_is_prospect(project, entry, name) for entry, name in look.inherited):
             return True
-    return any(_is_dynamic(project, file, name) for file, name in look.functions())
+    if any(_is_dynamic(project, file, name) for file, name in look.functions()):
+        return True
+    return any(_is_dynamic_object(project, made, called) for made, called in look.objects())
+
+
+def _is_dynamic_object(project: Project, cls: ClassDef, called: frozenset[str], depth: int = 0) -> bool:
+    """The same of an object of a class of the project, by the methods of it that are called."""
+    key = ("object", called)
+    known: bool | None = cls.states.get(key)
+    if known is None:
+        cls.states[key] = False  # until it is known: its methods may make another one
+        look = _Look(project, cls, called)
+        known = (
+            any(_is_prospect(project, cls, name, look) for name in look.texts)
+            or any(_is_prospect(project, entry, name) for entry, name in look.inherited)
+            or any(_is_dynamic(project, file, name) for file, name in look.functions())
+        )
+        if not known and depth < _DEEP:
+            known = any(_is_dynamic_object(project, *inner, depth + 1) for inner in look.objects())
+        cls.states[key] = known
+    return known
 
 
 def _is_prospect(project: Project, cls: ClassDef, name: str, look: _Look | None = None) -> bool:
@@ -118,9 +142,10 @@ def _at(project: Project, module: ModuleFile, path: str) -> Iterator[tuple[Modul
 
 
 class _Look:
-    """The methods of a class that forward may lead to, as text."""
+    """The methods of a class that forward may lead to, as text; those that are `called`, for an object that
+    is no module."""
 
-    def __init__(self, project: Project, cls: ClassDef) -> None:
+    def __init__(self, project: Project, cls: ClassDef, called: frozenset[str] = frozenset()) -> None:
         self._project = project
         self.cls = cls
         self._line = [entry for entry in project.mro(cls) if isinstance(entry, ClassDef)]
@@ -129,7 +154,10 @@ class _Look:
         self.inherited: list[tuple[ClassDef, str]] = []
         """Methods of its bases that forward leads to."""
         self._changed: frozenset[str] | None = None
-        if any("forward" in entry.methods for entry in self._line):
+        self._objects: list[tuple[ClassDef, frozenset[str]]] | None = None
+        if called:
+            reached = self._reached(sorted(called))
+        elif any("forward" in entry.methods for entry in self._line):
             reached = self._reached(["forward"])
         else:
             # What a library calls is followed from the methods that are named so.
@@ -190,6 +218,40 @@ class _Look:
                     member = re.compile(rf"(?<![\w.]){name}\.([\w.]+)\(")
                     for path in sorted({a for text in texts for a in member.findall(text)}):
                         yield from _at(self._project, module, path)
+
+    def objects(self) -> list[tuple[ClassDef, frozenset[str]]]:
+        """Classes of the project that are no modules, of which there may be objects: each with its methods
+        that are called on something."""
+        if self._objects is None:
+            called = {name for text in self.texts.values() for name in _OF_OTHERS.findall(text)}
+            self._objects = []
+            for file, name in self._named_classes():
+                found = self._project.resolve(file, name)
+                if not isinstance(found, ClassDef) or found in self._line or self._project.is_module(found):
+                    continue
+                line = [entry for entry in self._project.mro(found) if isinstance(entry, ClassDef)]
+                methods = {method for entry in line for method in entry.methods}
+                meant = methods & (called | {"__call__"})
+                if meant:
+                    self._objects.append((found, frozenset(meant)))
+        return self._objects
+
+    def _named_classes(self) -> Iterator[tuple[ModuleFile, str]]:
+        """What is named like a class of the project, in its constructors and in its own methods."""
+        texts = [(self.cls.file, text) for text in self.texts.values()]
+        made = [entry for entry in self._line if "__init__" in entry.methods]
+        texts += [(entry.file, entry.text_of(entry.methods["__init__"])) for entry in made]
+        seen: set[tuple[str, str]] = set()
+        for file, text in texts:
+            for name in _CLASSES.findall(text):
+                if (file.path, name) not in seen:
+                    seen.add((file.path, name))
+                    if not file.imports(name) or self._project.is_own_import(file, name):
+                        yield file, name
+
+    def runs_object(self, method: str) -> bool:
+        """Whether a method of this name may be that of an object of the project that is no module."""
+        return any(method in called for _, called in self.objects())
 
     def is_method(self, name: str) -> bool:
         """Whether `self.name` is a method of the class."""
@@ -252,16 +314,20 @@ class _Function:
                 return self._in(node.orelse)
             node = node.orelse[0]  # an `elif`: hundreds of them are one level, as in the text
         if isinstance(node, _SIMPLE):
-            if isinstance(node, ast.Assign):
-                self._learn(node)
+            self._learn(node)
             return self._comprehends(node)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return self._inner(node).is_prospect()
         if isinstance(node, (ast.For, ast.AsyncFor)):
-            if not self._is_counted(node.iter) or self._is_left(node.body):
+            counted = self._is_counted(node.iter)
+            (self._fixed.update if counted else self._fixed.difference_update)(_names(node.target))
+            self._carry(node.body)
+            if not counted or self._is_left(node.body):
                 self._filled_in(node.body)
                 return self._runs_ops(node.body) or self._runs_ops(node.orelse)
-            self._fixed.update(_names(node.target))
             return self._in(node.body) or self._in(node.orelse)
         if isinstance(node, ast.While):
+            self._carry(node.body)
             self._filled_in(node.body)
             inside = self._runs_ops(node.body) or self._runs_ops(node.orelse)
             return inside or any(self._is_op(n) for n in nodes(node.test))
@@ -272,9 +338,50 @@ class _Function:
             return any(self._in(part) for part in parts)
         return isinstance(node, ast.Match)
 
-    def _learn(self, node: ast.Assign) -> None:
+    def _inner(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> _Function:
+        """A function that is defined in this one, and sees its names."""
+        inner = _Function(self._project, self._look, node, self._file)
+        own = {argument.arg for argument in nodes(node.args) if isinstance(argument, ast.arg)}
+        inner._fixed |= self._fixed - own
+        inner._values = {name: value for name, value in self._values.items() if name not in own}
+        return inner
+
+    def _carry(self, body: list[ast.stmt]) -> None:
+        """A loop may begin a turn with what an earlier one has left in its variables."""
+        assigned = [node for node in _statements(body) if isinstance(node, (ast.Assign, ast.AugAssign))]
+        changed = True
+        while changed:
+            changed = False
+            for node in assigned:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = [name for target in targets for name in _names(target)]
+                kept = [name for name in names if name in self._fixed or name in self._values]
+                if kept and not (self._is_fixed(node.value) or self._is_counted(node.value)):
+                    self._forget(kept)
+                    changed = True
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """These are something else now, and nobody knows what."""
+        for name in names:
+            self._fixed.discard(name)
+            self._values.pop(name, None)
+        self._asked.clear()
+
+    def _learn(self, node: ast.stmt) -> None:
         """What a name stands for is looked at when somebody asks: most names are never asked for."""
-        for target in node.targets:
+        if isinstance(node, ast.AugAssign):
+            if not self._is_fixed(node.value):
+                self._forget(_names(node.target))
+            return
+        if isinstance(node, ast.AnnAssign):
+            targets: list[ast.expr] = [node.target]
+        elif isinstance(node, ast.Assign):
+            targets = node.targets
+        else:
+            return
+        if node.value is None:
+            return
+        for target in targets:
             if isinstance(target, ast.Name):
                 name = target.id
                 if name in self._fixed:
@@ -285,9 +392,7 @@ class _Function:
                     self._fixed.discard(name)
                 self._values[name] = node.value
             elif isinstance(target, (ast.Tuple, ast.List)):
-                for name in _names(target):
-                    self._values.pop(name, None)
-                    self._fixed.discard(name)
+                self._forget(_names(target))
 
     def _value_is(self, name: str, ask: Callable[[ast.expr], bool]) -> bool:
         """Whether the value that a name was last given is `_is_fixed`, or `_is_counted`."""
@@ -428,7 +533,11 @@ class _Function:
         if isinstance(node.func, ast.Attribute):
             name = node.func.attr
             if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
-                return self._look is not None and self._look.is_method(name)
+                return self._look is not None and (
+                    self._look.is_method(name) or self._look.runs_object("__call__")
+                )
+            if self._look is not None and self._look.runs_object(name):
+                return True
             if name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul"):
                 return True
             *_, root = _chain(node.func)

@@ -23,6 +23,7 @@ class RawRegion:
         "file",
         "function",
         "node",
+        "of",
         "only",
         "over",
         "receiver",
@@ -48,6 +49,8 @@ class RawRegion:
         """Branches in it by which a turn, or the whole loop, is left early."""
         self.breaks: list[RawRegion] = []
         """Those that end the loop, so that its `else` does not run."""
+        self.of: RawRegion | None = None
+        """The loop whose `else` it is."""
         self.statement: ast.stmt | None = None
         """For a comprehension or a call: the statement that it is a part of."""
         self.at: ast.stmt | None = None
@@ -106,7 +109,18 @@ class RawOp:
 class RawBlock:
     """A dynamic block as it was entered."""
 
-    __slots__ = ("block", "cls", "function", "imported", "inside", "module", "named", "statement", "within")
+    __slots__ = (
+        "block",
+        "cls",
+        "foreign",
+        "function",
+        "imported",
+        "inside",
+        "module",
+        "named",
+        "statement",
+        "within",
+    )
 
     def __init__(
         self,
@@ -118,6 +132,7 @@ class RawBlock:
         imported: bool,
         inside: tuple[RawRegion, ...],
         within: EnteredBlock | None,
+        foreign: bool,
     ) -> None:
         self.block = block
         self.statement = statement
@@ -128,3 +143,4 @@ class RawBlock:
         self.imported = imported
         self.inside = inside
         self.within = within
+        self.foreign = foreign

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from qatlint.condition import TRAINING, Condition
 from qatlint.horizon.ops import Meaning, Role
 from qatlint.static.iteration import Turns
-from qatlint.static.machine import Frame, Place
+from qatlint.static.machine import Frame, Place, deps_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
 from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, joined, united
@@ -16,6 +16,7 @@ from qatlint.static.project import Project
 from qatlint.static.prospects import CHECKPOINTING
 from qatlint.static.results import suppresses
 from qatlint.static.seen import RawBlock, RawOp, RawRegion
+from qatlint.static.source import nodes
 from qatlint.static.values import (
     Args,
     Block,
@@ -27,6 +28,7 @@ from qatlint.static.values import (
     LoopFrame,
     Method,
     Pattern,
+    Pick,
     Range,
     Seq,
     Value,
@@ -81,8 +83,11 @@ class Watching(Natured):
         begun = dict(self.natures)
         for _ in range(_MOST_ROUNDS):
             self._again = False
+            found = set(self.found_tensors)
             super().watch()
-            if not self._again or self.notes:
+            # How long an argument is was asked before it was used as a tensor.
+            late = self.measured & (self.found_tensors - found)
+            if not (self._again or late) or self.notes:
                 return
             self.natures = dict(begun)
             self._set_now.clear()
@@ -225,7 +230,15 @@ class Watching(Natured):
             *(self.test_causes(a) for a in sorted(region.atoms)),
             lengths,
             *(self.region_causes(r, depth + 1) for r in region.exits),
+            self.region_causes(region.of, depth + 1) if region.of and self._counts_turns(region) else FIXED,
         )
+
+    def _counts_turns(self, unbroken: RawRegion) -> bool:
+        """Whether the number of turns of a loop says if its `break` is met: `if i > 3: break`."""
+        loops = {number for number, region in self._turned_by.items() if region is unbroken.of}
+        atoms = {atom for branch in unbroken.exits for atom in branch.atoms}
+        tested = [value for atom in atoms if atom in self.tested for value in self.tested[atom][1]]
+        return any(loops & deps_of(value) for value in tested)
 
     def _picks_own(self, region: RawRegion) -> bool:
         """Whether a loop picks a module of the owner in each turn: `self.branches[level]`."""
@@ -321,6 +334,7 @@ class Watching(Natured):
             if node.orelse:
                 unbroken = self._region(node, "unbroken", frame)
                 unbroken.exits = region.breaks
+                unbroken.of = region
                 self._bodies[id(node.orelse)] = unbroken
             if isinstance(node, ast.While):
                 self._tests[id(node.test)] = (region,)
@@ -454,33 +468,62 @@ class Watching(Natured):
         name = arguments[1] if len(arguments) > 1 else None
         name = next((k.value for k in keywords if k.arg == "name"), name)
         named = "" if name is None else "literal"
-        if name is not None and not isinstance(name, ast.Constant) and "*" in self.blocks[-1].name:
-            named = "built"
+        if name is not None and not _is_literal(name):
+            changes = "*" in self.blocks[-1].name or self._names_a_turn(name)
+            named = "built" if changes else "constant"
+        first = self._first_argument(arguments[0], frame) if arguments else None
         self.entered.append(
             RawBlock(
                 self.blocks[-1],
                 self._with_statement,
                 frame,
                 named,
-                not arguments or self._may_be_module(arguments[0], frame),
+                not arguments or self._may_be_module(arguments[0], first),
                 id(node) not in self._unimported,
                 tuple(self._open),
                 self.blocks[-2] if count else None,
+                first is not None and self._is_another_module(first, frame),
             )
         )
 
-    def _may_be_module(self, node: ast.expr, frame: Frame) -> bool:
+    def _names_a_turn(self, name: ast.expr) -> bool:
+        """Whether a name is made with the variable of a loop around it."""
+        targets = [r.node.target for r in self._open if isinstance(r.node, (ast.For, ast.AsyncFor))]
+        counters = {n.id for target in targets for n in nodes(target) if isinstance(n, ast.Name)}
+        return any(isinstance(n, ast.Name) and n.id in counters for n in nodes(name))
+
+    def _first_argument(self, node: ast.expr, frame: Frame) -> Value | None:
+        """The first argument of a block, where it can be read once more."""
+        plain = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.expr_context)
+        return self.eval(node, frame) if all(isinstance(part, plain) for part in nodes(node)) else None
+
+    def _is_another_module(self, value: Value, frame: Frame) -> bool:
+        """Whether a value is a module, and neither the one whose forward runs nor the one that the method
+        belongs to."""
+        if isinstance(value, (Choice, Pick)):
+            return all(self._is_another_module(option, frame) for _, option in value.options)
+        if not isinstance(value, Instance) or not value.is_module:
+            return False
+        return value is not self.root and value is not frame.owner and value is not frame.me
+
+    def _may_be_module(self, node: ast.expr, value: Value | None) -> bool:
         """Whether the first argument of a block can be a module."""
         if isinstance(node, (ast.Lambda, ast.Constant, ast.List, ast.Tuple, ast.Dict)):
             return False
-        if not isinstance(node, (ast.Name, ast.Attribute)):
-            return True
-        value = self.eval(node, frame)
+        if value is None:
+            return not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("super", "type"))
         if isinstance(value, Instance):
             return value.is_module
         if isinstance(value, (Const, Function, Method, ClassValue, Seq, Pattern, Range)):
             return False
         return not (self.nature(value).what in (What.TENSOR, What.SHAPE) and not isinstance(value, Choice))
+
+
+def _is_literal(name: ast.expr) -> bool:
+    """A string as it is written, also as an f-string without anything in it."""
+    return isinstance(name, ast.Constant) or (
+        isinstance(name, ast.JoinedStr) and all(isinstance(part, ast.Constant) for part in name.values)
+    )
 
 
 def _takes_all(region: RawRegion) -> bool:

@@ -234,6 +234,11 @@ def test_what_a_loop_carries_decides_too() -> None:
         ("x = decode_boxes(x, f)", []),
         ("x = self.loss(x)", []),
         ("t = self.scale * 2", []),
+        ("t = torch.cat(torch.zeros(2, 3).unbind(1), 0)", []),
+        ("t = torch.cat(x.unbind(1), 0)", ["torch.cat"]),
+        ("t = sum(f.split(1))", []),
+        ("t = f.split(1)[0] * 2", ["*"]),
+        ("t = key_padding_mask.sum(-1)", []),
         ("if self.training:\n        x = x * 2", []),
         ("x = F.interpolate(x, size=(4, 4))", []),
     ],
@@ -243,7 +248,9 @@ def test_what_is_an_op_of_the_forward(body: str, expected: list[str]) -> None:
     init = f"{INIT}\nself.scale = nn.Parameter(torch.ones(3))"
     # The last line keeps the class a prospect.
     forward = f"x = self.conv(x)\nfor f in xs:\n    {body}\nfor g in xs:\n    x = x @ g\nreturn x"
-    assert ops(forward, init=init, methods=methods)[:-1] == expected
+    text = model(init, forward, HELPERS, methods=methods).replace("xs, flag", "xs, key_padding_mask, flag")
+    found = [op.written for op in trace_of(text, "Model").ops if not op.is_module and op.inside]
+    assert found[:-1] == expected
 
 
 def test_outside_of_the_quantised_region_nothing_counts() -> None:
@@ -328,7 +335,7 @@ def test_blocks() -> None:
     trace = trace_of(model("", forward, BLOCK), "Model")
     first, second, third = trace.blocks
     assert first.around is not None and first.named == "literal" and first.module and first.imported
-    assert (second.named, second.module, second.around) == ("literal", False, None)
+    assert (second.named, second.module, second.around) == ("built", False, None)
     assert third.within is not None and third.within.name == second.scope.name
 
 
@@ -627,3 +634,237 @@ def test_a_block_of_a_base_may_not_have_the_name_of_one_here() -> None:
     assert not findings_in({"model.py": HEAD + text}, "QAT202")
     apart = head.replace("Base", "nn.Module").format(loop.format(name="loop"))
     assert not findings_in({"model.py": HEAD + imports + base + apart}, "QAT202")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "for i in range(x.shape[0]):",
+        "for i in range(x.size(0)):",
+        "for i in range(x.size(dim=0)):",
+        "for i in range(len(x)):",
+        "for i in torch.arange(x.shape[0]):",
+        "for i in torch.arange(len(x)):",
+        "for i in x.new_zeros(x.shape[0]):",
+        "for t in x:",
+        "for t in list(x):",
+        "for t in x[1:]:",
+        "for t in reversed(x):",
+        "for i, t in enumerate(x):",
+        "for t, u in zip(x, x * 2):",
+        "for t in x.unbind(0):",
+        "for t in x.unbind():",
+        "for t in torch.unbind(x, dim=1):",
+        "for t in x.split(1):",
+        "for t in torch.split(x, 2, dim=1):",
+        "b, c, h, w = x.shape\nfor i in range(c):",
+        "for t in x.chunk(x.shape[0]):",
+        "y = torch.relu(x)\nfor t in y:",
+        "y = x.view(3, -1)\nfor t in y.unbind(1):",
+        "n = 0\nfor m in self.layers:\n    n = n + x.shape[0]\nfor i in range(n):",
+    ],
+)
+def test_loops_over_a_tensor_are_one_thing(head: str) -> None:
+    found = regions(f"{head}\n    y = x @ x\nreturn self.conv(x)")
+    assert [varies for statement, varies, _ in found if statement == "for"][-1] == "shape"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "for t in x.chunk(2):",
+        "for t in torch.chunk(x, 2, dim=1):",
+        "for t in x.chunk(self.n):",
+        "for t in x.tensor_split(3):",
+        "for t in x.split([1, 1, 2]):",
+        "for t in x.split(self.sizes):",
+        "for t in torch.split_with_sizes(x, self.sizes + [1], dim=1):",
+        "parts = list(x.split(self.sizes))\nfor t, u in zip(parts[: self.n], parts[self.n :]):",
+        "for t in torch.stack([x, x, x]):",
+        "for t in torch.stack([x, x, x], dim=1).unbind(1):",
+        "for t in x.view(3, -1):",
+        "for t in x.reshape((3, self.n, -1)).unbind(1):",
+        "q = x.reshape(x.shape[0], 3, -1).permute(1, 0, 2)\nfor t in q.unbind(0):",
+        "q = x.reshape(x.shape[0], 3, -1).transpose(0, 1)\nfor i in range(q.shape[0]):",
+        "q = x.view(-1, 3) * 2\nfor i in range(q.size(-1)):",
+        "q = x.view(2, 3, -1)\nfor t in q[0]:",
+        "for i in torch.arange(4):",
+        "for i in torch.zeros(self.n, 2):",
+    ],
+)
+def test_loops_over_an_axis_of_written_length(head: str) -> None:
+    forward = f"{head}\n    y = x @ x\nfor i in range(x.shape[0]):\n    y = x @ x\nreturn self.conv(x)"
+    init = f"{INIT}\nself.n = n\nself.sizes = [2, n]"
+    found = regions(forward, init=init, parameters="n")
+    assert [varies for statement, varies, _ in found if statement == "for"] == ["static", "shape"]
+
+
+@pytest.mark.parametrize(
+    ("head", "varies"),
+    [
+        ("for i in range(int(torch.sum(x > 0.5))):", "data"),
+        ("for i in range(int(torch.max(x))):", "data"),
+        ("n = torch.count_nonzero(x)\nfor i in range(n):", "data"),
+        ("n = torch.strange(x * 1)\nfor i in range(int(n)):", "unproven"),
+        ("x = torch.relu(x)\nn = torch.strange(x)\nfor i in range(int(n)):", "data"),
+        ("if torch.max(x) > 1:", "data"),
+        ("if torch.min(x) > 1:", "data"),
+        ("for k in torch.nonzero(x):", "data"),
+        ("for t in self.unknown(x):", "given"),
+        ("y = self.unknown(x)\nfor i in range(y.shape[0]):", "unproven"),
+        ("y = self.unknown(x)\nfor t in torch.unbind(y):", "unproven"),
+        ("for i, t in enumerate(x.unbind(0)):\n    t = self.layers[i](t)", "unproven"),
+        ("for (h, w), t in zip(shapes, shapes.unbind(0)):", "unproven"),
+        ("for i in range(x.shape[-1]):", "unproven"),
+        ("n = x.size(-1)\nfor i in torch.arange(n):", "unproven"),
+        ("for t in x.unbind(-1):", "unproven"),
+        ("for t in torch.split(x, 1, dim=-1):", "unproven"),
+        ("while x.shape[-1] % 2:", "shape"),
+        ("if x.shape[-1] % 2:", "shape"),
+    ],
+)
+def test_what_decides_about_values_and_lengths(head: str, varies: str) -> None:
+    text = model(f"{INIT}\nself.unknown = unknown", f"{head}\n    x = x * x\nreturn x", HELPERS, "unknown")
+    found = trace_of(text.replace("xs, flag", "xs, shapes, flag"), "Model").regions
+    assert found[0].varies.value == varies
+
+
+OBJECT = """
+class Plain:
+    def __init__(self, gain):
+        self.gain = gain
+
+    def run(self, a):
+        for i in range(a.shape[0]):
+            a = a * self.gain
+        return a
+
+    def handed_on(self, a):
+        return self.run(a)
+
+    def one(self, a):
+        return a - 1
+
+    @staticmethod
+    def apart(a):
+        for i in range(a.shape[0]):
+            a = a * 2
+        return a
+
+class Called(Plain):
+    def __call__(self, a):
+        return self.run(a)
+
+class Holder:
+    def __init__(self):
+        self.inner = Plain(3)
+
+    def run_inner(self, a):
+        return self.inner.run(a)
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "found"),
+    [
+        (
+            "def inner(a):\n    for i in range(a.shape[0]):\n        a = a * 2\n    return a\nreturn inner(x)",
+            ["*"],
+        ),
+        (
+            "def inner():\n    y = x\n    for t in x.unbind(0):\n        y = y * t\n    return y\nreturn inner()",
+            ["*"],
+        ),
+        (
+            "def inner(a, flag):\n    while flag:\n        a = a * 2\n    return a\nreturn inner(x, x.max() > 1)",
+            ["*"],
+        ),
+        ("def inner(a):\n    for i in range(4):\n        a = a * 2\n    return a\nreturn inner(x)", []),
+        ("return self.plain.run(x)", ["*"]),
+        ("return self.plain.handed_on(x)", ["*"]),
+        ("return self.called(x)", ["*"]),
+        ("return self.holder.run_inner(x)", ["*"]),
+        ("return Plain.apart(x)", ["*"]),
+        ("other = Plain(4)\nreturn other.run(x)", ["*"]),
+        ("for i in range(x.shape[0]):\n    x = self.plain.one(x)\nreturn x", ["-"]),
+        ("for i in range(x.shape[0]):\n    x = self.called(x)\nreturn x", ["*"]),
+        ("return self.plain.one(x)", []),
+    ],
+)
+def test_functions_and_objects_that_forward_runs_are_a_part_of_it(forward: str, found: list[str]) -> None:
+    init = "self.plain = Plain(2)\nself.called = Called(2)\nself.holder = Holder()"
+    trace = trace_of(model(init, forward, OBJECT), "Model")
+    assert [op.written for op in trace.ops if not op.is_module and op.inside] == found
+
+
+def test_an_object_of_another_file() -> None:
+    texts = {
+        "lib.py": OBJECT,
+        "model.py": (
+            "from torch import nn\nfrom lib import Plain\n\nclass Model(nn.Module):\n    def __init__(self):\n"
+            "        super().__init__()\n        self.plain = Plain(2)\n\n    def forward(self, x):\n"
+            "        return self.plain.run(x)\n"
+        ),
+    }
+    assert [(r.function, r.varies.value, r.receiver) for r in trace_in(texts, "model.py").regions] == [
+        ("run", "shape", "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loop", "varies"),
+    [
+        ("n = 0\nfor m in self.layers:\n    n = n + x.shape[0]\n    if n > 5:\n        break", "shape"),
+        ("n = 0\nfor m in self.layers:\n    n += int(x.sum())\n    if n > 5:\n        break", "data"),
+        ("for i in range(x.shape[0]):\n    if i > 3:\n        break", "shape"),
+        ("i = 0\nwhile i < len(x.flatten()):\n    i += 1\n    if i == 3:\n        break", "shape"),
+        ("for i, t in enumerate(xs):\n    if i > 3:\n        break", "static"),
+        ("for i in range(x.shape[0]):\n    if self.stops:\n        break", "static"),
+    ],
+)
+def test_the_else_of_a_loop_that_counts(loop: str, varies: str) -> None:
+    forward = f"{loop}\nelse:\n    x = x * x\nfor f in xs:\n    x = x + f\nreturn x"
+    trace = traced(forward, init=f"{INIT}\nself.stops = stops", parameters="stops")
+    found = [trace.regions[s.region] for op in trace.ops if op.written == "*" for s in op.inside]
+    assert [(r.statement, r.varies.value) for r in found] == [("unbroken", varies)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "first"),
+    [
+        ('self, "a"', "literal", "own"),
+        ('self, f"a"', "literal", "own"),
+        ("self, NAME", "constant", "own"),
+        ('self, "a" + "b"', "constant", "own"),
+        ("self, self.name", "built", "own"),
+        ('self, f"turn_{i}"', "built", "own"),
+        ('self.conv, "a"', "literal", "another"),
+        ('self.layers[0], "a"', "literal", "another"),
+        ('self.layers[i], "a"', "literal", "another"),
+        ('self.given, "a"', "literal", "own"),  # nobody knows which one it is
+        ('super(), "a"', "literal", "none"),
+        ('x, "a"', "literal", "none"),
+        ('lambda: 0, "a"', "literal", "none"),
+    ],
+)
+def test_what_a_block_is_given(arguments: str, named: str, first: str) -> None:
+    loop = f"for i in range(3):\n    with Tracer.dynamic_block({arguments}):\n        x = x * x\nreturn x"
+    forward = f"x = self.conv(x)\n{loop}"
+    init = f"{INIT}\nself.name = name\nself.given = given"
+    trace = trace_of(model(init, forward, f'{BLOCK}\nNAME = "n"', "name, given"), "Model")
+    (block,) = trace.blocks
+    assert (block.named, block.module, block.foreign) == (named, first != "none", first == "another")
+
+
+def test_what_a_maker_hands_in_has_a_written_length_or_that_of_its_shape() -> None:
+    head = (
+        "class Head(nn.Module):\n    def forward(self, levels):\n        for level in levels.unbind(0):\n"
+        "            y = level @ level\n        return y\n\n"
+    )
+    owner = (
+        "class Owner(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.head = Head()\n\n"
+        "    def forward(self, x):\n        return self.head({})\n"
+    )
+    for given, varies in (("torch.stack([x, x])", "static"), ("torch.relu(x)", "shape")):
+        found = findings_in({"model.py": HEAD + head + owner.format(given)}, "QAT201")
+        assert ["shape" in f.message for f in found] == [True] * (varies == "shape")
