@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from qatlint.static.known import Known
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.natures import BY_SHAPE, FIXED, UNPROVEN, Cause, Causes, Nature, What, united
+from qatlint.static.natures import BY_SHAPE, FIXED, UNPROVEN, Cause, Causes, Nature, What, of_a_kind, united
 from qatlint.static.project import Project
 from qatlint.static.values import Const, External, Seq, Symbol, Value
 from qatlint.trace import Varies
@@ -80,7 +80,7 @@ class Sized(Known):
             varies = Varies.UNPROVEN if nature.plain else Varies.SHAPE
             return frozenset({Cause(varies, self.named_inputs[value.key])})
         # Coordinates or channels stand last: which kind of input it is, rather than how much of it there is.
-        return UNPROVEN if axis == -1 and sizes == BY_SHAPE else sizes
+        return of_a_kind(sizes) if axis == -1 else sizes
 
     def count_causes(self, value: Value) -> Causes:
         if isinstance(value, Symbol) and value.key in self.last_sizes:
@@ -94,7 +94,7 @@ class Sized(Known):
     def note_size(self, result: Symbol, tensor: Value, axis: int) -> None:
         """A number has been found to be the length of an axis."""
         causes = self.axis_causes(tensor, axis)
-        if axis == -1 and causes == UNPROVEN:
+        if axis == -1 and causes:
             self.last_sizes[result.key] = tensor
             causes = self.nature(tensor).sizes
         self.natures[result.key] = Nature(What.NUMBER, causes)

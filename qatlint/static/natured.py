@@ -66,8 +66,8 @@ _PLACES = re.compile(
     r"(^|_)(index|indexes|indices|idxs?|inds?|ids|cnts?|counts?|shapes?|sizes?|lengths?|lens)(_|$)"
 )
 """Names of whole numbers that say which, or how many."""
-_TRUTHS = re.compile(r"^(?!pred|.*(logit|soft))(\w*_)?masks?$")
-"""Names of truths: which to take."""
+_TRUTHS = re.compile(r"^(?!pred|.*(logit|soft))(\w*_)?mask$|(attention|attn|padding)_masks$")
+"""Names of truths: which to take. `masks` may be those of objects, which a model computes."""
 WRITES_ITEM = "torch.Tensor.__setitem__"
 WRITTEN_ITEM = "x[...] ="
 _SEVERAL = frozenset("List list Tuple tuple Sequence Iterable Dict dict Mapping".split())

@@ -103,6 +103,14 @@ def united(*parts: Causes) -> Causes:
     return found if len(found) <= _MOST else frozenset(sorted(found, key=_weight)[:_MOST])
 
 
+def of_a_kind(sizes: Causes) -> Causes:
+    """What decides about sizes that say which kind of input it is, not how much of it there is: they are the
+    same for all inputs, as far as anybody knows."""
+    unknown = (Varies.SHAPE, Varies.UNPROVEN, Varies.GIVEN)
+    rest = frozenset(cause for cause in sizes if cause.varies not in unknown)
+    return rest if rest == sizes else rest | UNPROVEN
+
+
 def heaviest(causes: Causes) -> Cause:
     """The cause that says most; `STATIC` when there is none."""
     return min(causes, key=_weight, default=Cause(Varies.STATIC))

@@ -11,7 +11,7 @@ from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame, Place, deps_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
-from qatlint.static.natures import FIXED, UNPROVEN, Causes, Nature, What, joined, united
+from qatlint.static.natures import FIXED, Causes, Nature, What, joined, of_a_kind, united
 from qatlint.static.project import Project
 from qatlint.static.prospects import CHECKPOINTING
 from qatlint.static.results import suppresses
@@ -224,8 +224,7 @@ class Watching(Natured):
             return FIXED
         lengths = united(*(self.length_causes(v) for v in region.over))
         if any(c.varies is Varies.SHAPE for c in lengths) and self._picks_own(region):
-            # A stack with an entry for each of the layers that the constructor made, as far as anybody knows.
-            lengths = frozenset(c for c in lengths if c.varies is not Varies.SHAPE) | UNPROVEN
+            lengths = of_a_kind(lengths)  # a stack with an entry for each of the layers that the class has
         return united(
             *(self.test_causes(a) for a in sorted(region.atoms)),
             lengths,
