@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import TypeVar
 
 from qatlint.horizon.judging.facts import Generated, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
 from qatlint.horizon.report import ModelCheck
+from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.runs import Runs
 from qatlint.resolve.unrolled import Calls, Nth, Total
-from qatlint.resolve.whole import is_whole
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
@@ -48,13 +49,19 @@ class Names:
     """The names of one report, looked up in one model and, for parts that source does not tell, in others."""
 
     def __init__(
-        self, flow: Flow, names: Iterable[str], others: Sequence[Flow] = (), is_whole: bool = False
+        self,
+        flow: Flow,
+        names: Iterable[str],
+        others: Sequence[Flow] = (),
+        is_whole: bool = False,
+        counted: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """`is_whole`: these are the names of all calls."""
+        """`is_whole`: these are the names of all calls. `counted`: how often modules run, as far as the
+        report says it of them."""
         self.flow = flow
         """The model."""
         self._runs = Runs(flow)
-        self._is_whole = is_whole
+        self._is_whole, self._counted = is_whole, counted
         self._others = [other for other in others if other is not flow]
         self._found: dict[tuple[str, bool], tuple[list[QuantOp], str]] = {}
         self._written = list(dict.fromkeys(names))
@@ -131,13 +138,18 @@ class Names:
     def _totals(self) -> dict[tuple[str, str], Total]:
         """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
         made = filter(None, map(generated_of, self._names))
-        return _totals(((one.owner, one.op), one.number) for one in made)
+        return self._sums(((one.owner, one.op), one.number) for one in made)
 
     @cached_property
     def _calls(self) -> dict[str, Total]:
         """Module -> how often it is called, by any method, as far as the report names the calls."""
         parsed = filter(None, map(_LABEL.match, self._written))
-        return _totals((self._unwrapped(one["name"]), int(one["call"] or 0)) for one in parsed)
+        named = self._sums((self._unwrapped(one["name"]), int(one["call"] or 0)) for one in parsed)
+        counted = {self._unwrapped(name): Total(times, True) for name, times in self._counted.items()}
+        return {
+            name: counted[name] if name in counted and counted[name].calls >= total.calls else total
+            for name, total in named.items()
+        }
 
     @cached_property
     def _runs_of_others(self) -> list[Runs]:
@@ -160,10 +172,7 @@ class Names:
         # Of several modules that may be meant nobody knows which one has its first call where.
         is_first = is_call and all(op.module and f"{name}.".startswith(f"{op.module}.") for op in ops)
         if (call or method or is_first) and ops and not why:
-            total = self._calls[name]
-            # A single row may be all that was shown of several.
-            is_sure = total.is_sure and (self._is_whole or total.calls > 1)
-            return self._call(ops, int(call or 0), total._replace(is_sure=is_sure), method or "")
+            return self._call(ops, int(call or 0), self._calls[name], method or "")
         return ops, why
 
     def _call(self, ops: list[QuantOp], call: int, total: Total, method: str) -> tuple[list[QuantOp], str]:
@@ -212,8 +221,11 @@ class Names:
         """The ops of a part of the model that source does not tell: those of all classes that have such."""
         part, rest = "", name
         while "." in rest:
+            is_open = self._runs.is_open(part)
             first, _, rest = rest.partition(".")
             part = f"{part}.{first}" if part else first
+            if not is_open:
+                continue
             found = [ops for other in self._likely_to_be(part) if (ops := self._ops(other, rest, part))]
             if found:
                 classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
@@ -255,6 +267,17 @@ class Names:
         chosen = {op for one in found for op in one.ops}
         return [op for op in ops if op.number in chosen]
 
+    def _sums(self, numbered: Iterable[tuple[_Key, int]]) -> dict[_Key, Total]:
+        """How many there are of each, by the highest of their numbers: sure where none is missing in a whole
+        report. Of an excerpt nobody knows what stood behind its last row."""
+        numbers: dict[_Key, set[int]] = {}
+        for key, number in numbered:
+            numbers.setdefault(key, set()).add(number)
+        return {
+            key: Total(max(found) + 1, self._is_whole and len(found) == max(found) + 1)
+            for key, found in numbers.items()
+        }
+
     def _numbered(self, runs: Runs, ops: list[QuantOp], number: int, total: Total) -> list[Nth]:
         """The calls that may have a number, by each run of the owner's forward: another one comes to the same
         lines again."""
@@ -288,17 +311,10 @@ def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Na
     """The one of `flows` that has most of the names of a report; None when none has any. `others` are of
     classes that may be parts of it."""
     names, whole = check.names, is_whole(check)
-    found = [Names(flow, names, others, whole) for flow in flows]
+    counted = {count.name: count.times for count in check.counts}
+    found = [Names(flow, names, others, whole, counted) for flow in flows]
     chosen = max(found, key=lambda one: one.matched, default=None)
     return chosen if chosen is not None and chosen.matched else None
-
-
-def _totals(numbered: Iterable[tuple[_Key, int]]) -> dict[_Key, Total]:
-    """How many there are of each, by their numbers: sure where none is missing between."""
-    numbers: dict[_Key, set[int]] = {}
-    for key, number in numbered:
-        numbers.setdefault(key, set()).add(number)
-    return {key: Total(max(found) + 1, len(found) == max(found) + 1) for key, found in numbers.items()}
 
 
 def _calls_of(runs: Runs, made: Generated) -> list[QuantOp]:

@@ -17,10 +17,12 @@ class Runs:
         self._ran: dict[int, list[int]] = {}
         for number, ran in enumerate(flow.order):
             self._ran.setdefault(ran.op, []).append(number)
-        self._root = flow.root
-        self._modules, self._owners, self._holders = _Node(), _Node(), _Node()
+        self._root, self._is_complete = flow.root, flow.complete
+        self._modules, self._owners, self._holders, self._open = _Node(), _Node(), _Node(), _Node()
         for number, op in enumerate(flow.ops):
             self._holders.add(op.path, number)
+            if not op.name:
+                self._open.add(op.path, number)
             if op.module:
                 self._modules.add(op.module, number)
                 continue
@@ -44,6 +46,13 @@ class Runs:
         ops = self._at(self._holders.find(path))
         found = {name for op in ops for name in (op.runner, op.owner)}
         return found if path else found | {self._root}
+
+    def is_open(self, path: str) -> bool:
+        """Whether the module of this name, or one around it, runs something that was not followed: what that
+        is and has in it source does not tell."""
+        parts = path.split(".")
+        around = ("", *(".".join(parts[:cut]) for cut in range(1, len(parts) + 1)))
+        return not self._is_complete or any(self._open.find(name) for name in around)
 
     def order_of(self, ops: Iterable[QuantOp]) -> list[Ran]:
         """The runs of these, in their order."""

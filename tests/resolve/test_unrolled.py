@@ -13,8 +13,8 @@ from qatlint.aim import Aim, EntryPoint
 from qatlint.files import DiskLoader
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report import CallCount, Layer, ModelCheck, Statistic
+from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.names import Names, best
-from qatlint.resolve.whole import is_whole
 
 HEAD = """\
 import torch
@@ -47,13 +47,16 @@ class Model(nn.Module):
 """
 
 
-def places(folder: Path, body: str, labels: list[str], is_call: bool = False) -> tuple[list[str], list[str]]:
-    """The comments on the lines that each label may mean, with a comma between, and why there are several."""
+def places(
+    folder: Path, body: str, labels: list[str], is_call: bool = False, is_whole: bool = True
+) -> tuple[list[str], list[str]]:
+    """The comments on the lines that each label may mean, with a comma between, and why there are several.
+    The labels are those of a whole report unless that is said."""
     path = folder / "m.py"
     path.write_text(HEAD + indent(dedent(body), " " * 8), encoding="utf-8")
     found = engine.flows([str(path)], DiskLoader(), Aim((), (EntryPoint(str(path), "Model"),)))
     (own,) = [flow for flow in found if flow.root.endswith(":Model") and not flow.assumed]
-    names = Names(own, labels, found)
+    names = Names(own, labels, found, is_whole)
     text = path.read_text(encoding="utf-8").splitlines()
     comments, reasons = [], []
     for label in labels:
@@ -359,7 +362,7 @@ def test_a_row_of_one_call_without_a_number_is_the_first(tmp_path: Path) -> None
     return x
     """
     for labels in (["conv"], ["conv", "conv(1)", "conv(2)"]):
-        assert places(tmp_path, body, labels, is_call=True) == (
+        assert places(tmp_path, body, labels, is_call=True, is_whole=False) == (
             ["begin", "a", "a"][: len(labels)],
             [""] * len(labels),
         )
@@ -379,7 +382,7 @@ def test_a_single_row_may_be_one_of_several(tmp_path: Path) -> None:
     return self.conv(x)  # end
     """
     for label in ("conv", "conv[forward]"):
-        found, why = places(tmp_path, body, [label], is_call=True)
+        found, why = places(tmp_path, body, [label], is_call=True, is_whole=False)
         assert found == ["maybe,end"] and why == ["a branch decides which of 2 lines it is"]
 
 
@@ -392,18 +395,22 @@ def test_source_that_has_more_calls_than_a_whole_report_says_so(tmp_path: Path) 
     """
     labels = [*adds(2), "conv", "dequant"]
     lines = ["a", "b", "a", "end"]
-    assert places(tmp_path, body, labels, is_call=True) == (lines, [""] * 4)
+    assert places(tmp_path, body, labels, is_call=True, is_whole=False) == (lines, [""] * 4)
     path = str(tmp_path / "m.py")
     (own,), _ = engine.flows_with(EntryPoint(path, "Model"), [path], DiskLoader())
-    rows = tuple(Layer(label.partition("[")[0], "T", (), (), "-1", "") for label in labels)
+    q8, f32 = ("qint8",), ("torch.float32",)
+    rows = tuple(Layer(label.partition("[")[0], "T", q8, q8, "-1", "") for label in labels)
+    rows = (*rows[:-1], rows[-1]._replace(outputs=f32))
     counts = tuple(CallCount(row.name, 1) for row in rows)
-    check = ModelCheck(counts=counts, layers=rows)
-    for cut in (check._replace(layers=rows[:-1]), check._replace(counts=()), check._replace(layers=())):
+    total = Statistic("total", (("qint8", 3), ("torch.float32", 1)))
+    check = ModelCheck(counts=counts, outputs=(total,), layers=rows)
+    # Counts may be pasted together with just their rows.
+    for cut in (check._replace(layers=rows[:-1]), check._replace(outputs=()), check._replace(layers=())):
         assert not is_whole(cut)
         names = best([own], cut, [])
         assert names is not None and names.ops_of("_generated_add_0")[1] == ""
-    total = Statistic("total", (("qint8", 3), ("torch.float32", 1)))
-    for whole in (check, check._replace(counts=(), outputs=(total,))):
+    given = (Statistic("total", (("qint8", 4),)),)
+    for whole in (check, check._replace(counts=()), check._replace(inputs=given, outputs=())):
         names = best([own], whole, [])
         assert names is not None
         assert [names.ops_of(row.name, is_call=True)[1] for row in rows] == [
@@ -411,6 +418,54 @@ def test_source_that_has_more_calls_than_a_whole_report_says_so(tmp_path: Path) 
             "source tells of 2 calls there, the report has 1 call: it may be another line",
             "",
         ]
+
+
+LOOP_OF_UNKNOWN_LENGTH = """
+    x = x + 2.0  # begin
+    for y in xs:
+        x = x + y  # turn
+    if self.gated is not None:
+        x = x + self.gated  # gated
+    return x + x  # end
+    """
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        # What stands behind the last row of an excerpt, and between its rows, nobody knows.
+        (adds(1), ["begin"]),
+        (adds(2), ["begin", "turn,gated,end"]),
+        (["_generated_add_4", "_generated_add_6"], ["turn,gated,end"] * 2),
+    ],
+)
+def test_rows_of_an_excerpt_do_not_tell_how_many_there_are(
+    labels: list[str], found: list[str], tmp_path: Path
+) -> None:
+    assert places(tmp_path, LOOP_OF_UNKNOWN_LENGTH, labels, is_whole=False)[0] == found
+
+
+def test_all_rows_tell_how_many_there_are(tmp_path: Path) -> None:
+    body = LOOP_OF_UNKNOWN_LENGTH.replace("if self.gated is not None", "if False")
+    assert places(tmp_path, body, adds(4))[0] == ["begin", "turn", "turn", "end"]
+
+
+def test_counts_tell_it_of_the_calls_of_a_module_also_in_an_excerpt(tmp_path: Path) -> None:
+    body = """
+    for y in xs:
+        x = self.conv(y)  # turn
+    return self.conv(x)  # end
+    """
+    path = tmp_path / "m.py"
+    places(tmp_path, body, ["conv"])
+    (own,), _ = engine.flows_with(EntryPoint(str(path), "Model"), [str(path)], DiskLoader())
+    rows = tuple(Layer("conv", "T", (), (), "-1", "", call=number) for number in (2, 3))
+    text = path.read_text(encoding="utf-8").splitlines()
+    for counts, found in (((), ["turn,end"] * 2), ((CallCount("conv", 4),), ["turn", "end"])):
+        names = best([own], ModelCheck(counts=counts, layers=rows), [])
+        assert names is not None
+        spans = [[op.span.line for op in names.ops_of(row.label, is_call=True)[0]] for row in rows]
+        assert [",".join(text[n - 1].rpartition("# ")[2] for n in lines) for lines in spans] == found
 
 
 def test_time_goes_with_the_length_of_a_report(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from math import gcd
 from qatlint.horizon.judging.facts import generated_of, kind_by_name
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.values import CallCount, ModelCheck
+from qatlint.horizon.report.whole import is_whole
 from qatlint.trace import Kind
 
 _SPLIT = "one instance per call (`qatlint --fix` does it where it is safe)"
@@ -116,8 +117,8 @@ def _through(owner: str, runs: int, are_all: bool) -> str:
     if are_all:
         return f"; by the counts, `{name}` runs {runs} times with all its parts"
     return (
-        f"; `{name}` may run {runs} times with all its parts, but this text does not have the modules that "
-        "run once"
+        f"; `{name}` may run {runs} times with all its parts, but this text does not have all modules: some "
+        "may run once"
     )
 
 
@@ -129,11 +130,7 @@ def _all_counts(check: ModelCheck) -> tuple[list[CallCount], bool]:
     for layer in check.layers:
         if layer.name not in counted:
             rows[layer.name] = max(rows.get(layer.name, 0), layer.call + 1)
-    have_rows = {layer.name for layer in check.layers}
-    are_all = any(count.times == 1 for count in check.counts) or (
-        bool(rows) and all(count.name in have_rows for count in check.counts if count.times)
-    )
-    return [*check.counts, *(CallCount(name, times) for name, times in rows.items())], are_all
+    return [*check.counts, *(CallCount(name, times) for name, times in rows.items())], is_whole(check)
 
 
 def _repeated_owners(all_counts: Iterable[CallCount]) -> dict[str, tuple[str, int]]:
