@@ -15,8 +15,9 @@ from qatlint.horizon.ops import of_function
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
+from qatlint.resolve.positions import Total
 from qatlint.resolve.runs import Runs
-from qatlint.resolve.unrolled import Calls, Nth, Total
+from qatlint.resolve.unrolled import Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")

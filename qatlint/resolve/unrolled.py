@@ -9,21 +9,24 @@ it can.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, product
+from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING, atoms_of, holds
+from qatlint.resolve.positions import Positions, Total
+from qatlint.resolve.sequence import Loop, once, varying_loops, written_out
 from qatlint.trace import Ran
 
 _MOST_TESTS = 8
-"""Tests of which all outcomes are tried."""
-_LONGEST = 20_000
-"""Calls in a row that are written out."""
+"""Tests of which all outcomes are tried; with more of them, numbers are counted from both ends."""
 _EXACT, _OPEN, _FEWER, _MORE = range(4)
 """How the calls that source tells of fit to those of the report: as many; nobody knows how many; the report
 has fewer; the report has more."""
 BRANCH, TURNS = "a branch decides", "the number of turns of a loop decides"
 STUBS = "what lies between the stubs decides"
+BRANCHES = f"branches decide, more than the {_MOST_TESTS} of which all ways are tried,"
+MANY_STUBS = f"what lies between the stubs decides, of more than {_MOST_TESTS} calls in doubt,"
 
 
 class Nth(NamedTuple):
@@ -39,22 +42,13 @@ class Nth(NamedTuple):
     """The same where that is more."""
 
 
-class _Loop(NamedTuple):
-    """A loop of which nobody knows how often it turns."""
-
-    number: int
-    body: tuple[int, ...]
-    """The ops of one turn; empty where turns differ."""
-    ops: tuple[int, ...]
-
-
 class _Way(NamedTuple):
     """The calls of one path through a forward."""
 
     how: int
     flat: Sequence[int] = ()
     """The ops in their order, where it is known."""
-    parts: Sequence[int | _Loop] = ()
+    parts: Sequence[int | Loop] = ()
     """The same with loops in it, where it is not."""
 
     def at(self, number: int, total: Total) -> tuple[int, tuple[int, ...]]:
@@ -66,23 +60,16 @@ class _Way(NamedTuple):
         return _MORE, ()
 
 
-class Total(NamedTuple):
-    """How many calls a report has."""
-
-    calls: int
-    is_sure: bool
-    """False where it may have more than it names."""
-
-
 class Calls:
     """The numbered calls of one forward, of which the report has so many."""
 
     def __init__(self, runs: Sequence[Ran], total: Total) -> None:
         self._total = total
-        runs, self._is_lumped = _doubted([run for run in runs if not run.again])
+        self._runs = [run for run in runs if not run.again]
+        runs, self._is_lumped = _doubted(self._runs)
         self._branch = STUBS if any(run.inside is None for run in runs) else BRANCH
-        self._all = _once(run.op for run in runs)
-        varying = _varying(runs)
+        self._all = once(run.op for run in runs)
+        varying = varying_loops(runs)
         self._deployed, self._training = (
             [_way(row, total, varying) for row in _paths(runs, deployed)] for deployed in (True, False)
         )
@@ -92,23 +79,23 @@ class Calls:
         ways, fits = self._deployed, [way.at(number, self._total) for way in self._deployed]
         if all(how == _MORE for how, _ in fits):
             ways, fits = self._training, [way.at(number, self._total) for way in self._training]
-        if not ways:  # more tests than are tried
-            return Nth(self._all, self._branch)
-        best = min(how for how, _ in fits)
-        if self._is_lumped and best != _EXACT:
-            return Nth(self._all, STUBS)
+        best = min((how for how, _ in fits), default=_MORE)
+        is_exact = best == _EXACT and self._total.is_sure
+        if not ways or (self._is_lumped and not is_exact):
+            found = self._positions.at(number) or self._all
+            return Nth(found, (MANY_STUBS if self._is_lumped else BRANCHES) if len(found) > 1 else "")
         if best == _MORE:
             return Nth(self._all, self._branch if len(ways) > 1 else "", max(len(way.flat) for way in ways))
         chosen = [ops for how, ops in fits if how == best]
-        found = _once(op for ops in chosen for op in ops)
+        found = once(op for ops in chosen for op in ops)
         one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)
         more = min((len(way.flat) for way in ways if way.how == _FEWER), default=0) if best == _FEWER else 0
         why = "" if len(found) == 1 else self._branch if one_each else TURNS
         return Nth(found, why, more=more)
 
-
-def _once(ops: Iterator[int] | Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted(set(ops)))
+    @cached_property
+    def _positions(self) -> Positions:
+        return Positions(self._runs, self._total)
 
 
 def _doubted(runs: Sequence[Ran]) -> tuple[list[Ran], bool]:
@@ -116,7 +103,7 @@ def _doubted(runs: Sequence[Ran]) -> tuple[list[Ran], bool]:
     all of them have one together (True) where those would be too many."""
     known = atoms_of([run.when for run in runs])
     free = max(known, default=TRAINING) + 1
-    doubted = _once(run.op for run in runs if run.inside is None)
+    doubted = once(run.op for run in runs if run.inside is None)
     is_lumped = len(doubted) > 1 and len(known) + len(doubted) > _MOST_TESTS
     atoms = {op: free if is_lumped else free + n for n, op in enumerate(doubted)}
     found = [
@@ -145,25 +132,13 @@ def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:
             yield row
 
 
-def _varying(runs: Sequence[Ran]) -> frozenset[int]:
-    """The loops in which not everything runs at each turn, or may not."""
-    whens = {run.when for run in runs}
-    if len(whens) == 1:
-        return frozenset()
-    outermost: dict[int, set[object]] = {}
-    for run in runs:
-        for loop in run.loops[run.outside :]:
-            outermost.setdefault(loop.number, set()).add(run.when)
-    return frozenset(loop for loop, found in outermost.items() if len(found) > 1)
-
-
 def _way(row: Sequence[Ran], total: Total, varying: frozenset[int]) -> _Way:
     """What runs on one path: as its defaults have it, unless the report has other numbers of calls."""
     ways = []
     for trusting in (True, False):
-        parts = _written_out(row, trusting, varying)
-        plain = [part for part in parts if not isinstance(part, _Loop)]
-        loops = [part for part in parts if isinstance(part, _Loop)]
+        parts = written_out(row, trusting, varying)
+        plain = [part for part in parts if not isinstance(part, Loop)]
+        loops = [part for part in parts if isinstance(part, Loop)]
         if not loops:
             more = len(plain) - total.calls
             # A report that may have more than it names may have as many.
@@ -174,14 +149,14 @@ def _way(row: Sequence[Ran], total: Total, varying: frozenset[int]) -> _Way:
             continue
         turns = _solved(loops, total.calls - len(plain)) if total.is_sure else None
         if turns is not None:
-            body = [part.body * turns if isinstance(part, _Loop) else (part,) for part in parts]
+            body = [part.body * turns if isinstance(part, Loop) else (part,) for part in parts]
             ways.append(_Way(_EXACT, [op for ops in body for op in ops]))
         elif total.calls >= len(plain) or not total.is_sure:
             ways.append(_Way(_OPEN, parts=parts))
     return min(ways, key=lambda way: way.how, default=_Way(_MORE))
 
 
-def _solved(loops: Sequence[_Loop], left: int) -> int | None:
+def _solved(loops: Sequence[Loop], left: int) -> int | None:
     """How often a loop turns that makes the calls that are left; None where that is not the only way."""
     if len(loops) > 1 or not loops[0].body:  # one that runs again need not turn as often
         return None
@@ -189,70 +164,24 @@ def _solved(loops: Sequence[_Loop], left: int) -> int | None:
     return turns if not rest and turns >= 0 else None
 
 
-def _possible(parts: Sequence[int | _Loop], number: int, total: int) -> tuple[int, ...]:
+def _possible(parts: Sequence[int | Loop], number: int, total: int) -> tuple[int, ...]:
     """The ops that may have a number, where loops turn nobody knows how often; `total` is 0 where nobody
     knows that either."""
-    where = [n for n, part in enumerate(parts) if isinstance(part, _Loop)]
+    where = [n for n, part in enumerate(parts) if isinstance(part, Loop)]
     first, last = where[0], where[-1]
     from_end = len(parts) - (total - number) if total else 0
     if number < first or from_end > last:
         op = parts[number if number < first else from_end]
-        assert not isinstance(op, _Loop)
+        assert not isinstance(op, Loop)
         return (op,)
     last = last if total else len(parts) - 1
     found: list[int] = []
     for n in range(first, last + 1):
         part = parts[n]
-        if not isinstance(part, _Loop):
+        if not isinstance(part, Loop):
             found.append(part)
         elif n == first and part.body:
             found.append(part.body[(number - first) % len(part.body)])
         else:
             found.extend(part.ops)
-    return _once(found)
-
-
-def _written_out(
-    row: Sequence[Ran], trusting: bool, varying: frozenset[int], depth: int = 0
-) -> list[int | _Loop]:
-    """What runs one after the other. `trusting`: defaults say how often loops turn."""
-    parts: list[int | _Loop] = []
-    seen: set[int] = set()
-    for inside, group in groupby(row, key=lambda run: _at(run, depth)):
-        runs = list(group)
-        if inside is None:
-            parts.extend(run.op for run in runs)
-            continue
-        loop = runs[0].loops[runs[0].outside + depth]
-        if inside in seen:  # something in it is in a block of its own, whose number does not go up
-            varying |= {inside}
-        seen.add(inside)
-        if loop.turn < 0:
-            body = _written_out(runs, trusting, varying, depth + 1)
-            times = loop.times
-        else:
-            turns = [
-                _written_out(list(turn), trusting, varying, depth + 1)
-                for _, turn in groupby(runs, key=lambda run: run.loops[run.outside + depth].turn)
-            ]
-            body, times = turns[0], len(turns)
-            if trusting:
-                parts.extend(part for turn in turns for part in turn)
-                continue
-            if any(turn != body for turn in turns):
-                body = []
-        varies = inside in varying or not body
-        is_known = times and (trusting or not loop.given) and not varies
-        if is_known and times * len(body) < _LONGEST:
-            parts.extend(body * times)
-            continue
-        flat = [part for part in body if not isinstance(part, _Loop)]
-        is_plain = not varies and len(flat) == len(body)
-        parts.append(_Loop(inside, tuple(flat) if is_plain else (), _once(run.op for run in runs)))
-    return parts
-
-
-def _at(run: Ran, depth: int) -> int | None:
-    """The loop at a depth in the forward of the owner."""
-    position = run.outside + depth
-    return run.loops[position].number if position < len(run.loops) else None
+    return once(found)

@@ -318,7 +318,11 @@ def test_where_nobody_knows_what_is_outside_of_the_stubs_all_that_may_be_meant_i
         [*(f"y = helper(x) + {n}  # {n}" for n in range(9)), "return self.dequant(x + x)  # end"]
     )
     found, why = places(tmp_path, many, adds(3))
-    assert found == ["0,1,2,3,4,5,6,7,8,end"] * 3 and why[0].startswith("what lies between the stubs decides")
+    assert found == ["0,1,2,3,4,5,6,7", "1,2,3,4,5,6,7,8", "end"] and why[2] == ""
+    in_doubt = "what lies between the stubs decides, of more than 8 calls in doubt, which of 8 lines it is"
+    assert why[:2] == [in_doubt] * 2
+    # All of them would be as many as an excerpt may have.
+    assert places(tmp_path, many, adds(3), is_whole=False)[0][2] == "2,3,4,5,6,7,8,end"
     outside = """
     y = self.dequant(x)
     return y + y  # after
@@ -418,6 +422,23 @@ def test_source_that_has_more_calls_than_a_whole_report_says_so(tmp_path: Path) 
             "source tells of 2 calls there, the report has 1 call: it may be another line",
             "",
         ]
+
+
+def test_past_the_branches_of_which_all_ways_are_tried_numbers_are_counted_from_both_ends(
+    tmp_path: Path,
+) -> None:
+    tests = "\n".join(f"if xs[{n}] > 0:\n    x = x + {n}  # {n}" for n in range(9))
+    body = f"x = x + 1  # begin\nx = x + x  # second\n{tests}\nx = x + x  # end\nreturn self.dequant(x)"
+    found, why = places(tmp_path, body, adds(5))
+    assert found == ["begin", "second", "0,1,2,3,4,5,6,7", "1,2,3,4,5,6,7,8", "end"]
+    many = "branches decide, more than the 8 of which all ways are tried, which of 8 lines it is"
+    assert why == ["", "", many, many, ""]
+    # The last row of an excerpt need not be the last of all.
+    assert places(tmp_path, body, adds(3), is_whole=False)[0][2] == "0,1,2,3,4,5,6,7,8,end"
+    looped = body.replace("x = x + x  # second", "for y in xs:\n    x = x + y  # turn\nx = x * x")
+    assert places(tmp_path, looped, adds(3))[0] == ["begin", "turn,0,1,2,3,4,5,6,7,8", "end"]
+    trained = "if self.training:\n    x = x + 1  # loss\n" + body
+    assert places(tmp_path, trained, adds(3))[0] == ["begin", "second", "end"]
 
 
 LOOP_OF_UNKNOWN_LENGTH = """
