@@ -13,6 +13,7 @@ from qatlint.horizon.judging.facts import Settings
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
 from qatlint.loader import Loader
+from qatlint.resolve.fit import doubt
 from qatlint.resolve.linked import Links, unexplained
 from qatlint.resolve.names import best
 
@@ -27,8 +28,10 @@ class Confirmation:
         names = best(flows, check, flows)
         kinds = names.kinds() if names is not None else {}
         self._rows: list[Judgement] = judge(check, Settings(aim.march), kinds)
-        if names is None:
-            base.warn(f"--report: no model in the checked files has any of the names in {report}")
+        doubted = doubt(check, names, "the checked files" if names is None else names.flow.root, flows)
+        if doubted:
+            ask = "see that the class that was prepared is checked, in the version of then"
+            base.warn(f"--report: {doubted}; {ask}")
         self._links = Links(self._rows, names) if names is not None else None
 
     def said(self, finding: Finding) -> str:

@@ -79,8 +79,6 @@ def render(shown: Shown, lines: Lines, style: Style, *, all_rows: bool = False) 
         rows += ["", *writer.group(group)]
     if shown.has_source:
         rows += writer.unexplained()
-    for note in shown.notes:
-        rows += ["", *wrap(f"note: {note}", style.width)]
     return "\n".join(rows)
 
 
@@ -110,6 +108,8 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
     yield f"rows: {', '.join(counts) or 'none'}{more}"
     if shown.model:
         yield f"model: {shown.model}"
+    for note in shown.notes:
+        yield from (style.paint(line, "yellow") for line in wrap(f"warning: {note}", style.width))
 
 
 _RANKS = {Rank.FIRST: "to look at first", Rank.CHECK: "to check", Rank.KNOW: "good to know"}

@@ -32,6 +32,15 @@ _TRIED = 1_000
 """Names that are looked for to find out which model a report is about."""
 _COMPARED = 40
 """Names that tell of which class a part of the model is."""
+_CLASSES = 5
+"""Classes that a part of the model may be of: where more of them have its names, these tell nothing."""
+_ONE_PIECE = frozenset(
+    {
+        *(Kind.GEMM, Kind.BATCH_NORM, Kind.RELU, Kind.EMBEDDING, Kind.FLOAT_FUNCTIONAL),
+        *(Kind.QUANT_STUB, Kind.DEQUANT_STUB, Kind.POOLING, Kind.DROPOUT, Kind.IDENTITY),
+    }
+)
+"""Modules that have none inside; others are made of several (a table and a product, those of a norm)."""
 _OF_CALLS = frozenset(
     {
         Topic.QINT32,
@@ -231,12 +240,12 @@ class Names:
             if found:
                 classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
                 why = f"source does not tell what `{part}` is; {classes} such a part"
-                return [op for ops in found for op in ops], why
+                return [op for ops in found for op in ops] if len(found) <= _CLASSES else [], why
         owner = self.flow.root.rpartition(":")[2]
         return [], f"no module `{label}` is run in the forward of {owner}, as it was read"
 
     def _likely_to_be(self, part: str) -> list[Runs]:
-        """Those of the other classes that have most of the names below a part of the model."""
+        """Those of the other classes that have most of the names below a part of the model, at least half."""
         if part not in self._likely:
             begin = f"{part}."
             first = bisect_left(self._sorted, begin)
@@ -245,7 +254,8 @@ class Names:
             scores = [sum(bool(self._ops(other, name)) for name in below) for other in self._runs_of_others]
             most = max(scores, default=0)
             runs = zip(self._runs_of_others, scores, strict=True)
-            self._likely[part] = [other for other, score in runs if score == most] if most else []
+            is_fit = most and 2 * most >= len(below)
+            self._likely[part] = [other for other, score in runs if score == most] if is_fit else []
         return self._likely[part]
 
     def _ops(self, runs: Runs, name: str, part: str = "", *, unknown: bool = False) -> list[QuantOp]:
@@ -255,7 +265,7 @@ class Names:
         if made is not None:
             return self._made(runs, made, part)
         for inner in range(_INNER + 1):
-            ops = [op for op in runs.of_module(name) if op.name or unknown or not inner]
+            ops = [op for op in runs.of_module(name) if not inner or _may_have(op, unknown)]
             if ops or "." not in name:
                 return ops
             name = name.rpartition(".")[0]
@@ -331,6 +341,11 @@ def _is_constant(op: QuantOp) -> bool:
         state.origins and all(origin.comes is Comes.CONSTANT for origin in state.origins)
         for state in op.operands
     )
+
+
+def _may_have(op: QuantOp, unknown: bool) -> bool:
+    """Whether there may be modules inside of one that runs; `unknown`: also in one that was not followed."""
+    return kind_of(op.class_name) not in _ONE_PIECE if op.name else unknown
 
 
 def _fits(wanted: str, part: str) -> bool:

@@ -227,8 +227,97 @@ def test_wrong_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]:
         result = CliRunner().invoke(report, [str(PASTED), *words])
         assert result.exit_code == 2 and said in result.output, (words, result.output)
-    nothing = CliRunner().invoke(report, [str(PASTED), "--model", "m.py:A"])
-    assert "has any of the names in this report" in nothing.output
+
+
+def test_a_report_of_another_class_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, in front, with the class that has more of its names; parts that source leaves open may have them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bev_model.py").write_text("\n".join(TEXT) + "\n", encoding="utf-8")
+    stubs = "self.quant, self.dequant = QuantStub(), DeQuantStub()"
+    start = "from torch import nn\nfrom torch.quantization import DeQuantStub, QuantStub\n"
+    for name, more, body in [
+        ("Other", "", "self.dequant(self.quant(x))"),
+        ("Open", "; self.head = part", "self.dequant(self.head(self.quant(x)))"),
+        ("Right", "; self.head = Head()", "self.dequant(self.head(self.quant(x)))"),
+    ]:
+        start += f"\nclass {name}(nn.Module):\n    def __init__(self, part):\n        super().__init__()\n"
+        start += f"        {stubs}{more}\n\n    def forward(self, x):\n        return {body}\n"
+    start += "\nclass Head(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    start += "        self.conv, self.act = nn.Conv2d(4, 4, 1), nn.ReLU()\n\n    def forward(self, x):\n"
+    start += "        return self.act(self.act(self.conv(x)))\n"
+    (tmp_path / "m.py").write_text(start, encoding="utf-8")
+    counts = [
+        CallCount("quant", 1),
+        CallCount("head.conv", 2),
+        CallCount("head.act", 2),
+        CallCount("idle", 0),
+    ]
+    (tmp_path / "r.txt").write_text(write(ModelCheck(counts=tuple(counts))), encoding="utf-8")
+
+    def notes(*words: str) -> list[str]:
+        result = CliRunner().invoke(report, [*words, "--output-format", "json"], standalone_mode=False)
+        found: list[str] = json.loads(result.stdout)["notes"]
+        return found
+
+    assert notes("r.txt", "--model", "m.py:Open") == []
+    assert notes(str(PASTED), "--model", "bev_model.py:BevModel") == []
+    (few,) = notes("r.txt", "--model", "m.py:Other")
+    assert few == (
+        "of 3 modules in this report 1 is found in m:Other, as it is read from source: the report may be about "
+        "another class, or about another version of the source; m:Right has 3 of them; see that --model names "
+        "the class that was prepared, in the version of then"
+    )
+    (none,) = notes(str(PASTED), "--model", "bev_model.py:Decoder")
+    assert none.startswith("of 22 modules in this report none are found in bev_model.py:Decoder")
+    assert "bev_model:BevModel has 20 of them" in none
+    (elsewhere,) = notes(str(PASTED), "--src", "m.py")
+    assert "--src" in elsewhere and " has " not in elsewhere
+    shown = CliRunner().invoke(report, ["r.txt", "--model", "m.py:Other"], env={"COLUMNS": "80"}).output
+    assert shown.index("warning: of 3 modules") < shown.index("CHECK") and shown.count("warning") == 1
+    done = CliRunner().invoke(check, ["m.py", "--report", str(PASTED), "--isolated"])
+    assert "none are found in the checked files" in done.stderr
+
+
+def test_rows_of_what_a_class_cannot_have_are_not_looked_for_in_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The forward that was read runs no part that is open, or the part is one piece."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.py").write_text(
+        MODELS
+        + """
+
+class Third(Base):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+
+    def body(self, x):
+        return self.first(x)
+
+
+class Open(Base):
+    def __init__(self, part):
+        super().__init__()
+        self.first = part
+
+    def body(self, x):
+        return self.first(x)
+""",
+        encoding="utf-8",
+    )
+    counts = tuple(CallCount(name, 2) for name in ("quant", "dequant", "first.conv", "first.skip"))
+    (tmp_path / "r.txt").write_text(write(ModelCheck(counts=counts)), encoding="utf-8")
+    for model, why in [
+        ("Second", "no module `first.conv` is run in the forward of Second, as it was read"),
+        ("Third", "no module `first.conv` is run in the forward of Third, as it was read"),
+        ("Open", "source does not tell what `first` is; 1 class has such a part"),
+    ]:
+        words = ["r.txt", "--model", f"m.py:{model}", "--output-format", "json"]
+        result = CliRunner().invoke(report, words, standalone_mode=False)
+        rows = {row["names"][0]: row for row in json.loads(result.stdout)["judgements"]}
+        assert rows["first.conv"]["why"] == why
+        assert bool(rows["first.conv"]["places"]) is (model == "Open")
 
 
 def test_of_two_classes_of_one_name_the_file_says_which(

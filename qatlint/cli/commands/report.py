@@ -113,22 +113,26 @@ def _with_source(
     from qatlint.cli import toolchain_source
     from qatlint.horizon.judging.judge import judge
     from qatlint.linting import Linter
+    from qatlint.resolve.fit import doubt
     from qatlint.resolve.linked import Links
     from qatlint.resolve.names import best
 
     look = toolchain_source.folder if model is None else toolchain_source.model
     where = src or model or ""
+    has = "--model names the class that was prepared" if model else "the class that was prepared is in --src"
     models = look(where, finder, loader)
     names = best(models.flows, shown.check, models.others)
+    doubted = doubt(shown.check, names, where if names is None else names.flow.root, models.others)
+    shown = shown._replace(
+        has_source=True, notes=(f"{doubted}; see that {has}, in the version of then",) if doubted else ()
+    )
     if names is None:
-        note = f"no model of {where} has any of the names in this report, as it is read from source"
-        return shown._replace(judgements=judge(shown.check, settings), has_source=True, notes=(note,))
+        return shown._replace(judgements=judge(shown.check, settings))
     judgements = judge(shown.check, settings, names.kinds())
     findings = Linter(finder).check(models.files, loader)
     return shown._replace(
         judgements=judgements,
         located={row: names.locate(row) for row in judgements if row.named},
         findings=Links(judgements, names).findings_about(findings),
-        has_source=True,
         model=names.flow.root,
     )
