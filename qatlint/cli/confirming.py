@@ -9,7 +9,7 @@ from qatlint.aim import Aim
 from qatlint.cli import base
 from qatlint.cli.toolchain_files import read_files
 from qatlint.finding import Finding
-from qatlint.horizon.judging.facts import Settings
+from qatlint.horizon.judging.facts import NOT_READ, Settings
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
 from qatlint.loader import Loader
@@ -26,8 +26,8 @@ class Confirmation:
         check, _ = read_files([report])
         flows = engine.flows(files, loader, aim)
         names = best(flows, check, flows)
-        kinds = names.kinds() if names is not None else {}
-        self._rows: list[Judgement] = judge(check, Settings(aim.march), kinds)
+        told = names.told() if names is not None else NOT_READ
+        self._rows: list[Judgement] = judge(check, Settings(aim.march), told)
         doubted = doubt(check, names, "the checked files" if names is None else names.flow.root, flows)
         if doubted:
             ask = "see that the class that was prepared is checked, in the version of then"

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TypeVar
 
-from qatlint.horizon.judging.facts import Generated, generated_of, kind_of
+from qatlint.horizon.judging.facts import Generated, InSource, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import of_function
 from qatlint.horizon.report import ModelCheck
@@ -124,16 +124,19 @@ class Names:
                         return True
         return False
 
-    def kinds(self) -> dict[str, Kind]:
-        """What the modules of the report are, by name, as far as source tells."""
-        found = {}
+    def told(self) -> InSource:
+        """What the modules of the report are, and which of them quantise one constant, by name, as far as
+        source tells."""
+        found, constants = {}, {}
         for name in self._labels:
-            kinds = {
-                kind_of(op.class_name) for op in self._ops(self._runs, self._unwrapped(name)) if op.module
-            }
+            ops = [op for op in self._ops(self._runs, self._unwrapped(name)) if op.module]
+            kinds = {kind_of(op.class_name) for op in ops}
             if len(kinds) == 1:
                 found[name] = kinds.pop()
-        return found
+            origins = {origin for op in ops if op.stub for state in op.operands for origin in state.origins}
+            if len(origins) == 1 and all(map(_is_constant, ops)):
+                constants[name] = origins.pop().name
+        return InSource(found, constants)
 
     def ops_of(self, label: str, *, is_call: bool = False) -> tuple[list[QuantOp], str]:
         """The ops that a label of the report may mean (`head.add[add](2)`), and in words why there are none

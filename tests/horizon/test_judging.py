@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qatlint.horizon.judging.facts import Generated, Settings, generated_of
+from qatlint.horizon.judging.facts import Generated, InSource, Settings, generated_of
 from qatlint.horizon.judging.judge import grouped, judge, totals
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report import (
@@ -131,7 +131,7 @@ def test_sharing_weighs_by_what_is_shared(dotted: str, rank: Rank, words: str) -
 def test_what_source_says_of_a_kind_counts_where_the_file_says_nothing() -> None:
     check = ModelCheck(counts=(CallCount("m", 2), CallCount("m.div.mul", 2)))
     kinds = {"m": Kind.QUANT_STUB, "m.div": Kind.LUT_ACTIVATION}
-    first, part = [j for j in judge(check, in_source=kinds) if j.topic is Topic.SHARED]
+    first, part = [j for j in judge(check, in_source=InSource(kinds)) if j.topic is Topic.SHARED]
     assert first.rank is Rank.FIRST
     assert part.rank is Rank.CHECK and "costs nothing" in part.reason
 
@@ -171,6 +171,32 @@ def test_a_module_around_runs_again_only_if_all_its_parts_do() -> None:
 def test_a_module_that_never_ran() -> None:
     (found,) = of("newer.txt", Topic.NEVER)
     assert found.names == ("aux.conv",) and "miss_key" in found.reason and found.codes == ("QAT103",)
+
+
+def test_a_quantstub_that_is_given_the_same_constant_each_time_mixes_no_scales() -> None:
+    def graph(*constants: str) -> tuple[GraphNode, ...]:
+        nodes = [GraphNode("placeholder", "x", "x", "()")]
+        for number, constant in enumerate(constants):
+            opcode = "placeholder" if constant == "x" else "get_attr"
+            nodes += [
+                GraphNode(opcode, f"c{number}", constant, "()"),
+                GraphNode("call_module", f"quant_{number}", "quant", f"(c{number},)"),
+            ]
+        return tuple(nodes)
+
+    row = layer("quant", QUANT, F32, "qint8")
+    check = ModelCheck(counts=(CallCount("quant", 2),), layers=(row, row._replace(call=1)))
+    for constants, rank in (
+        (("table", "table"), Rank.KNOW),
+        (("table", "other"), Rank.FIRST),
+        (("table", "x"), Rank.FIRST),
+        (("table",), Rank.FIRST),
+        ((), Rank.FIRST),
+    ):
+        (found,) = about(check._replace(graph=graph(*constants)), Topic.SHARED)
+        assert found.rank is rank
+        assert ("the same constant, `table`" in found.reason) is (rank is Rank.KNOW)
+        assert ("several tensors" in found.reason) is (rank is Rank.FIRST)
 
 
 def test_which_input_is_float() -> None:

@@ -106,6 +106,42 @@ def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
         assert "quantised-output" in done.stderr and "quantised-output" not in done.stdout
 
 
+def test_a_quantstub_of_several_tensors_is_looked_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two constants, or of a constant and an input; one constant makes no mixed scale."""
+    monkeypatch.chdir(tmp_path)
+    for given, rank in [
+        ("self.a, self.a", "check"),
+        ("self.a, self.b", "look first"),
+        ("self.a, x", "look first"),
+    ]:
+        (tmp_path / "m.py").write_text(
+            f"""\
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.a, self.b = nn.Parameter(torch.ones(4)), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        y, z = {given}
+        return self.dequant(self.quant(y) + self.quant(z))
+""",
+            encoding="utf-8",
+        )
+        (tmp_path / "r.txt").write_text(write(ModelCheck(counts=(CallCount("quant", 2),))), encoding="utf-8")
+        words = ["r.txt", "--model", "m.py:Model", "--output-format", "json"]
+        result = CliRunner().invoke(report, words, standalone_mode=False)
+        (row,) = json.loads(result.stdout)["judgements"]
+        assert (row["rank"], "`self.a`" in row["reason"]) == (rank, rank == "check"), given
+
+
 MODELS = """\
 import torch
 from torch import nn
@@ -174,7 +210,9 @@ def test_source_tells_what_modules_are_where_the_report_does_not(rows: list[dict
         **dict.fromkeys(["stack", "mul", "cat"], Kind.FLOAT_FUNCTIONAL.value),
         "dim_t_quant": Kind.QUANT_STUB.value,
     }
-    assert shared["dim_t_quant"]["rank"] == "look first" and shared["cat"]["rank"] == "check"
+    assert shared["dim_t_quant"]["rank"] == shared["cat"]["rank"] == "check"
+    # One constant has one range, however often it is quantised.
+    assert "made of one constant, `torch.arange(4)`" in shared["dim_t_quant"]["reason"]
 
 
 def test_a_report_confirms_what_is_fixed_suppressed_or_typed_in(

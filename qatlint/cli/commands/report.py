@@ -128,7 +128,7 @@ def _with_source(
     )
     if names is None:
         return shown._replace(judgements=judge(shown.check, settings))
-    judgements = judge(shown.check, settings, names.kinds())
+    judgements = judge(shown.check, settings, names.told())
     findings = Linter(finder).check(models.files, loader)
     return shown._replace(
         judgements=judgements,

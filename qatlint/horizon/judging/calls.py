@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from math import gcd
 
-from qatlint.horizon.judging.facts import generated_of, kind_by_name
+from qatlint.horizon.judging.facts import InSource, generated_of, kind_by_name
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.judging.producers import Producers
 from qatlint.horizon.report.values import CallCount, ModelCheck
 from qatlint.horizon.report.whole import is_whole
 from qatlint.trace import Kind
@@ -53,6 +54,18 @@ _BY_KIND: dict[Kind, tuple[str, str, Rank]] = {
     ),
     **dict.fromkeys((Kind.DROPOUT, Kind.IDENTITY, Kind.POOLING, Kind.RESHAPE), _HARMLESS),
 }
+_SAME = (
+    "all its calls quantise the same constant, `{}`: one scale is right for it, and nothing is lost but time",
+    "quantise it once and use the result at each call",
+    Rank.KNOW,
+)
+_FROM_ONE = (
+    "all its calls quantise what is made of one constant, `{}`: nothing is lost by the one scale where that "
+    "is the same each time",
+    "quantise it once and use the result at each call; one QuantStub per tensor only where calls get "
+    "different parts of it",
+    Rank.CHECK,
+)
 _GENERATED = (
     "prepare made it of a call of a function; the module whose forward calls the function, or a "
     "dynamic_block around the call, runs several times, and all its calls get one scale",
@@ -72,15 +85,22 @@ _UNKNOWN = (
 )
 
 
-def judge(check: ModelCheck, known: Mapping[str, Kind]) -> Iterator[Judgement]:
+def judge(check: ModelCheck, known: InSource) -> Iterator[Judgement]:
     """One judgement per module that ran several times or never."""
     counts, are_all = _all_counts(check)
+    producers = Producers(check)
     owners = _repeated_owners(counts)
     for count in check.counts:
         if count.times > 1:
             owner = owners.get(count.name)
             around = _through(*owner, are_all) if owner is not None else ""
-            yield _shared(count, kind_by_name(count.name, known), around)
+            kind = kind_by_name(count.name, known.kinds)
+            words = None
+            if kind is Kind.QUANT_STUB:
+                words = _of_constant(
+                    producers.constant(count.name, count.times), known.constants.get(count.name, "")
+                )
+            yield _shared(count, kind, around, words or _BY_KIND.get(kind, _UNKNOWN))
         elif count.times == 0:
             yield Judgement(
                 Topic.NEVER,
@@ -94,8 +114,15 @@ def judge(check: ModelCheck, known: Mapping[str, Kind]) -> Iterator[Judgement]:
             )
 
 
-def _shared(count: CallCount, kind: Kind, around: str) -> Judgement:
-    reason, step, rank = _BY_KIND.get(kind, _UNKNOWN)
+def _of_constant(same: str, origin: str) -> tuple[str, str, Rank] | None:
+    """What is said of a QuantStub whose calls are given the same constant, by the graph, or what is made of
+    one, by the source."""
+    words, constant = (_SAME, same) if same else (_FROM_ONE, origin)
+    return (words[0].format(constant), *words[1:]) if constant else None
+
+
+def _shared(count: CallCount, kind: Kind, around: str, words: tuple[str, str, Rank]) -> Judgement:
+    reason, step, rank = words
     made = generated_of(count.name)
     if made is not None:
         reason, step = _GENERATED if made.owner else _IN_A_BLOCK

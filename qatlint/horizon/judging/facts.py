@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from qatlint.horizon.modules import facts_of
@@ -29,6 +30,17 @@ class Settings(NamedTuple):
 
 
 NOTHING_SAID = Settings()
+
+
+class InSource(NamedTuple):
+    """What source tells of modules, by their names in the file."""
+
+    kinds: Mapping[str, Kind] = MappingProxyType({})
+    constants: Mapping[str, str] = MappingProxyType({})
+    """QuantStubs all calls of which are given what is made of one constant -> that constant, as written."""
+
+
+NOT_READ = InSource()
 
 
 def bare(dotted: str) -> str:

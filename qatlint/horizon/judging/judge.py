@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from qatlint.horizon.judging import calls, dtypes, fusion, qconfigs
-from qatlint.horizon.judging.facts import NOTHING_SAID, Settings, kinds
+from qatlint.horizon.judging.facts import NOT_READ, NOTHING_SAID, InSource, Settings, kinds
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.values import ModelCheck
-from qatlint.trace import Kind
 
 _ORDER = list(Topic)
 
 
 def judge(
-    check: ModelCheck, settings: Settings = NOTHING_SAID, in_source: Mapping[str, Kind] | None = None
+    check: ModelCheck, settings: Settings = NOTHING_SAID, in_source: InSource = NOT_READ
 ) -> list[Judgement]:
     """Every judgement, those to look at first in front; the order of the file is kept within a topic.
 
-    `in_source` are kinds of modules that the source tells, by name; the file's own word comes first.
+    The file's own word comes before that of the source.
     """
-    known = {**(in_source or {}), **kinds(check)}
+    known = in_source._replace(kinds={**in_source.kinds, **kinds(check)})
     found = [
         *dtypes.judge(check, settings),
         *calls.judge(check, known),

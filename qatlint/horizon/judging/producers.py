@@ -45,6 +45,18 @@ class Producers:
                 return self._producer(found)
         return None
 
+    def constant(self, module: str, times: int) -> str:
+        """The attribute of the model that all calls of a module are given; "" where the graph does not tell
+        that it is always the same, or has not so many calls."""
+        calls, given = self._calls.get(module, ()), set()
+        if len(calls) < times:
+            return ""
+        for node in calls:
+            word = _WORD.search(node.args)
+            found = self._nodes.get(word[0]) if word is not None else None
+            given.add(found.target if found is not None and found.opcode == "get_attr" else "")
+        return given.pop() if len(given) == 1 else ""
+
     def _producer(self, node: GraphNode) -> Producer | None:
         if node.opcode == "call_module":
             return Producer(node.target, "")
