@@ -25,22 +25,25 @@ class Models(NamedTuple):
     others: list[Flow]
     """Of all classes that may be parts of them, where source does not tell."""
     files: list[str]
+    where: str
+    """The folder (or file) that has these files: `qatlint check` of it gives the findings about them."""
 
 
 def model(written: str, finder: Finder, loader: Loader) -> Models:
     """The class that was prepared, `pkg.mod:Class` or `path/to/file.py:Class`, with all that stands in its
     package, or in its folder. Raises `click.UsageError`."""
     point = _entry_point(written, loader)
-    files = files_below(_package_of(os.path.relpath(point.path)), finder)
+    where = _package_of(os.path.relpath(point.path))
+    files = files_below(where, finder)
     own, flows = engine.flows_with(point, files, loader, _aim(files, finder, loader))
-    return Models(own, flows, files)
+    return Models(own, flows, files, where)
 
 
 def folder(path: str, finder: Finder, loader: Loader) -> Models:
     """All models in a folder. Raises `click.UsageError`."""
     files = files_below(path, finder)
     flows = engine.flows(files, loader, _aim(files, finder, loader))
-    return Models(flows, flows, files)
+    return Models(flows, flows, files, path)
 
 
 def _aim(files: list[str], finder: Finder, loader: Loader) -> Aim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -61,6 +61,10 @@ class Shown(NamedTuple):
     located: Mapping[Judgement, Located] = MappingProxyType({})
     """Empty where no source was given."""
     findings: Mapping[Judgement, tuple[Finding, ...]] = MappingProxyType({})
+    hidden: Set[Finding] = frozenset()
+    """Findings that `qatlint check` does not show, since they are below the threshold of their file."""
+    checked: str = ""
+    """The folder (or file) that the findings are those of."""
     has_source: bool = False
     model: str = ""
     """`package.module:Class` of the model that the rows were looked for in."""
@@ -108,6 +112,8 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
     yield f"rows: {', '.join(counts) or 'none'}{more}"
     if shown.model:
         yield f"model: {shown.model}"
+    if shown.findings:
+        yield from wrap(f"findings: those of `qatlint check {one_line(shown.checked)}`", style.width)
     for note in shown.notes:
         yield from (style.paint(line, "yellow") for line in wrap(f"warning: {note}", style.width))
 
@@ -197,6 +203,8 @@ class _Writer:
         for finding in self._shown.findings.get(judgement, ()):
             head = f"{finding.code} at {one_line(finding.span.path)}:{finding.span.line}"
             text = f"{head}: `{finding.subject}`" if finding.subject else head
+            if finding in self._shown.hidden:
+                text += f" (a {finding.severity.label}, which check hides)"
             yield "      " + self._style.paint(text, "bold")
 
     def _place(self, place: Place) -> Iterator[str]:

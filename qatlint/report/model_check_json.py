@@ -23,6 +23,7 @@ def render(shown: Shown) -> str:
             "earlier_reports": check.earlier,
             "source": shown.has_source,
             "model": shown.model,
+            "checked": shown.checked,
             "counts": {
                 topic.value: {"rows": rows, "only_in_statistics": counted}
                 for topic, (rows, counted) in totals(shown.judgements).items()
@@ -56,6 +57,7 @@ def _judgement(judgement: Judgement, shown: Shown) -> dict[str, Any]:
                 "path": finding.span.path,
                 "line": finding.span.line,
                 "subject": finding.subject,
+                "hidden": finding in shown.hidden,
             }
             for finding in shown.findings.get(judgement, ())
         ],

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from qatlint.cli.commands.check import command as check
 from qatlint.cli.commands.report import command as report
-from qatlint.horizon.report import CallCount, Member, ModelCheck, write
+from qatlint.horizon.report import CallCount, Layer, Member, ModelCheck, write
 from qatlint.trace import Kind
 
 HERE = Path(__file__).parent
@@ -504,3 +504,49 @@ class Model(nn.Module):
         rows = json.loads(result.stdout)["judgements"]
         found = {row["names"][0]: [finding["code"] for finding in row["findings"]] for row in rows}
         assert found == expected
+
+
+def test_findings_at_rows_are_those_of_the_check_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the whole folder, since another file tells that there is a plugin; and notes are said to be hidden."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        """\
+from torch import nn
+from torch.quantization import DeQuantStub, QuantStub
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.conv, self.act, self.drop = nn.Conv2d(4, 4, 1), nn.Sigmoid(), nn.Dropout()
+
+    def forward(self, x):
+        x = self.drop(self.conv(self.drop(self.quant(x))))
+        return self.dequant(self.act(x))
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "run.py").write_text("from horizon_plugin_pytorch import set_march\n", encoding="utf-8")
+    dequant = Layer("dequant", "torch.ao.quantization.stubs.DeQuantStub", ("qint8",), (), "", "")
+    made = ModelCheck(counts=(CallCount("drop", 2),), layers=(dequant,))
+    (tmp_path / "r.txt").write_text(write(made), encoding="utf-8")
+    words = ["r.txt", "--model", "net.py:Model"]
+    result = CliRunner().invoke(report, [*words, "--output-format", "json"], standalone_mode=False)
+    shown = json.loads(result.stdout)
+    linked = {(f["code"], f["line"], f["hidden"]) for row in shown["judgements"] for f in row["findings"]}
+    assert linked == {("QAT401", 13, False), ("QAT101", 12, True)}
+
+    def found(*words: str) -> set[tuple[str, int]]:
+        done = CliRunner().invoke(check, [*words, "--output-format", "json", "--isolated"])
+        return {(item["code"], item["line"]) for item in json.loads(done.stdout)}
+
+    assert found("net.py") == set(), "this file alone has nothing to do with the plugin"
+    assert found(shown["checked"]) == {(code, number) for code, number, is_hidden in linked if not is_hidden}
+    assert found(shown["checked"], "--min-severity", "note") == {pair[:2] for pair in linked}
+    text = CliRunner().invoke(report, words, env={"COLUMNS": "80"}).output
+    assert "findings: those of `qatlint check .`" in text
+    assert "QAT101 at net.py:12: `drop` (a note, which check hides)" in text
+    assert "QAT401 at net.py:13: `dequant`\n" in text

@@ -129,10 +129,13 @@ def _with_source(
     if names is None:
         return shown._replace(judgements=judge(shown.check, settings))
     judgements = judge(shown.check, settings, names.told())
-    findings = Linter(finder).check(models.files, loader)
+    linter = Linter(finder)
+    findings = linter.check(models.files, loader)
     return shown._replace(
         judgements=judgements,
         located={row: names.locate(row) for row in judgements if row.named},
         findings=Links(judgements, names).findings_about(findings),
+        hidden=frozenset(finding for finding in findings if not linter.is_shown(finding)),
         model=names.flow.root,
+        checked=models.where,
     )
