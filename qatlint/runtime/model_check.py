@@ -7,7 +7,7 @@ out, and no output is taken for one of high precision. Weights have no table of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from qatlint.horizon.ops import Boundary, op_name
 from qatlint.horizon.report.values import (
@@ -21,6 +21,7 @@ from qatlint.horizon.report.values import (
     Statistic,
     Suspicious,
 )
+from qatlint.runtime.checker import freed, listed
 from qatlint.runtime.counts import counts
 from qatlint.runtime.flow import Flow
 from qatlint.runtime.fuse import Fusion, fusions
@@ -45,9 +46,9 @@ def model_check(flow: Flow) -> ModelCheck:
     """The report on one forward, in its newer generation, with the graph."""
     layers = [(op, _layer(flow, op)) for op in flow.ops if flow.units[op.number] is not None]
     rows = [layer for _, layer in layers]
-    sequences = tuple(_sequences(flow))
-    # Identity may run as often as it likes, or never: it is what is left of a module that was fused.
-    times = tuple(CallCount(c.path, c.times) for c in counts(flow) if c.kind is not Kind.IDENTITY)
+    fused = fusions(flow)
+    sequences = tuple(_sequences(flow, fused))
+    times = tuple(_counts(flow, freed(flow, fused)))
     once = all(count.times == 1 for count in times)
     suspicious = tuple(_suspicious(flow, layers))
     return ModelCheck(
@@ -71,32 +72,30 @@ def _sections(rows: bool, suspicious: bool) -> tuple[Section, ...]:
     return (Section.FUSION, Section.COUNTS, *tables, Section.LAYERS, *asked, Section.GRAPH)
 
 
-def _sequences(flow: Flow) -> Iterator[tuple[Member, ...]]:
-    """Sequences that are not fused as a whole, each once however often it runs."""
-    seen: set[tuple[Member, ...]] = set()
-    for fusion in fusions(flow):
-        members = tuple(_members(flow, fusion))
-        if not fusion.whole and members not in seen:
-            seen.add(members)
-            yield members
+def _counts(flow: Flow, freed: Set[str]) -> Iterator[CallCount]:
+    """How often leaf modules run. Identity may run as often as it likes, or never: it is what is left of a
+    module that was fused. What is inside of a leaf is no leaf, and takes part in its runs unseen."""
+    leaves = {module.path for module in flow.recording.modules if module.leaf}
+    for count in counts(flow):
+        if count.kind is Kind.IDENTITY or count.path in freed:
+            continue
+        above = count.path
+        while above and not count.generated:
+            above = above.rpartition(".")[0]
+            if above in leaves:
+                break
+        else:
+            yield CallCount(count.path, count.times)
 
 
-def _members(flow: Flow, fusion: Fusion) -> Iterator[Member]:
-    for position, number in enumerate(fusion.members):
-        unit = flow.units[number]
-        if unit is not None:
-            yield Member(unit.path, _type(flow, number), not position and _has_several_users(flow, unit.path))
-
-
-def _has_several_users(flow: Flow, path: str) -> bool:
-    """Whether the results of a module, over all its calls, go to more than one: `(shared)` in the table."""
-    users = {
-        getattr(flow.units[user], "path", flow.labels[user])
-        for op in flow.ops
-        if getattr(flow.units[op.number], "path", None) == path
-        for user in flow.users[op.number]
-    }
-    return len(users) > 1
+def _sequences(flow: Flow, fused: Sequence[Fusion]) -> Iterator[tuple[Member, ...]]:
+    for sequence in listed(flow, fused):
+        paths = [(flow.units[number], number, shared) for number, shared in sequence]
+        yield tuple(
+            Member(unit.path, _type(flow, number), shared)
+            for unit, number, shared in paths
+            if unit is not None
+        )
 
 
 def _type(flow: Flow, number: int) -> str:

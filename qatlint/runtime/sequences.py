@@ -43,24 +43,26 @@ def chains(flow: Flow) -> list[Chain]:
     return sorted([*in_order, *finder.misplaced(in_order)], key=lambda c: c.wanted[-1])
 
 
+def role_of(flow: Flow, number: int) -> Role | None:
+    """What an op may be in a sequence; None for what can be in none, and outside of the quantised region."""
+    meaning = flow.meanings[number]
+    if meaning is None or meaning.fuses is None or number not in flow.inside:
+        return None
+    op = flow.ops[number]
+    if meaning.fuses is Role.ADD:
+        # Adding a number is no pattern [D], and `x + x` has one input that would have to be absorbed.
+        two = len(op.inputs) == 2 and op.inputs[0] != op.inputs[1]
+        # `torch.add(x, y, alpha=2)` multiplies as well; what adds plainly knows no such argument [D].
+        plain = two and "alpha" not in op.named
+        if not plain or not all(is_floating(facts) for facts in op.input_facts):
+            return None
+    return meaning.fuses
+
+
 class _Finder:
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._roles = [self._role(number) for number in range(len(flow.ops))]
-
-    def _role(self, number: int) -> Role | None:
-        meaning = self._flow.meanings[number]
-        if meaning is None or meaning.fuses is None or number not in self._flow.inside:
-            return None
-        op = self._flow.ops[number]
-        if meaning.fuses is Role.ADD:
-            # Adding a number is no pattern [D], and `x + x` has one input that would have to be absorbed.
-            two = len(op.inputs) == 2 and op.inputs[0] != op.inputs[1]
-            # `torch.add(x, y, alpha=2)` multiplies as well; what adds plainly knows no such argument [D].
-            plain = two and "alpha" not in op.named
-            if not plain or not all(is_floating(facts) for facts in op.input_facts):
-                return None
-        return meaning.fuses
+        self._roles = [role_of(flow, number) for number in range(len(flow.ops))]
 
     def in_order(self) -> list[Chain]:
         """The rows that keep the order of the table."""
