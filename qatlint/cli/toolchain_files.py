@@ -12,12 +12,12 @@ from io import BytesIO
 import click
 
 from qatlint.cli import base
+from qatlint.horizon.plugin import GRAPHS, REPORTS
 from qatlint.horizon.report import ModelCheck, Section, read_pieces
 from qatlint.horizon.report.decoding import MOST_BYTES, NotText, pieces
 from qatlint.horizon.report.values import merged
 
 STDIN = "-"
-_PATTERNS = ("model_check_result*.txt", "fx_graph*.txt")
 
 
 def read_files(paths: Sequence[str]) -> tuple[ModelCheck, tuple[str, ...]]:
@@ -52,12 +52,12 @@ def _files(path: str) -> list[str]:
     if path == STDIN or not os.path.isdir(path):
         return [path]
     found = []
-    for pattern in _PATTERNS:
+    for pattern in (REPORTS, GRAPHS):
         newest = max(glob(os.path.join(escape(path), pattern)), key=os.path.getmtime, default="")
         if newest:
             found.append(newest)
     if not found:
-        raise click.UsageError(f"{path}: no model_check_result*.txt in this folder")
+        raise click.UsageError(f"{path}: no {REPORTS} in this folder")
     return found
 
 

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from qatlint.horizon.plugin import Prepared
 from qatlint.horizon.report import ModelCheck
 from qatlint.runtime.point import Point
-
-
-class Prepared(NamedTuple):
-    """What came of the plugin's prepare on one version."""
-
-    version: str
-    """Of the plugin."""
-    report: ModelCheck | None
-    """None when it wrote no report."""
 
 
 def toolchain_point(before: Prepared, after: Prepared) -> Point:

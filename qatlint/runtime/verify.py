@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from qatlint.horizon.report import read
+from qatlint.horizon.plugin import prepared
 from qatlint.runtime.judgement import Forward, Judge, Known, joined, sources
 from qatlint.runtime.launch import ChildFailed, Limits, launch
 from qatlint.runtime.overlay import NOTHING, Overlay
@@ -21,7 +21,7 @@ from qatlint.runtime.point import Point
 from qatlint.runtime.recording import Recording, from_json, in_eval_mode
 from qatlint.runtime.subject import Subject
 from qatlint.runtime.target import files_of
-from qatlint.runtime.toolchain import Prepared, toolchain_point
+from qatlint.runtime.toolchain import toolchain_point
 
 MODES = ("eval", "train")
 
@@ -88,7 +88,7 @@ def verify(question: Question, limits: Limits, lint: Lint) -> Report:
                 weights = weights_point(second["loading"], question.strict, again["loading"])
         toolchain: tuple[Point, ...] = ()
         if second["backend"] == "horizon":
-            toolchain = (toolchain_point(_prepared(runs.older), _prepared(runs.newer)),)
+            toolchain = (toolchain_point(prepared(runs.older), prepared(runs.newer)),)
     recordings = _recordings(first["recordings"], second["recordings"])
     folder = question.subject.folders[0]
     known = lint(sorted({source for _, after, _ in recordings for source in sources(after, folder)}))
@@ -183,12 +183,6 @@ def _inputs_differ(question: Question) -> bool:
     subject = question.subject
     changed = {os.path.realpath(path) for path in (*question.before, *question.after)}
     return any(os.path.realpath(file) in changed for file in files_of(subject.inputs, subject.folders))
-
-
-def _prepared(run: Callable[[str], dict[str, Any]]) -> Prepared:
-    answer = run("prepare")
-    text = answer["report"]
-    return Prepared(answer["version"], None if text is None else read(text))
 
 
 def outputs_point(

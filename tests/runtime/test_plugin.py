@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from qatlint.cli.knowing import linter
-from qatlint.horizon.report import CallCount, Member, ModelCheck
+from qatlint.horizon.plugin import JOB, Prepared, prepared
+from qatlint.horizon.report import CallCount, Member, ModelCheck, read
 from qatlint.report.proof import render
 from qatlint.report.style import Style
 from qatlint.runtime.launch import ChildFailed, Limits
 from qatlint.runtime.subject import Subject
 from qatlint.runtime.target import parse
-from qatlint.runtime.toolchain import Prepared, toolchain_point
+from qatlint.runtime.toolchain import toolchain_point
 from qatlint.runtime.verify import Question, Report, verify
 
 FAKE = Path(__file__).with_name("fake_plugin")
@@ -102,3 +103,16 @@ def test_a_missing_report_is_not_taken_for_a_clean_one() -> None:
 def test_only_what_is_new_counts(new: ModelCheck, holds: bool) -> None:
     assert toolchain_point(CLEAN, Prepared("1", new)).holds is holds
     assert toolchain_point(Prepared("1", new), Prepared("1", new)).holds
+
+
+@pytest.mark.parametrize("text", [None, "All fusable modules are fused in model!\n"])
+def test_the_report_of_prepare_is_read_as_any_other(text: str | None) -> None:
+    asked = []
+
+    def ask(job: str) -> dict[str, str | None]:
+        asked.append(job)
+        return {"version": "3.3.4", "report": text}
+
+    found = prepared(ask)
+    assert asked == [JOB] and found.version == "3.3.4"
+    assert found.report == (None if text is None else read(text))

@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-PLUGIN = "horizon_plugin_pytorch"
+from qatlint.horizon.plugin import PLUGIN
+
 STANDIN = Path(__file__).resolve().parents[1] / "standin"
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from qatlint.horizon.plugin import JOB, PLUGIN
 from qatlint.runtime.child import checkpoint, plugin
-from qatlint.runtime.child.backend import PLUGIN, provide
+from qatlint.runtime.child.backend import provide
 from qatlint.runtime.child.behaviour import Behaviour, observe, record, shake
 from qatlint.runtime.child.differences import comparable, compare, differences
 from qatlint.runtime.child.held import Held
@@ -133,7 +134,7 @@ JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "before": before_job,
     "after": after_job,
     "inputs": inputs_job,
-    "prepare": prepare_job,
+    JOB: prepare_job,
     "ranges": ranges_job,
     "doctor": doctor_job,
     "checkpoint": checkpoint_job,

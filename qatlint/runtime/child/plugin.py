@@ -1,4 +1,5 @@
-"""Runs the plugin's own `prepare` and gives back the report it writes. Thin, since it cannot be run here.
+"""Runs the plugin's own `prepare` and gives back the report it writes: the side of `horizon/plugin.py` that
+imports the plugin and runs the user's code. Thin, since it cannot be run here.
 
 What is relied upon (horizon_facts A1, A2, A5): `set_march` first; `prepare(model, example_inputs,
 example_kw_inputs=..., method=PrepareMethod.JIT_STRIP)` on a model in eval mode; `model_check_result*.txt` in
@@ -15,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from qatlint.runtime.child.backend import PLUGIN
+from qatlint.horizon.plugin import PLUGIN, REPORTS
 from qatlint.runtime.child.load import Sample
 from qatlint.runtime.child.trouble import stage
 
@@ -46,5 +47,5 @@ def prepare(model: nn.Module, sample: Sample, folder: str) -> str | None:
             module.prepare(model.eval(), args, **settings)
     finally:
         os.chdir(before)
-    written = sorted(Path(folder).glob("model_check_result*.txt"), key=lambda p: p.stat().st_mtime)
+    written = sorted(Path(folder).glob(REPORTS), key=lambda p: p.stat().st_mtime)
     return written[-1].read_text(encoding="utf-8", errors="replace") if written else None
