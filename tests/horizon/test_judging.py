@@ -259,6 +259,19 @@ def test_chips_with_float16_compute_in_float() -> None:
     assert set(ranks.values()) == {Rank.FIRST}
 
 
+@pytest.mark.parametrize(("march", "rank"), [("", Rank.KNOW), ("nash-p", Rank.KNOW), ("nash-e", Rank.CHECK)])
+def test_float16_is_for_chips_that_compute_in_it(march: str, rank: Rank) -> None:
+    """Both as the row of a layer and as one of mixed dtypes, which may be all that was pasted."""
+    message = "Mixed input dtype ['qint8'] and output dtype [torch.float16]"
+    row = Suspicious("m", f"{QAT}.linear.Linear", message)
+    (found,) = about(ModelCheck(suspicious=(row,)), Topic.MIXED, Settings(march))
+    assert found.rank is rank
+    assert ("this chip does not compute" in found.reason) is (rank is Rank.CHECK)
+    assert found.codes == (), "no QuantStub is missing"
+    floats = about(ModelCheck(layers=(layer("a", LINEAR, F16, F16),)), Topic.FLOAT_INPUT, Settings(march))
+    assert [judgement.rank for judgement in floats] == [Rank.CHECK] * (rank is Rank.CHECK)
+
+
 def test_what_stands_before_a_dequant_stub() -> None:
     gemm, function = of("older.txt", Topic.LOW_PRECISION)
     assert "`head.cls`" in gemm.reason and "other users" in gemm.step
@@ -344,7 +357,11 @@ def test_a_clean_report_asks_for_nothing() -> None:
         ("['qint8', torch.int64]", "['qint8']", "positions", ()),
         ("['qint8', torch.bool]", "['qint8']", "a mask", ()),
         ("['qint8']", "[torch.float32]", "high precision", ()),
-        ("['qint8', torch.float16]", "['qint8']", "QuantStub is missing", ("QAT301", "QAT302")),
+        ("['qint8', torch.float32]", "['qint8']", "QuantStub is missing", ("QAT301", "QAT302")),
+        ("[torch.float32]", "[torch.float16, torch.int64]", "QuantStub is missing", ("QAT301", "QAT302")),
+        ("['qint8', torch.float16]", "['qint8']", "float16 tensors meet", ()),
+        ("['qint8']", "[torch.float16]", "float16 tensors meet", ()),
+        ("[torch.float16, torch.int64]", "[torch.float16]", "positions", ()),
     ],
 )
 def test_what_is_mixed_is_said_by_the_dtypes(

@@ -10,6 +10,8 @@ from qatlint.horizon.judging.facts import (
     FLOAT,
     FLOATS,
     HALF,
+    NO_HALF,
+    NO_HALF_STEP,
     Settings,
     bare,
     generated_of,
@@ -82,7 +84,11 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     half = halves(check, settings)
     pairs = _new_template_pairs(check)
     for position, layer in enumerate(check.layers):
-        if FLOAT not in layer.inputs or is_stub(layer.type):
+        if is_stub(layer.type):
+            continue
+        if FLOAT not in layer.inputs:
+            if settings.march and not half and _computes_in_half(layer):
+                yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, NO_HALF, NO_HALF_STEP)
             continue
         seen[layer.type] += 1
         if position in pairs:

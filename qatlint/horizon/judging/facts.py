@@ -18,6 +18,8 @@ _FUSED = re.compile(r"^(Conv|ConvTranspose|DeformConv|Linear)(BN)?(Add)?(ReLU6?)
 _STEPS = {"qint8": 128, "qint16": 32768}
 HALF_CHIPS = ("nash-p", "nash-h")
 """Chips that compute in float16."""
+NO_HALF = "it is given or gives float16, in which this chip does not compute"
+NO_HALF_STEP = "see whether the model was prepared for another chip, or its qconfig sets float16"
 
 
 class Settings(NamedTuple):

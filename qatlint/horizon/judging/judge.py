@@ -26,7 +26,7 @@ def judge(
         *dtypes.judge(check, settings),
         *calls.judge(check, known),
         *fusion.judge(check),
-        *qconfigs.judge(check),
+        *qconfigs.judge(check, settings),
     ]
     return sorted(found, key=lambda j: (j.rank, _ORDER.index(j.topic)))
 

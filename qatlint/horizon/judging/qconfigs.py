@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qatlint.horizon.judging.facts import FLOAT, FLOATS, bare, is_stub, kind_of, reach
+from qatlint.horizon.judging.facts import (
+    FLOAT,
+    FLOATS,
+    HALF,
+    NO_HALF,
+    NO_HALF_STEP,
+    Settings,
+    bare,
+    halves,
+    is_stub,
+    kind_of,
+    reach,
+)
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.cells import dtypes_of, name_of
 from qatlint.horizon.report.values import Layer, ModelCheck, Suspicious
@@ -18,13 +30,13 @@ _MIXED_DTYPES = re.compile(r"input dtype\s*(\[[^\]]*\]) and output dtype\s*(\[[^
 _COMPUTES = (Kind.GEMM, Kind.FLOAT_FUNCTIONAL, Kind.LUT_ACTIVATION, Kind.SOFTMAX, Kind.NORM)
 
 
-def judge(check: ModelCheck) -> Iterator[Judgement]:
+def judge(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     """One judgement per row whose qconfig asks for a look."""
     yield from _frozen(check)
     yield from _fixed(check)
     yield from _weights(check)
     yield from _without_qconfig(check)
-    yield from _asked(check)
+    yield from _asked(check, settings)
     for row in check.unusual:
         yield Judgement(
             Topic.UNUSUAL,
@@ -163,15 +175,18 @@ def _without_qconfig(check: ModelCheck) -> Iterator[Judgement]:
 # what the toolchain asks to check
 
 
-def _asked(check: ModelCheck) -> Iterator[Judgement]:
+def _asked(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     """The toolchain's own list, without what other rows say already."""
+    half = halves(check, settings)
     floats = {layer.label for layer in check.layers if FLOAT in layer.inputs}
     weights = {weight.name for weight in check.weights if weight.dtype not in ("", "qint8")}
     for row in check.suspicious:
         name = name_of(row.name)[0]
         if row.message.startswith("Mixed"):
             if row.name not in floats or is_stub(row.type):
-                yield _asked_row(row, Topic.MIXED, *_mixed(row.message))
+                # A row alone may be the only one that tells of float16.
+                is_half = half or (not settings.march and HALF in row.message)
+                yield _asked_row(row, Topic.MIXED, *_mixed(row.message, is_half))
         elif row.message.endswith(("weight!", "weight!!!")):
             if name not in weights:
                 yield _weight(row.name, row.type, row.message.partition(" ")[0])
@@ -188,24 +203,39 @@ def _asked(check: ModelCheck) -> Iterator[Judgement]:
             yield _asked_row(row, Topic.OTHER, "the toolchain asks to check it", "see its qconfig", ())
 
 
-def _mixed(message: str) -> tuple[str, str, tuple[str, ...]]:
-    """(reason, step, rules) of a row about mixed dtypes, by the dtypes that it names."""
+def _mixed(message: str, half: bool) -> tuple[str, str, tuple[str, ...], Rank]:
+    """(reason, step, rules, rank) of a row about mixed dtypes, by the dtypes that it names. `half`: the chip
+    computes in float16, beside GEMM operations with int8 (horizon_facts A6, C6)."""
     found = _MIXED_DTYPES.search(message)
     given, out = (dtypes_of(found[1]), dtypes_of(found[2])) if found is not None else ((), ())
-    if not given or not FLOATS.isdisjoint(given):
+    floats = FLOATS - {HALF}
+    has_half = HALF in given or HALF in out
+    if has_half and not half and floats.isdisjoint(given):
+        return (NO_HALF, NO_HALF_STEP, (), Rank.CHECK)
+    if not given or not floats.isdisjoint(given):
         return (
             "it is given or gives quantised and float tensors together, which mostly means that a QuantStub "
             "is missing",
             "follow its float input to where it comes from, and put a QuantStub there",
             ("QAT301", "QAT302"),
+            Rank.CHECK,
         )
-    if any(not dtype.startswith("q") for dtype in given):
+    if any(not dtype.startswith("q") and dtype != HALF for dtype in given):
         return (
             "beside what is quantised it is given integers or truth values (positions, a mask), which a "
             "QuantStub is not for",
             "nothing to do for positions, though those of topk may need a cast to what the operation takes; "
             "a mask that is computed with is made float and quantised",
             (),
+            Rank.CHECK,
+        )
+    if has_half:
+        return (
+            "quantised and float16 tensors meet in it, as on chips with float16 (nash-p, nash-h), where GEMM "
+            "operations take int8 and the rest is float16",
+            "nothing to do if its qconfig means float16",
+            (),
+            Rank.KNOW,
         )
     if not FLOATS.isdisjoint(out):
         return (
@@ -213,8 +243,9 @@ def _mixed(message: str) -> tuple[str, str, tuple[str, ...]]:
             "before a DeQuantStub",
             "see that nothing else takes its result, or look at its qconfig",
             (),
+            Rank.CHECK,
         )
-    return "it is given or gives different dtypes together", "see its qconfig", ()
+    return "it is given or gives different dtypes together", "see its qconfig", (), Rank.CHECK
 
 
 def _asked_row(
