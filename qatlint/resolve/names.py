@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from qatlint.horizon.judging.facts import Generated, InSource, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
+from qatlint.horizon.ops import Role as Fusing
 from qatlint.horizon.ops import of_function
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
@@ -32,7 +33,7 @@ _TRIED = 1_000
 """Names that are looked for to find out which model a report is about."""
 _COMPARED = 40
 """Names that tell of which class a part of the model is."""
-_CLASSES = 5
+_CLASSES = 10
 """Classes that a part of the model may be of: where more of them have its names, these tell nothing."""
 _ONE_PIECE = frozenset(
     {
@@ -151,7 +152,11 @@ class Names:
     def _totals(self) -> dict[tuple[str, str], Total]:
         """(owner, function) -> how many modules prepare made of it, as far as the report names them."""
         made = filter(None, map(generated_of, self._names))
-        return self._sums(((one.owner, one.op), one.number) for one in made)
+        sums = self._sums(((one.owner, one.op), one.number) for one in made)
+        # What is fused into the layer before it has no row, and may have been the last.
+        return {
+            key: total._replace(is_sure=total.is_sure and not _joins(key[1])) for key, total in sums.items()
+        }
 
     @cached_property
     def _calls(self) -> dict[str, Total]:
@@ -248,7 +253,8 @@ class Names:
         return [], f"no module `{label}` is run in the forward of {owner}, as it was read"
 
     def _likely_to_be(self, part: str) -> list[Runs]:
-        """Those of the other classes that have most of the names below a part of the model, at least half."""
+        """Those of the other classes that have most of the names below a part of the model: at least half of
+        them, unless the class leaves open itself what some of its parts are."""
         if part not in self._likely:
             begin = f"{part}."
             first = bisect_left(self._sorted, begin)
@@ -257,8 +263,11 @@ class Names:
             scores = [sum(bool(self._ops(other, name)) for name in below) for other in self._runs_of_others]
             most = max(scores, default=0)
             runs = zip(self._runs_of_others, scores, strict=True)
-            is_fit = most and 2 * most >= len(below)
-            self._likely[part] = [other for other, score in runs if score == most] if is_fit else []
+            self._likely[part] = [
+                other
+                for other, score in runs
+                if score == most and most and (2 * most >= len(below) or other.is_open(""))
+            ]
         return self._likely[part]
 
     def _ops(self, runs: Runs, name: str, part: str = "", *, unknown: bool = False) -> list[QuantOp]:
@@ -336,6 +345,13 @@ def _calls_of(runs: Runs, made: Generated) -> list[QuantOp]:
     meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
     wanted = meaning.name if meaning is not None else made.op
     return [op for op in runs.of_functions(made.owner) if op.name == wanted and not _is_constant(op)]
+
+
+def _joins(function: str) -> bool:
+    """Whether prepare makes a function a part of the module before it: a ReLU does not keep its place
+    (horizon_facts D)."""
+    meaning = of_function(f"torch.{function}") or of_function(f"torch.nn.functional.{function}")
+    return meaning is not None and meaning.fuses is Fusing.RELU
 
 
 def _is_constant(op: QuantOp) -> bool:

@@ -42,10 +42,8 @@ class Listed(NamedTuple):
 
 def freed(flow: Flow, fusions: Iterable[Fusion]) -> frozenset[str]:
     """The modules that prepare leaves an Identity of, since another one does their work."""
-    found = set()
-    for fusion in fusions:
-        found |= {path for path in _paths(flow, fusion) if path != fusion.path}
-    return frozenset(found)
+    taken = {path for fusion in fusions for path in _paths(flow, fusion)}
+    return frozenset(taken - {fusion.path for fusion in fusions})
 
 
 def listed(flow: Flow, fusions: Sequence[Fusion]) -> tuple[tuple[Listed, ...], ...]:

@@ -6,6 +6,7 @@ out, and no output is taken for one of high precision. Weights have no table of 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 
@@ -23,7 +24,7 @@ from qatlint.horizon.report.values import (
 )
 from qatlint.runtime.checker import freed, listed
 from qatlint.runtime.counts import counts
-from qatlint.runtime.flow import Flow
+from qatlint.runtime.flow import Flow, Unit
 from qatlint.runtime.fuse import Fusion, fusions
 from qatlint.runtime.recording import Op, TensorFacts
 from qatlint.trace import Kind, Quant
@@ -44,11 +45,12 @@ _OPCODES = {
 
 def model_check(flow: Flow) -> ModelCheck:
     """The report on one forward, in its newer generation, with the graph."""
-    layers = [(op, _layer(flow, op)) for op in flow.ops if flow.units[op.number] is not None]
-    rows = [layer for _, layer in layers]
     fused = fusions(flow)
+    gone = freed(flow, fused)
+    layers = list(_layers(flow, fused, gone))
+    rows = [layer for _, layer in layers]
     sequences = tuple(_sequences(flow, fused))
-    times = tuple(_counts(flow, freed(flow, fused)))
+    times = tuple(_counts(flow, gone))
     once = all(count.times == 1 for count in times)
     suspicious = tuple(_suspicious(flow, layers))
     return ModelCheck(
@@ -108,21 +110,47 @@ def _type(flow: Flow, number: int) -> str:
     return made if made.startswith("torch.") else f"horizon_plugin_pytorch.{made}"
 
 
-def _layer(flow: Flow, op: Op) -> Layer:
-    unit = flow.units[op.number]
-    assert unit is not None
+def _layers(flow: Flow, fused: Iterable[Fusion], gone: Set[str]) -> Iterator[tuple[Op, Layer]]:
+    """The rows: one for each call of a leaf module, but not of an Identity, and so not of what was fused."""
+    homes = {
+        number: fusion
+        for fusion in fused
+        for number in fusion.members[: fusion.fused]
+        if getattr(flow.units[number], "path", None) == fusion.path
+    }
+    for op in flow.ops:
+        unit, meaning = flow.units[op.number], flow.meanings[op.number]
+        is_identity = op.kind == "module" and meaning is not None and meaning.name == "identity"
+        if unit is not None and unit.path not in gone and not is_identity:
+            yield op, _layer(flow, op, unit, homes.get(op.number))
+
+
+def _layer(flow: Flow, op: Op, unit: Unit, fusion: Fusion | None) -> Layer:
+    """`fusion` is the sequence that the module computes as a whole: what it gives is what the last member
+    gives. It has no methods any more, and where only a batch norm was folded the class that it had."""
     label = flow.labels[op.number]
     call = label.rpartition("(")[2].removesuffix(")") if label.endswith(")") else ""
+    last = flow.ops[fusion.members[fusion.fused - 1]] if fusion is not None else op
+    kind, method = _type(flow, op.number), op_name(op.target) if unit.generated else op.method
+    if fusion is not None:
+        kind, method = _fused_type(flow.ops[fusion.members[0]].target, fusion.class_name), ""
     return Layer(
         unit.path,
-        _type(flow, op.number),
+        kind,
         _dtypes(flow.given(op.number), op.input_facts),
-        _dtypes([flow.states[op.number]] * len(op.output_facts), op.output_facts),
-        _PER_TENSOR if flow.states[op.number] is Quant.QUANTIZED else _NO_QCONFIG,
+        _dtypes([flow.states[last.number]] * len(last.output_facts), last.output_facts),
+        _PER_TENSOR if flow.states[last.number] is Quant.QUANTIZED else _NO_QCONFIG,
         "",
-        op_name(op.target) if unit.generated else op.method,
+        method,
         int(call or 0),
     )
+
+
+def _fused_type(dotted: str, fused: str) -> str:
+    """`horizon_plugin_pytorch.nn.qat.conv2d.ConvAddReLU2d`: in the file of its root [V: samples]."""
+    root = dotted.rpartition(".")[2]
+    file = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", root).lower()
+    return dotted if fused == root else f"horizon_plugin_pytorch.nn.qat.{file}.{fused}"
 
 
 def _dtypes(states: Iterable[Quant], facts: Sequence[TensorFacts]) -> tuple[str, ...]:

@@ -466,6 +466,21 @@ def test_rows_of_an_excerpt_do_not_tell_how_many_there_are(
     assert places(tmp_path, LOOP_OF_UNKNOWN_LENGTH, labels, is_whole=False)[0] == found
 
 
+def test_a_relu_that_is_fused_has_no_row(tmp_path: Path) -> None:
+    """So those that have rows are not all there are."""
+    body = """
+    for y in xs:
+        x = torch.relu(x * y)  # turn
+    x = torch.relu(x + x)  # end
+    return torch.relu(self.conv(x))  # fused
+    """
+    assert places(tmp_path, body, ["_generated_relu_0", "_generated_relu_1"])[0] == ["turn,end,fused"] * 2
+    assert places(tmp_path, body.replace("relu", "exp"), ["_generated_exp_0", "_generated_exp_1"])[0] == [
+        "end",
+        "fused",
+    ]
+
+
 def test_all_rows_tell_how_many_there_are(tmp_path: Path) -> None:
     body = LOOP_OF_UNKNOWN_LENGTH.replace("if self.gated is not None", "if False")
     assert places(tmp_path, body, adds(4))[0] == ["begin", "turn", "turn", "end"]

@@ -9,6 +9,7 @@ import pytest
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Topic
 from qatlint.horizon.report import CallCount, Member, ModelCheck, Statistic, read, write
+from qatlint.horizon.report.whole import is_whole
 from qatlint.horizon.report.writer import write_graph
 from qatlint.runtime.model_check import model_check
 from tests.runtime.forward import Forward
@@ -105,6 +106,32 @@ def test_what_is_inside_of_a_leaf_is_not_counted() -> None:
     f.output(f.dequant(x))
     names = [count.name for count in model_check(f.flow).counts]
     assert "attention" in names and "idle.lin" in names and "attention.out_proj" not in names
+
+
+def test_what_is_fused_has_one_row_in_the_place_of_its_add_or_of_its_root() -> None:
+    """With what the last member gives; an Identity has no row, and other modules stand for themselves."""
+    f = Forward()
+    x = f.module("Identity", "skip", f.quant(f.input()))
+    x = f.module("BatchNorm2d", "bn", f.module("Conv2d", "conv", x))
+    y = f.module("ConvTranspose2d", "up", x)
+    y = f.module("ReLU", "relu", f.function("add", y, x))
+    y = f.function("torch.nn.functional.relu", f.module("Linear", "lin", y))
+    f.output(f.dequant(f.module("Sigmoid", "act", y)))
+    check = model_check(f.flow)
+    assert [(layer.label, layer.type.rpartition(".")[2]) for layer in check.layers] == [
+        ("quant", "QuantStub"),
+        ("conv", "Conv2d"),
+        ("_generated_add_0", "ConvTransposeAddReLU2d"),
+        ("lin", "LinearReLU"),
+        ("act", "Sigmoid"),
+        ("dequant", "DeQuantStub"),
+    ]
+    types, qat = {layer.name: layer.type for layer in check.layers}, "horizon_plugin_pytorch.nn.qat"
+    assert types["_generated_add_0"] == f"{qat}.conv_transpose2d.ConvTransposeAddReLU2d"
+    assert types["lin"] == f"{qat}.linear.LinearReLU"
+    assert check.layers[2].inputs == ("qint8", "qint8") and check.layers[2].outputs == ("qint8",)
+    # The statistics are those of the rows.
+    assert is_whole(check) and check.all_fused
 
 
 def test_what_is_fused_away_is_not_counted() -> None:
