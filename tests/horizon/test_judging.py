@@ -218,6 +218,23 @@ def test_which_input_is_float() -> None:
     assert of("newer.txt", Topic.MIXED) == []
 
 
+def test_a_module_of_which_only_parts_have_rows_is_no_identity() -> None:
+    graph = (
+        GraphNode("placeholder", "x", "x", "()"),
+        GraphNode("call_module", "conv", "conv", "(x,)"),
+        GraphNode("call_module", "between", "between", "(conv,)"),
+        GraphNode("call_module", "d", "d", "(between,)"),
+    )
+    ends = (layer("conv", CONV, "qint8", "qint8"), layer("d", DEQUANT, "qint8", F32))
+    for rows, is_gemm in (
+        (ends, True),
+        ((ends[0], layer("between.mul", FUNCTIONAL, "qint8", "qint8"), ends[1]), False),
+    ):
+        total = Statistic("total", (("qint8", len(rows)),))
+        (found,) = about(ModelCheck(layers=rows, inputs=(total,), graph=graph), Topic.LOW_PRECISION)
+        assert ("`conv` stands before it" in found.reason) is is_gemm
+
+
 def test_a_pair_that_the_newer_template_fuses_is_no_float_input() -> None:
     pair = (
         layer("conv", CONV, "qint8", F32, "activation = None"),

@@ -228,16 +228,17 @@ def _before(layer: Layer, producers: Producers, rows: Mapping[str, Layer]) -> tu
     if not found.module:
         name = found.function.strip("_")
         return found.function, None if name in _MAY_BE_GEMM else name == "matmul"
-    made = generated_of(found.module)
+    made, row = generated_of(found.module), rows.get(found.module)
+    kind = kind_of(row.type) if row is not None else Kind.UNKNOWN
+    if kind is Kind.GEMM:  # also what stands in the place of an add
+        return found.module, True
     if made is not None and not made.inner:
         return found.module, made.op == "matmul"
-    row = rows.get(found.module)
     if row is None:
         return found.module, None
-    kind = kind_of(row.type)
-    if kind is Kind.FLOAT_FUNCTIONAL:
-        return found.module, (row.method or bare(row.type).lower()) == "matmul"
-    return found.module, kind is Kind.GEMM
+    return found.module, (
+        kind is Kind.FLOAT_FUNCTIONAL and (row.method or bare(row.type).lower()) == "matmul"
+    )
 
 
 # what was set

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from qatlint.horizon.judging.facts import generated_of
 from qatlint.horizon.report.values import GraphNode, ModelCheck
+from qatlint.horizon.report.whole import is_whole
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*")
@@ -26,6 +28,10 @@ class Producers:
 
     def __init__(self, check: ModelCheck) -> None:
         self._nodes = {node.name: node for node in check.graph}
+        # Only where no row is missing, a module without one, and without parts that have one, is an Identity,
+        # left of what was fused.
+        rows = {part for layer in check.layers for part in _around(layer.name)}
+        self._rows = rows if is_whole(check) else None
         self._calls: dict[str, list[GraphNode]] = {}
         for node in check.graph:
             if node.opcode == "call_module":
@@ -36,14 +42,26 @@ class Producers:
         return call < len(self._calls.get(module, ()))
 
     def of(self, module: str, call: int) -> Producer | None:
-        """What gives the first input of one call of a module; None where the graph does not tell."""
+        """What gives the first input of one call of a module, but for what is left of fused modules; None
+        where the graph does not tell."""
         if not self.knows(module, call):
             return None
-        for word in _WORD.findall(self._calls[module][call].args):
-            found = self._nodes.get(word)
-            if found is not None:
-                return self._producer(found)
+        node: GraphNode | None = self._calls[module][call]
+        seen: set[str] = set()
+        while node is not None and node.name not in seen:
+            seen.add(node.name)
+            node = self._before(node)
+            found = self._producer(node) if node is not None else None
+            if found is None or not found.module or self._rows is None or found.module in self._rows:
+                return found
         return None
+
+    def _before(self, node: GraphNode) -> GraphNode | None:
+        """The node of the first argument; of a method of a module the first that is not the module."""
+        nodes = [self._nodes[word] for word in _WORD.findall(node.args) if word in self._nodes]
+        if node.opcode == "call_method" and nodes and nodes[0].opcode == "get_attr":
+            nodes = nodes[1:]
+        return nodes[0] if nodes else None
 
     def constant(self, module: str, times: int) -> str:
         """The attribute of the model that all calls of a module are given; "" where the graph does not tell
@@ -72,6 +90,13 @@ class Producers:
                 return Producer(node.target, "")
             return Producer("", _function(node.target))
         return None
+
+
+def _around(name: str) -> Iterator[str]:
+    """A module and all that are around it."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 def _function(target: str) -> str:
