@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.cells import name_of
-from qatlint.resolve.names import Names, best
+from qatlint.resolve.names import Names
 from qatlint.trace import Flow
 
 _TRIED = 1_000
@@ -29,9 +29,11 @@ def doubt(check: ModelCheck, names: Names | None, where: str, others: Sequence[F
         f"of {len(ran)} modules in this report {few} found in {where}, as it is read from source: the report "
         "may be about another class, or about another version of the source"
     )
-    rival = best(others, check, ())
-    has = sum(bool(rival.ops_of(name)[0]) for name in ran) if rival is not None else 0
-    return f"{said}; {rival.flow.root} has {has} of them" if rival is not None and has > found else said
+    # All modules that are tried, and not all names: a report may have many, and there may be many models.
+    rival = max((Names(other, ran) for other in others), key=lambda one: one.matched, default=None)
+    if rival is None or rival.matched <= found:
+        return said
+    return f"{said}; {rival.flow.root} has {rival.matched} of them"
 
 
 def _modules(check: ModelCheck) -> list[str]:
