@@ -26,9 +26,11 @@ from qatlint.static.natures import (
 )
 from qatlint.static.project import Project
 from qatlint.static.values import (
+    Args,
     Builtin,
     Choice,
     Const,
+    External,
     Function,
     Index,
     Instance,
@@ -45,6 +47,7 @@ from qatlint.static.values import (
 from qatlint.trace import Varies
 
 _PARAMETERS = frozenset("weight bias running_mean running_var in_proj_weight in_proj_bias".split())
+_LISTS = frozenset(f"builtins.{name}" for name in ("list", "tuple", "dict", "set"))
 _OF_SIZES = (Varies.SHAPE, Varies.UNPROVEN, Varies.GIVEN)
 
 
@@ -84,6 +87,8 @@ class Known(Interpreter):
         """Keys of pairs of values and of their places: what `topk` gives."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
+        self._beside_a_list = False
+        """While it is asked of which class something is that is a list on another path."""
         self._kept: frozenset[str] | None = None
         self._filled: frozenset[str] = frozenset()
         self._set_now: set[str] = set()
@@ -235,6 +240,23 @@ class Known(Interpreter):
             else:
                 found.append(nature.content)
         return united(*found)
+
+    def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if dotted == "builtins.isinstance":
+            choices = [i.value for i in args.positional[:1] if isinstance(i.value, Choice)]
+            self._beside_a_list = any(isinstance(v, (Seq, Mapping)) for c in choices for _, v in c.options)
+        result = super().call_library(dotted, args, node, frame)
+        self._beside_a_list = False
+        return result
+
+    def _is_a(self, value: Value, cls: Value) -> bool | None:
+        answer = super()._is_a(value, cls)
+        if answer is None and self.watching and isinstance(cls, External) and isinstance(value, Symbol):
+            what = self.nature(value).what
+            # Where one path gives a list, and another what a module gives, the test tells one from the other.
+            if what is What.TENSOR or (what is What.MAYBE and self._beside_a_list):
+                return True if cls.dotted == "torch.Tensor" else False if cls.dotted in _LISTS else None
+        return answer
 
     # -- tests ---------------------------------------------------------------------------------
 

@@ -410,7 +410,7 @@ class Watching(Natured):
     def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
         region = self._bounds.pop(id(node), None)
         if region is not None:
-            region.over.append(value)
+            region.over.append(self.narrow(value, frame.guard))
         return super().iterate(value, node, frame)
 
     def comprehend(self, node: Comprehension, frame: Frame) -> Value:

@@ -797,6 +797,23 @@ def test_functions_and_objects_that_forward_runs_are_a_part_of_it(forward: str, 
     assert [op.written for op in trace.ops if not op.is_module and op.inside] == found
 
 
+@pytest.mark.parametrize("kind", ["list", "(list, tuple)", "torch.Tensor"])
+@pytest.mark.parametrize("norm", ["nn.Conv2d(3, 3, 1)", "norm(3)"])
+def test_a_list_on_one_path_and_a_tensor_on_another(kind: str, norm: str) -> None:
+    sides = ["x = torch.cat([y.mean(dim=1) for y in ys])", "x = ys.mean(dim=1)"]
+    then, other = sides[::-1] if kind == "torch.Tensor" else sides
+    forward = (
+        "ys = [self.norm(x), self.norm(x * 2)] if self.several else self.norm(x)\n"
+        f"if isinstance(ys, {kind}):\n    {then}\nelse:\n    {other}\nfor f in xs:\n    x = x + f\nreturn x"
+    )
+    init = f"self.several = several\nself.norm = {norm}"
+    found = regions(forward, init=init, parameters="several, norm")
+    assert [v for statement, v, _ in found if statement == "comprehension"] == ["static"]
+    either = "ys = [x, x] if self.several else self.norm(x)\nreturn [y.mean(dim=1) for y in ys]"
+    found = regions(either, init=init, parameters="several, norm")
+    assert [v for statement, v, _ in found if statement == "comprehension"] != ["static"]
+
+
 def test_an_object_of_another_file() -> None:
     texts = {
         "lib.py": OBJECT,
