@@ -75,6 +75,16 @@ OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.BitOr: ("or", "|"),
     ast.BitXor: ("xor", "^"),
 }
+_LOGICAL = frozenset((ast.BitAnd, ast.BitOr, ast.BitXor))
+_TELLING = frozenset(
+    "eq ne not_equal gt greater ge greater_equal lt less le less_equal logical_and logical_or logical_not "
+    "logical_xor isnan isinf isfinite isclose isin all any bool".split()
+)
+"""Functions that give truths."""
+_KEEPING_TRUTHS = frozenset(
+    "view reshape flatten squeeze unsqueeze permute transpose expand repeat contiguous clone detach to cat "
+    "stack flip".split()
+)
 _COMPUTING = frozenset((ast.BinOp, ast.Compare, ast.UnaryOp))
 _CONTAINER_METHODS = frozenset("index pop count clear copy sort split".split())
 """Methods that a list, a string or a dict has, too."""
@@ -99,8 +109,13 @@ class Computed(Sized):
                 if isinstance(value, Symbol) and value.key not in self.natures:
                     operand = self.read_again(node.operand, frame)  # type: ignore[attr-defined]
                     self._learn(value, self.nature(operand)._replace(producers=frozenset()))
+                    if self._are_truths((operand,)):
+                        self.truths.add(value.key)
                 return value
         return super().eval(node, frame)
+
+    def _are_truths(self, values: Iterable[Value]) -> bool:
+        return any(isinstance(value, Symbol) and value.key in self.truths for value in values)
 
     def read_again(self, node: ast.expr, frame: Frame) -> Value:
         """The value of an expression that was evaluated before: it runs no other time."""
@@ -115,6 +130,8 @@ class Computed(Sized):
             result = self.result(Args([], {}, True), frame)
             mask = self._operated(natures)
             self._learn(result, mask._replace(plain=True))
+            if isinstance(result, Symbol) and not mask.constant:
+                self.truths.add(result.key)
             return result
         condition = self._compare_two(values[0], node.ops[0], values[1], node)
         for left, op, right in zip(values[1:], node.ops[1:], values[2:], strict=False):
@@ -139,6 +156,8 @@ class Computed(Sized):
             name, sign = OPERATORS.get(type(op), ("", ""))
             meaning = of_function(f"operator.{name}") if name else None
             self._learn(result, self._ran(meaning, natures, node, frame, sign))
+            if type(op) in _LOGICAL and self._are_truths((left, right)):
+                self.truths.add(result.key)
             for tensor, other in ((left, natures[1]), (right, natures[0])):
                 if other.what is What.NUMBER and (axes := self.axes_of(tensor)) is not None:
                     self.axes[result.key] = axes
@@ -222,6 +241,7 @@ class Computed(Sized):
             self._note_ranking(result, last, args, 1)
             if not args.open:
                 self.note_axes(result, last, values, args.keywords)
+            self._note_truths(result, last, values)
         elif result.key not in self.natures:
             known = [n for n in natures if n.what is not What.OTHER]
             tensors = any(n.is_tensor for n in known)
@@ -291,6 +311,7 @@ class Computed(Sized):
             self._note_ranking(result, member[1], args, 0)
             if self.nature(member[0]).is_tensor and not args.open:
                 values = [member[0], *(i.value for i in args.positional)]
+                self._note_truths(result, member[1], values)
                 self.note_axes(result, member[1], values, args.keywords)
                 if member[1] == "size":
                     self._note_size(result, member[0], args)
@@ -305,6 +326,13 @@ class Computed(Sized):
             self.shapes[result.key] = tensor
         elif isinstance(given[0], Const) and type(given[0].value) is int:
             self.note_size(result, tensor, given[0].value)
+
+    def _note_truths(self, result: Value, name: str, values: Sequence[Value]) -> None:
+        """A function gives truths, or leaves those that it is given."""
+        bare = name.strip("_")
+        if isinstance(result, Symbol) and not self.nature(result).constant:
+            if bare in _TELLING or (bare in _KEEPING_TRUTHS and self._are_truths(values[:1])):
+                self.truths.add(result.key)
 
     def _note_ranking(self, result: Symbol, name: str, args: Args, tensors: int) -> None:
         """`max` gives places only along a dimension."""

@@ -85,6 +85,8 @@ class Known(Interpreter):
         """Keys of sizes of pictures: `x.shape[-2]`."""
         self.ranked: set[Hashable] = set()
         """Keys of pairs of values and of their places: what `topk` gives."""
+        self.truths: set[Hashable] = set()
+        """Keys of tensors of truths: `x > 0`."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
         self._beside_a_list = False

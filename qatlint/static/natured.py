@@ -19,6 +19,7 @@ from qatlint.static.kept import kept_by_forward
 from qatlint.static.machine import NOWHERE, Frame
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import (
+    BY_DATA,
     CONSTANT_TENSOR,
     FIXED,
     OTHER,
@@ -99,6 +100,8 @@ class Natured(Computed):
             self._learn(value, nature)
             if isinstance(value, Symbol):
                 self.named_inputs[value.key] = argument.arg
+                if _TRUTHS.search(argument.arg):
+                    self.truths.add(value.key)
         return value
 
     def _has_stub(self) -> bool:
@@ -259,6 +262,9 @@ class Natured(Computed):
         if nature.what is What.MANY:
             return nature._replace(what=What.MAYBE, producers=frozenset())
         if index is not None and nature.is_tensor:
+            if self._is_index_tensor(index):
+                self._is_a_tensor(value)
+                nature = self.nature(value)
             return nature._replace(
                 producers=frozenset(), causes=united(nature.causes, self._mask_causes(index))
             )
@@ -282,6 +288,8 @@ class Natured(Computed):
         axes = None
         if not isinstance(value, Symbol):
             return
+        if value.key in self.truths:
+            self.truths.add(entry.key)
         if value.key in self.shapes:
             if place is not None:
                 self.note_size(entry, self.shapes[value.key], place)
@@ -293,9 +301,20 @@ class Natured(Computed):
             self.axes[entry.key] = axes
 
     def _mask_causes(self, index: Value) -> Causes:
-        """`x[x > 0]` is as long as the values say."""
+        """`x[x > 0]` is as long as the values say, and so is `x[torch.nonzero(x)]`."""
+        if isinstance(index, Seq):
+            return united(*(self._mask_causes(item.value) for item in index.items))
+        if _key(index) in self.truths:
+            return BY_DATA
         nature = self.nature(index)
         return nature.causes if nature.what is What.TENSOR else FIXED
+
+    def _is_index_tensor(self, index: Value) -> bool:
+        """Whether it is an index that no list has."""
+        if isinstance(index, Seq):
+            return any(self._is_index_tensor(item.value) for item in index.items)
+        key = _key(index)
+        return key in self.truths or (self.nature(index).what is What.TENSOR and key not in self.named_inputs)
 
     def _merged(
         self,

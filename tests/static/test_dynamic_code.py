@@ -710,6 +710,13 @@ def test_loops_over_an_axis_of_written_length(head: str) -> None:
         ("if torch.max(x) > 1:", "data"),
         ("if torch.min(x) > 1:", "data"),
         ("for k in torch.nonzero(x):", "data"),
+        ("y = x[x > 0]\nfor i in range(y.shape[0]):", "data"),
+        ("keep = (x > 0) & ~(x > 3)\nfor t in x[keep]:", "data"),
+        ("keep = torch.isnan(x).any(-1)\ny = x[keep.view(-1)]\nfor t in y:", "data"),
+        ("for t in x[mask]:", "data"),
+        ("a, b = torch.where(x > 1)\ny = x[a, b]\nfor t in y:", "data"),
+        ("for t in x[x.argmax(1)]:", "shape"),
+        ("keep = self.bias > 0\nfor t in x[keep]:", "shape"),
         ("for t in self.unknown(x):", "given"),
         ("y = self.unknown(x)\nfor i in range(y.shape[0]):", "unproven"),
         ("y = self.unknown(x)\nfor t in torch.unbind(y):", "unproven"),
@@ -724,8 +731,9 @@ def test_loops_over_an_axis_of_written_length(head: str) -> None:
     ],
 )
 def test_what_decides_about_values_and_lengths(head: str, varies: str) -> None:
-    text = model(f"{INIT}\nself.unknown = unknown", f"{head}\n    x = x * x\nreturn x", HELPERS, "unknown")
-    found = trace_of(text.replace("xs, flag", "xs, shapes, flag"), "Model").regions
+    init = f"{INIT}\nself.unknown = unknown\nself.bias = nn.Parameter(torch.ones(3))"
+    text = model(init, f"{head}\n    x = x * x\nreturn x", HELPERS, "unknown")
+    found = trace_of(text.replace("xs, flag", "xs, shapes, mask, flag"), "Model").regions
     assert found[0].varies.value == varies
 
 
