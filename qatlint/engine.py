@@ -42,6 +42,8 @@ def open_project(linted: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> P
 LINES_HELD = 180_000
 """Lines of syntax trees (1.8 KB each) that all processes together hold; past it they are let go of."""
 _EXPECTED_FILES = 20
+_COUNTED_FILES = 5
+"""So many files are examined before lines are counted again: counting asks each file that is held."""
 
 
 def examine(
@@ -57,13 +59,14 @@ def examine(
         for start in range(0, len(paths), _EXPECTED_FILES):
             batch = paths[start : start + _EXPECTED_FILES]
             project.expect(batch)
-            for path in batch:
+            for number, path in enumerate(batch, 1):
                 project.asked = examined.asked[path] = set()
                 unknown: Counter[str] = Counter()
                 examined.judged[path] = list(_judged(path, project, rules, unknown))
                 if unknown:
                     examined.unknown[path] = dict(unknown)
-                if project.lines_parsed() > lines_held:
+                is_counted = number % _COUNTED_FILES == 0 or number == len(batch)
+                if is_counted and project.lines_parsed() > lines_held:
                     project.forget()
                     gc.collect()
                     gc.freeze()  # What is left lives as long as the run.

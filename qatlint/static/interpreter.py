@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from qatlint.condition import TRUE, Condition, literal
 from qatlint.static.library import Library, is_library_module
@@ -38,15 +40,25 @@ class Interpreter(Library):
     def interpret(self) -> None:
         """Build an instance with unknown arguments and run its forward."""
         root = self.make_root()
-        try:
+        with self._bounded():
             self.build(root)
             self.phase = "forward"
             self.run_forward(root)
+        if root.open:
+            self.incomplete = True
+
+    def only_build(self) -> None:
+        """Only build the instance: its forward is not asked about, or run in another way."""
+        with self._bounded():
+            self.build(self.make_root())
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        try:
+            yield
         except (OutOfSteps, RecursionError):
             self.incomplete = True
             self.notes.add("too large: only the first part was followed")
-        if root.open:
-            self.incomplete = True
 
     def make_root(self) -> Instance:
         """The instance whose forward is to run, which is not built yet."""

@@ -32,6 +32,8 @@ _BUILTINS = frozenset(
 _BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
 _INLINE = (" for ", " if ", "map(", "apply(")
 _OWN = re.compile(r"(?:self|super\(\w*(?:, ?\w+)?\))\.(\w+)")
+_ASKED = re.compile(r"""getattr\(\s*self\s*,\s*(?:["'](\w+)["']\s*[,)])?""")
+"""An attribute that is asked for by its name, and by which one, where it is not put together."""
 _CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
 _CLASSES = re.compile(r"(?<![\w.])(_*[A-Z]\w*)[.(]")
 """What is named like a class, and made, or asked for a method."""
@@ -187,7 +189,9 @@ class _Look:
                 text = entry.text_of(method)
                 found.append((entry, name, text))
                 waiting += _OWN.findall(text)
-                if asks and "getattr(self" in text:
+                asked = _ASKED.findall(text) if "getattr(" in text else []
+                waiting += asked
+                if asks and "" in asked:
                     asks = False
                     built = {name for _, name, _ in self._reached(["__init__"], asks=False)}
                     waiting += [name for e in self._line for name in e.methods if name not in built]

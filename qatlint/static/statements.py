@@ -32,6 +32,7 @@ from qatlint.static.values import (
     Seq,
     Symbol,
     Value,
+    Wrapped,
 )
 from qatlint.trace import Times
 
@@ -96,7 +97,8 @@ class Statements(Iteration):
             # An alternative of another length would raise here, so it is not meant.
             kept = [(w, v) for w, v in value.options if self._fits(v, len(targets))]
             value = self.choose(kept) if kept else value
-        entries = self.entries(value)
+        # A view such as `d.values()` is taken apart as the list of it would be.
+        entries = self.listed(value, node, frame) if isinstance(value, Wrapped) else self.entries(value)
         plain = (
             entries is not None
             and not entries.open

@@ -55,8 +55,15 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
     its Trace is empty.
     """
     is_dynamic = may_be_dynamic(project, cls)
-    if not is_dynamic and not for_people and is_plain(project, cls):
-        return _with_flows(project, cls, _uninterpreted(project, cls))
+    if not for_people and is_plain(project, cls):
+        trace = _uninterpreted(project, cls)
+        if is_dynamic:
+            watching = Watching(project, cls)
+            watching.only_build()
+            trace = _watched(watching, trace)
+            watching.close()
+            forget()
+        return _with_flows(project, cls, trace)
     kind = Watching if is_dynamic else Interpreter
     interpreter = kind(project, cls)
     interpreter.interpret()
@@ -67,19 +74,25 @@ def trace_class(project: Project, cls: ClassDef, *, for_people: bool = False) ->
         interpreter.interpret()
     trace = _Tracer(project, interpreter).trace(for_people)
     if isinstance(interpreter, Watching):
-        seen = observe(interpreter)
-        if seen.regions or seen.blocks:
-            trace = trace._replace(
-                ops=seen.ops,
-                regions=seen.regions,
-                blocks=seen.blocks,
-                tracer=project.aim.tracer,
-                has_plugin=project.uses_plugin(cls.file.path),
-            )
+        trace = _watched(interpreter, trace)
     interpreter.close()
     trace = _with_flows(project, cls, trace)
     forget()
     return trace
+
+
+def _watched(run: Watching, trace: Trace) -> Trace:
+    """A Trace with the dynamic code of its forward, which is followed for this."""
+    seen = observe(run)
+    if not seen.regions and not seen.blocks:
+        return trace
+    return trace._replace(
+        ops=seen.ops,
+        regions=seen.regions,
+        blocks=seen.blocks,
+        tracer=run.project.aim.tracer,
+        has_plugin=run.project.uses_plugin(run.cls.file.path),
+    )
 
 
 def _with_flows(project: Project, cls: ClassDef, trace: Trace) -> Trace:

@@ -134,6 +134,14 @@ CASES = {
     "a comprehension over pairs": (
         "self.l = nn.ModuleList([nn.Conv2d(a, b, 1) for a, b in zip((1, 2, 3), (2, 3, 4))])", LOOP, {"l.*": "1 1 1"}, {},
     ),
+    "the values of a dictionary of modules, taken apart": (
+        "self.d = nn.ModuleDict({'a': nn.ReLU(), 'b': nn.SiLU()})\nself.p, self.q = self.d.values()",
+        "return self.q(self.p(self.q(x)))", {"d.a": "1", "d.b": "2"}, {},
+    ),
+    "two lists side by side, taken apart": (
+        "a, b = zip([nn.ReLU(), nn.SiLU()], [nn.Tanh(), nn.Sigmoid()])\nself.p, self.q = a",
+        "return self.q(self.p(self.q(x)))", {"p": "1", "q": "2"}, {},
+    ),
     "sums of lists": ("self.l = nn.ModuleList([nn.ReLU()] + list(f))", LOOP, {"l.*": "1"}, {"parameters": "f"}),
     "an instance put into a slice": ("l = [nn.ReLU()]\nl[0:1] = [nn.ReLU()]\nself.l = nn.ModuleList(l)", LOOP, {}, {}),
     "a list position that does not exist": ("l = [nn.ReLU()]\nl[4] = nn.ReLU()\nself.l = nn.ModuleList(l)", LOOP, {}, {}),

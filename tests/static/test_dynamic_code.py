@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from qatlint.static.plain import is_plain
+from qatlint.static.prospects import may_be_dynamic
+from qatlint.static.tracing import trace_class
 from qatlint.trace import Op, Region, Trace
-from tests.static.sources import HEAD, findings_in, model, trace_in, trace_of
+from tests.static.sources import HEAD, findings_in, model, project_of, trace_in, trace_of
 
 BLOCK = "from horizon_plugin_pytorch.fx.jit_scheme import Tracer"
 INIT = "self.conv = nn.Conv2d(3, 3, 1)\nself.layers = nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(4)])"
@@ -357,6 +360,30 @@ def test_watching_changes_nothing_about_modules() -> None:
     )
     assert dynamic.ops
     assert [(c.method, c.times) for c in static.calls] == [(c.method, c.times) for c in dynamic.calls]
+
+
+def test_where_modules_need_not_be_counted_dynamic_code_is_found_all_the_same() -> None:
+    source = model(
+        "self.conv = nn.Conv2d(3, 3, 1)", "if x.max() > 1:\n    x = x / 2 + y\nreturn self.conv(x)"
+    )
+    project = project_of({"m.py": source})
+    (cls,) = project.file("m.py").classes
+    assert is_plain(project, cls) and not trace_class(project, cls).modules
+    for_people, for_rules = trace_class(project, cls, for_people=True), trace_class(project, cls)
+    assert for_people.modules and for_rules.ops
+    assert (for_rules.ops, for_rules.regions) == (for_people.ops, for_people.regions)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"), [("'refine'", True), ("'other', None", False), ("f'ref{y}'", True)]
+)
+def test_a_method_that_is_asked_for_by_name(asked: str, found: bool) -> None:
+    refine = "def refine(self, x):\n    while x.max() > 1:\n        x = x / 2 + 1\n    return x\n"
+    forward = f"f = getattr(self, {asked})\nreturn f(x)"
+    source = model(INIT, forward, HELPERS, "", refine)
+    project = project_of({"m.py": source})
+    (cls,) = project.file("m.py").classes
+    assert may_be_dynamic(project, cls) is found
 
 
 def test_regions_are_found_by_number() -> None:
