@@ -22,6 +22,9 @@ T = TypeVar("T")
 _LOST = "a worker process ended in the middle of its work"
 _AHEAD = 2
 """Tasks a worker has at hand, so that it need not wait for the next."""
+_FEW_LEFT = 4
+"""When so many tasks per worker are left, each gets one at a time: one that waits behind a long one would be
+waited for in the end."""
 
 
 class WorkerLost(Exception):
@@ -93,7 +96,8 @@ def _next(
 ) -> None:
     """Send a worker the next task of its stretch, or help the one that has most left, from the end."""
     own, longest = waiting[connection], max(waiting.values(), key=len)
-    if own or longest:
+    left = sum(map(len, waiting.values()))
+    if left and (left > _FEW_LEFT * len(waiting) or not open_tasks[connection]):
         task = own.popleft() if own else longest.pop()
         try:
             connection.send(task)
