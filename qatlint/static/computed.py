@@ -146,6 +146,8 @@ class Computed(Sized):
     def operation(self, op: ast.operator, left: Value, right: Value, node: ast.AST, frame: Frame) -> Value:
         """`left op right`, written at `node`."""
         result = super().binary(op, left, right)
+        if isinstance(result, Seq) and isinstance(op, ast.Mult):
+            self.repeated[id(result)] = (result, right if isinstance(left, Seq) else left)
         if not isinstance(result, Symbol):
             return result
         natures = (self.nature(left), self.nature(right))

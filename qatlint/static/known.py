@@ -66,6 +66,8 @@ class Known(Interpreter):
         """Key of `x.name` -> x and the name."""
         self.spans: dict[int, tuple[Range, tuple[Value, ...]]] = {}
         """What ranges were made of, by id of the range (which is kept, so that the id stays its own)."""
+        self.repeated: dict[int, tuple[Seq, Value]] = {}
+        """`[x] * n`, by its id -> itself (so that the id stays its own), and n."""
         self.tested: dict[int, tuple[bool, tuple[Value, ...]]] = {}
         """Atom -> whether it asks for presence (`is None`), and the values it compares."""
         self.given_length: set[Hashable] = set()
@@ -199,6 +201,8 @@ class Known(Interpreter):
         if isinstance(value, Seq):
             loops = {n for item in value.items for n in item.loops if item.times is not None}
             found = [self.loop_causes(n) for n in sorted(loops)]
+            _, times = self.repeated.get(id(value), (value, None))
+            found.append(self.count_causes(times) if times is not None else FIXED)
             return united(*found, UNPROVEN if value.open else FIXED)
         if isinstance(value, Mapping):
             return UNPROVEN if value.open else FIXED

@@ -410,7 +410,12 @@ class _Function:
         return self._asked[key]
 
     def _filled_in(self, body: list[ast.stmt]) -> None:
-        """A loop that may turn any number of times: what it fills is as long as that."""
+        """A loop that may turn any number of times: what it fills is as long as that, and what it counts as
+        many."""
+        for inner in _statements(body):
+            if isinstance(inner, (ast.Assign, ast.AugAssign)):
+                targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
+                self._forget(name for target in targets for name in _names(target))
         for statement in body:
             for node in nodes(statement):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

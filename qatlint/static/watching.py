@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable, Sequence
+from typing import TypeGuard
 
 from qatlint.condition import TRAINING, Condition
 from qatlint.horizon.ops import Meaning, Role
+from qatlint.static.carried import carried
 from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame, Place, deps_of
 from qatlint.static.modulefile import ClassDef
@@ -24,6 +26,7 @@ from qatlint.static.values import (
     ClassValue,
     Const,
     Function,
+    Index,
     Instance,
     LoopFrame,
     Method,
@@ -31,6 +34,7 @@ from qatlint.static.values import (
     Pick,
     Range,
     Seq,
+    Symbol,
     Value,
 )
 from qatlint.trace import Varies
@@ -103,9 +107,9 @@ class Watching(Natured):
             self._carrying[key] = (id(loop.node), name)
 
     def carry(self, loop: int) -> None:
-        carried = [(key, self.natures[key]) for key, _, _ in self.carried.get(loop, ())]
+        before_it = [(key, self.natures[key]) for key, _, _ in self.carried.get(loop, ())]
         super().carry(loop)
-        for key, before in carried:
+        for key, before in before_it:
             after = self.natures[key]
             if (before.constant, before.outside, before.plain) != (
                 after.constant,
@@ -348,7 +352,24 @@ class Watching(Natured):
             for loop, known in list(self._turned_by.items()):
                 if known.node is node:
                     self.carry(loop)
+            self._count(node, frame)
         self._with_statement, self.asserting, self._statement = before
+
+    def _count(self, node: Loop, frame: Frame) -> None:
+        """A loop is over: what has counted its turns is as fixed as their number."""
+        region = self.regions.get((id(node), ""))
+        causes = self.region_causes(region) if region is not None else FIXED
+        if not causes:
+            return
+        targets = [n.id for n in nodes(node.target) if isinstance(n, ast.Name)] if _is_for(node) else []
+        loops = {number for number, known in self._turned_by.items() if known is region}
+        for name in (*carried(node.body), *targets):
+            value = frame.env.get(name)
+            if isinstance(value, (Index, Symbol)) and deps_of(value) & loops:
+                nature = self.nature(value)
+                if nature.what is What.NUMBER:
+                    counted = frame.env[name] = self.result(Args([], {}, True), frame)
+                    self._learn(counted, nature._replace(causes=united(nature.causes, causes)))
 
     def _leave(self, frame: Frame, node: ast.Break | ast.Continue | ast.Return) -> None:
         """`break`, `continue` or `return`: the branches it stands in decide about the loops around."""
@@ -516,6 +537,10 @@ class Watching(Natured):
         if isinstance(value, (Const, Function, Method, ClassValue, Seq, Pattern, Range)):
             return False
         return not (self.nature(value).what in (What.TENSOR, What.SHAPE) and not isinstance(value, Choice))
+
+
+def _is_for(node: Loop) -> TypeGuard[ast.For | ast.AsyncFor]:
+    return not isinstance(node, ast.While)
 
 
 def _is_literal(name: ast.expr) -> bool:

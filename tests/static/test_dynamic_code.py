@@ -744,6 +744,14 @@ def test_loops_over_an_axis_of_written_length(head: str) -> None:
         ("a, b = torch.where(x > 1)\ny = x[a, b]\nfor t in y:", "data"),
         ("for t in x[x.argmax(1)]:", "shape"),
         ("keep = self.bias > 0\nfor t in x[keep]:", "shape"),
+        ("for t in [0] * x.shape[0]:", "shape"),
+        ("for t in x.split([1] * x.shape[0]):", "shape"),
+        ("for t in [0] * self.several:", "static"),
+        ("n = 0\nfor i in range(x.shape[0]):\n    n += 1\nfor i in range(n):", "shape"),
+        ("n = 0\nfor i in range(x.shape[0]):\n    n += 1\nif n > 3:", "shape"),
+        ("for i in range(x.shape[0]):\n    pass\nif i > 3:", "shape"),
+        ("n = 0\nfor m in self.layers:\n    n += 1\nif n > 3:", "static"),
+        ("n = 0\nfor f in xs:\n    n += 1\nfor i in range(n):", "unproven"),
         ("for t in self.unknown(x):", "given"),
         ("y = self.unknown(x)\nfor i in range(y.shape[0]):", "unproven"),
         ("y = self.unknown(x)\nfor t in torch.unbind(y):", "unproven"),
@@ -758,10 +766,13 @@ def test_loops_over_an_axis_of_written_length(head: str) -> None:
     ],
 )
 def test_what_decides_about_values_and_lengths(head: str, varies: str) -> None:
-    init = f"{INIT}\nself.unknown = unknown\nself.bias = nn.Parameter(torch.ones(3))"
-    text = model(init, f"{head}\n    x = x * x\nreturn x", HELPERS, "unknown")
-    found = trace_of(text.replace("xs, flag", "xs, shapes, mask, flag"), "Model").regions
-    assert found[0].varies.value == varies
+    init = f"{INIT}\nself.unknown = unknown\nself.several = several\nself.bias = nn.Parameter(torch.ones(3))"
+    # The loop at the end makes sure that the class is looked at closely.
+    forward = f"{head}\n    x = x * x\nwhile x.max() > 1:\n    x = x @ x\nreturn x"
+    text = model(init, forward, HELPERS, "unknown, several")
+    found = trace_of(text.replace("xs, flag", "xs, shapes, mask, flag"), "Model")
+    (op, *_) = [op for op in found.ops if op.written == "*" and op.inside]
+    assert found.regions[op.inside[-1].region].varies.value == varies
 
 
 OBJECT = """
