@@ -14,6 +14,10 @@ from qatlint.unquantised import Meeting, Stray, is_mixed
 _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
 )
+_UNSEEN = (
+    "code of training or post-processing may run the class too: where its inputs are float, types would mix"
+)
+_UNKNOWN = "the operation also runs where nobody knows whether what it takes is float: there, types would mix"
 
 
 class Plan(NamedTuple):
@@ -30,24 +34,24 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         return Plan(
             None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
         )
-    if _is_float_elsewhere(trace, stray):
+    if Quant.FLOAT in _elsewhere(trace, stray):
         return Plan(None, "the class also runs where all that the operation takes is float")
     if stray.taken:
         before = _maker(trace, stray, stray.taken)
         if before is not None:
-            return _plan(stray, before.span)
+            return _plan(trace, stray, before.span)
         return Plan(None, "a loop begins with it: put a QuantStub where the variable is set in front of it")
     ops = [meeting.op for meeting in stray.meetings]
     first = stray.meetings[0]
     position = _position(first)
     inside = all(op.owner == op.runner == trace.owner for op in ops)
     if inside and len(ops) == 1 and not first.op.loops and position is not None:
-        return _plan(stray, position)
+        return _plan(trace, stray, position)
     maker = _maker(trace, stray, stray.meetings)
     if maker is not None:
-        return _plan(stray, maker.span)
+        return _plan(trace, stray, maker.span)
     if _is_bare_input(trace, stray):
-        return _plan(stray, stray.origin.span, stray.origin.name)
+        return _plan(trace, stray, stray.origin.span, stray.origin.name)
     if not inside and stray.origin.runner != trace.owner:
         return Plan(None, "it comes from another class: put a QuantStub where it enters the region")
     if not inside:
@@ -73,16 +77,17 @@ def _leaving(trace: Trace, stray: Stray) -> QuantOp | None:
     return None
 
 
-def _is_float_elsewhere(trace: Trace, stray: Stray) -> bool:
-    """Whether the operation runs a second time, with float tensors only: a stub would mix the two there."""
+def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
+    """What the operation takes beside the tensor where it runs and nothing that it takes is quantised: with a
+    float tensor there, a stub would mix the two."""
     places = {m.op.span: m.operand for m in stray.meetings if is_mixed(m.op)}
+    found: set[Quant] = set()
     for flow in trace.flows:
         for op in flow.ops:
             operand = places.get(op.span)
-            if operand is not None and all(s.quant in (Quant.FLOAT, Quant.PLAIN) for s in op.operands):
-                if any(s.quant is Quant.FLOAT for n, s in enumerate(op.operands) if n != operand):
-                    return True
-    return False
+            if operand is not None and not is_mixed(op):
+                found.update(s.quant for n, s in enumerate(op.operands) if n != operand and not s.turned)
+    return found
 
 
 def _position(meeting: Meeting) -> Span | None:
@@ -133,9 +138,19 @@ def _flow(trace: Trace, stray: Stray) -> Flow:
     return next(f for f in trace.flows if op.number < len(f.ops) and f.ops[op.number] is op)
 
 
-def _plan(stray: Stray, target: Span, parameter: str = "") -> Plan:
+def _plan(trace: Trace, stray: Stray, target: Span, parameter: str = "") -> Plan:
     owner = stray.owner.partition(":")[2]
     begins = not all(is_mixed(meeting.op) for meeting in stray.meetings)
     intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter, begins)
-    safety, reason = (Safety.UNSAFE, _DOUBTED) if stray.doubted else (Safety.SAFE, "")
+    reason = _doubt(trace, stray)
+    safety = Safety.UNSAFE if reason else Safety.SAFE
     return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", safety, reason, intent))
+
+
+def _doubt(trace: Trace, stray: Stray) -> str:
+    """Why a stub may be wrong; "" where it is right wherever the class runs."""
+    if stray.doubted:
+        return _DOUBTED
+    if any(flow.runs_unseen for flow in trace.flows):
+        return _UNSEEN
+    return _UNKNOWN if Quant.UNKNOWN in _elsewhere(trace, stray) else ""

@@ -522,6 +522,8 @@ class Flow(NamedTuple):
     ops: tuple[QuantOp, ...]
     ran: frozenset[str] = frozenset()
     """The classes whose forward was followed."""
+    unfollowed: frozenset[str] = frozenset()
+    """The classes of the modules that code may run which was not followed: loss, post-processing."""
     returns: tuple[Returned, ...] = ()
     """Of the root's forward."""
     inner_returns: tuple[Returned, ...] = ()
@@ -533,6 +535,8 @@ class Flow(NamedTuple):
     atoms: Mapping[int, Atom] = MappingProxyType({})
     order: tuple[Ran, ...] = ()
     """What ran, in its order."""
+    runs_unseen: bool = False
+    """Whether code that is not followed may run the class that is asked of, directly or in what it runs."""
 
 
 class Usage(NamedTuple):

@@ -41,6 +41,10 @@ class Beginning(Natured):
         self.returned_values: list[RawReturn] = []
         self.ran = {cls.full_name}
         """The classes whose forward was followed."""
+        self.unfollowed: set[str] = set()
+        """The classes of the modules that code may run which is not followed."""
+        self._bound = 0
+        """How many functions have been entered."""
         self.indices: set[ast.AST] = set()
         """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
         self.kept: set[Begin] = set()

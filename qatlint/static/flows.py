@@ -45,6 +45,7 @@ class _Writer:
             assumed=run.assumed,
             ops=ops,
             ran=frozenset(run.ran),
+            unfollowed=frozenset(run.unfollowed),
             returns=tuple(returns),
             inner_returns=tuple(inner),
             complete=not run.incomplete and not run.notes,

@@ -18,6 +18,7 @@ from qatlint.static.met import RawReturn
 from qatlint.static.natured import is_hidden
 from qatlint.static.natures import FIXED, Causes, Nature
 from qatlint.static.operating import Operating
+from qatlint.static.unfollowed import classes_in, run_by
 from qatlint.static.values import (
     Args,
     At,
@@ -95,6 +96,35 @@ class Quantised(Operating):
             return True
         given = [n.held for n in self._operands(args) if n.is_tensor]
         return any(_is_dequantised(held) for held in given) or all(h.quant is Quant.UNKNOWN for h in given)
+
+    def enter(
+        self,
+        callee: Function,
+        args: Args,
+        node: ast.Call,
+        frame: Frame,
+        receiver: Value | None,
+        owner: Instance | None = None,
+    ) -> Value:
+        before = self._bound
+        is_running = (id(callee.node), id(receiver) if receiver is not None else 0) in self.active
+        result = super().enter(callee, args, node, frame, receiver, owner)
+        if self._bound == before and self.phase == "forward" and not is_running:
+            given = [n.held for n in self._operands(args) if n.is_tensor]
+            sure = bool(given) and all(h.quant in (Quant.QUANTIZED, Quant.PLAIN) for h in given)
+            if not sure and not self.trains_only(frame.guard):
+                found = run_by(callee, receiver, args, lambda cls, name: self.lookup(cls, name, None))
+                self.unfollowed.update(cls.full_name for cls in found)
+        return result
+
+    def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
+        self._bound += 1
+        super().bind_parameters(callee, args, receiver, inner)
+
+    def _unfollowed(self, args: Args, node: ast.Call, frame: Frame) -> None:
+        super()._unfollowed(args, node, frame)
+        for value in (*(item.value for item in args.positional), *args.keywords.values()):
+            self.unfollowed.update(cls.full_name for cls in classes_in(value))
 
     def execute(
         self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame

@@ -22,6 +22,14 @@ def flows_of(project: Project, cls: ClassDef) -> tuple[Flow, ...]:
     be asked for where `roots.uses_plugin` says so."""
     flows = [flow for root in _roots_above(project, cls) if (flow := _followed(project, root)) is not None]
     reached = [flow for flow in flows if cls.full_name in flow.ran]
+    if any(flow.unfollowed for flow in flows):
+        above = {
+            maker.full_name
+            for one in (cls, *project.subclasses(cls))
+            for maker in _makers_above(project, one)
+        }
+        if any(not above.isdisjoint(flow.unfollowed) for flow in flows):
+            reached = [flow._replace(runs_unseen=True) for flow in reached]
     return tuple(reached) or (_follow(project, cls, assumed=True),)
 
 

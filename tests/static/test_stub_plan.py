@@ -133,3 +133,67 @@ def test_ops_that_move_numbers_cost_the_precision_of_early_toolchains(toolchain:
     """
     (one,) = findings_in({"model.py": IMPORTS + clean(text)}, "QAT401", toolchain=toolchain)
     assert (one.severity is Severity.NOTE, "newer versions" in one.message) == (notes, notes)
+
+
+TWICE = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+            self.part = Part()
+            self.post = Part()
+            self.other = nn.ReLU()
+            self.dequant = DeQuantStub()
+
+        def get_bboxes(self, y, *more):
+            return {boxes}
+
+        def helper(self, y):
+            return self.post(y)
+
+        def forward(self, x):
+            y = self.part(self.quant(x))
+            {forward}
+"""
+FLOAT = "return self.get_bboxes(self.dequant(y))"
+
+
+def fix_of(forward: str, boxes: str = "y") -> tuple[Safety, str]:
+    (one,) = found(clean(PART) + clean(TWICE.format(forward=forward, boxes=boxes)))
+    assert one.fix is not None
+    return one.fix.safety, one.fix.reason
+
+
+@pytest.mark.parametrize(
+    "made", ["torch.fft.fft({0}).real", "torch.as_tensor({0}.numpy())", "torch.frobnicate({0})"]
+)
+def test_a_stub_is_not_safe_where_the_class_also_runs_on_what_nobody_knows(made: str) -> None:
+    safety, reason = fix_of(f"return self.post({made.format('self.dequant(y)')})")
+    assert safety is Safety.UNSAFE
+    assert "nobody knows whether" in reason
+
+
+@pytest.mark.parametrize(
+    "boxes", ["self.post(y)", "self.helper(y)", "[run(y) for run in [self.post]]", "apply(self, y)"]
+)
+def test_a_stub_is_not_safe_where_code_that_is_not_followed_may_run_the_class(boxes: str) -> None:
+    safety, reason = fix_of(FLOAT, boxes)
+    assert safety is Safety.UNSAFE
+    assert "post-processing" in reason
+
+
+def test_a_stub_is_not_safe_where_code_that_is_not_followed_is_handed_the_class() -> None:
+    assert fix_of("return self.get_bboxes([self.post], self.dequant(y))")[0] is Safety.UNSAFE
+    assert fix_of("from other import run\n            return run(self.post, y)")[0] is Safety.UNSAFE
+
+
+@pytest.mark.parametrize(
+    ("forward", "boxes"),
+    [
+        (FLOAT, "self.other(y)"),  # it runs another class
+        ("return self.get_bboxes(y)", "self.post(y)"),  # all that it is given is quantised
+        (f"if self.training: {FLOAT}\n            return y", "self.post(y)"),  # in training only
+    ],
+)
+def test_a_stub_is_safe_where_code_that_is_not_followed_does_not_matter(forward: str, boxes: str) -> None:
+    assert fix_of(forward, boxes) == (Safety.SAFE, "")
