@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from qatlint.dynamic_homes import INLINE, Homes
 from qatlint.finding import (
     TRACER,
     BlockSite,
@@ -16,7 +16,7 @@ from qatlint.finding import (
     WrapInBlock,
 )
 from qatlint.fusable import rows
-from qatlint.trace import Block, Op, Region, Span, Standing, Trace, Varies
+from qatlint.trace import Block, Op, Region, Span, Trace, Varies
 
 _ORDER = {varies: n for n, varies in enumerate(Varies)}
 _INLINE = {
@@ -42,9 +42,18 @@ _WHAT = {
     "else": "what the `else` runs",
     "case": "what the `case` runs",
     "unbroken": "what the `else` runs",
-    "rest": "what follows the `return`",
 }
 """What to put into a block where there is no loop."""
+
+
+class Unfused(NamedTuple):
+    """A fusable row that a dynamic block leaves as it is."""
+
+    row: tuple[Op, ...]
+    repeated: Region | None
+    """The loop in the block that runs it several times at each entry; None where no block holds all of it."""
+    between: Region | None = None
+    """What stands between its ops."""
 
 
 class Spot(NamedTuple):
@@ -53,32 +62,49 @@ class Spot(NamedTuple):
     region: Region
     """The innermost dynamic one around the ops."""
     by: Region
-    """The one around them of which least is known; often the same."""
+    """The one of which least is known, also of what leaves those around them early; often the same."""
     ops: tuple[Op, ...]
     """In order of execution; no modules."""
     rows: tuple[tuple[Op, ...], ...]
-    """Fusable rows that end with one of the ops."""
+    """Fusable rows that end with one of the ops, and that a block lets fuse."""
+    unfused: tuple[Unfused, ...] = ()
+    """The other ones."""
 
 
 def spots(trace: Trace) -> list[Spot]:
     """All of them, in order of execution."""
+    homes = Homes(trace)
     found: dict[int, list[Op]] = {}
     for op in trace.ops:
-        if op.is_module or op.scope is not None:
-            continue
-        around = _dynamic(trace, op)
-        if around:
-            found.setdefault(around[-1].number, []).append(op)
-    in_rows = rows(trace.ops)
-    return [
-        Spot(
-            trace.regions[number],
-            min((_worst(trace, op) for op in ops), key=lambda r: _ORDER[r.varies]),
-            tuple(ops),
-            tuple(row for row in in_rows if row[-1] in ops),
-        )
-        for number, ops in found.items()
-    ]
+        region = homes.innermost(op) if not op.is_module and op.scope is None else None
+        if region is not None:
+            found.setdefault(region.number, []).append(op)
+    every = rows(trace.ops, trace.regions)
+    return [_spot(trace, homes, trace.regions[number], ops, every) for number, ops in found.items()]
+
+
+def _spot(trace: Trace, homes: Homes, region: Region, ops: list[Op], every: list[tuple[Op, ...]]) -> Spot:
+    around = [r for op in ops for r in reversed(homes.around(op))]
+    # Of equally bad ones a loop that is left, not what follows the place where it is; then the innermost.
+    by = min(around, key=lambda r: (_ORDER[r.varies], r.statement == "rest" and r != region))
+    fused, unfused = [], []
+    for row in every:
+        if row[-1] in ops and all(homes.holds(op, region) for op in row):
+            why = _unfused(trace, homes, region, row)
+            if why is None:
+                fused.append(row)
+            else:
+                unfused.append(why)
+    return Spot(region, by, tuple(ops), tuple(fused), tuple(unfused))
+
+
+def _unfused(trace: Trace, homes: Homes, region: Region, row: tuple[Op, ...]) -> Unfused | None:
+    """Why a block leaves a row unfused; None where it does not."""
+    between = homes.between(row, region)
+    if between is not None:
+        return Unfused(row, None, next((r for r in trace.regions if r.span == between), None))
+    again = homes.runs_again(row[-1], region)
+    return Unfused(row, again) if again is not None else None
 
 
 class Plan(NamedTuple):
@@ -91,7 +117,7 @@ class Plan(NamedTuple):
 def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     """Which statements to put into a block."""
     region = spot.region
-    if region.becomes_loop and region.receiver:
+    if region.becomes_loop and region.receiver and region.method:
         owner = region.owner.partition(":")[2]
         loop = LoopWithBlock(
             region.span.path,
@@ -103,31 +129,43 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
         )
         why = _LOOPED[region.statement]
         return Plan(Fix("write it as a loop with a dynamic block", Safety.UNSAFE, why, loop))
-    if region.statement in _INLINE:
+    if region.statement in INLINE:
         return Plan(None, _INLINE[region.statement])
+    body = (
+        f"what follows the `{region.way}`"
+        if region.way
+        else _WHAT.get(region.statement, "the body of the loop")
+    )
     if not region.receiver:
         return Plan(
             None,
             f"`{region.function}` has no module to give to the block: make it a method of the class, and put "
-            f"{_WHAT.get(region.statement, 'the body of the loop')} into a block there",
+            f"{body} into a block there",
         )
-    homes: dict[int, list[Span]] = {}
+    if not region.method:
+        return Plan(
+            None,
+            f"`{region.function}` is no method, and blocks are written into methods only: put {body} into "
+            f'`with Tracer.dynamic_block({region.receiver}, "{region.function}_1")`, or make it a method',
+        )
+    homes = Homes(trace)
+    bodies: dict[int, dict[Span, None]] = {}
     for op in (*spot.ops, *(op for row in spot.rows for op in row)):
-        standing = _home(trace, op, spot)
-        if standing is not None and standing.statement is not None:
-            homes.setdefault(standing.region, []).append(standing.statement)
+        standing = homes.home(op, region)
+        if standing is None or standing.statement is None:
+            return Plan(None, _homeless(trace, op, region))
+        bodies.setdefault(standing.region, {})[standing.statement] = None
     sites: list[BlockSite] = []
-    for number, statements in homes.items():
+    for number, statements in bodies.items():
         home = trace.regions[number]
-        apart = dict.fromkeys(_apart(trace, number, homes, spot))
-        if not apart.keys().isdisjoint(statements):
+        if any(_share_lines(one, other) for one in statements for other in home.suspends):
             return Plan(
                 None,
-                "an op stands in the head of a statement with a block of its own: compute it before that",
+                "a statement with an op also gives control away (`yield`, `await`), and a block must not be "
+                "open then: compute it before that",
             )
-        sites.append(BlockSite(home.span, home.statement, tuple(dict.fromkeys(statements)), tuple(apart)))
-    if not sites:
-        return Plan(None, "the ops are not run by a statement of the loop that could be put into a block")
+        apart, leaving = homes.apart(number), homes.leaving(number)
+        sites.append(BlockSite(home.span, home.statement, tuple(statements), apart, leaving))
     what = "dynamic blocks" if len(sites) > 1 else "a dynamic block"
     title = f"put them into {what} in `{region.written}`"
     owner = region.owner.partition(":")[2]
@@ -135,6 +173,26 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
         region.span.path, owner, region.receiver, tuple(sites), _tracer(trace), _prefix(trace, region.owner)
     )
     return Plan(_importing(trace, title, intent))
+
+
+def _homeless(trace: Trace, op: Op, region: Region) -> str:
+    """Why no statement can be put into a block for an op."""
+    numbers = [s.region for s in op.inside]
+    statement = op.inside[numbers.index(region.number)].statement
+    for other in trace.regions:
+        if other.span == statement and other.header.line <= op.span.line <= other.header.end_line:
+            return (
+                f"`{op.written}` stands in the head of `{other.written}`, which has a block of its own in "
+                "it: compute it before that"
+            )
+    return (
+        f"the statement that runs `{op.written}` also runs code that has a block of its own, and blocks must "
+        f"not be nested: put `{op.written}` into a block where it stands"
+    )
+
+
+def _share_lines(one: Span, other: Span) -> bool:
+    return one.line <= other.end_line and other.line <= one.end_line
 
 
 def _prefix(trace: Trace, owner: str) -> str:
@@ -146,11 +204,13 @@ def _prefix(trace: Trace, owner: str) -> str:
     return module.rpartition(".")[2] if same and owner == trace.owner else ""
 
 
-def import_fix(trace: Trace, block: Block) -> Fix:
+def import_fix(trace: Trace, block: Block) -> Plan:
     """The fix for a block whose `Tracer` nothing imports."""
+    if not block.method:
+        return Plan(None, f"`{block.function}` is no method, and only classes are fixed: import it by hand")
     owner = block.owner.partition(":")[2]
     intent = ImportTracer(block.scope.span.path, owner, block.statement, _tracer(trace))
-    return _importing(trace, "import it", intent)
+    return Plan(_importing(trace, "import it", intent))
 
 
 def _tracer(trace: Trace) -> str:
@@ -166,45 +226,3 @@ def _importing(trace: Trace, title: str, intent: Intent) -> Fix:
         "cannot be imported any more (`tracer-import` in the settings says where `Tracer` comes from)"
     )
     return Fix(title, Safety.UNSAFE, why, intent)
-
-
-def _home(trace: Trace, op: Op, spot: Spot) -> Standing | None:
-    """The region whose body gets the block, and the statement there that runs the op: the innermost loop in
-    the class that is written with statements."""
-    numbers = [s.region for s in op.inside]
-    if spot.region.number not in numbers:
-        return None
-    first = numbers.index(spot.region.number)
-    best = op.inside[first]
-    for standing in op.inside[first + 1 :]:
-        region = trace.regions[standing.region]
-        if region.span.path != spot.region.span.path or region.receiver != spot.region.receiver:
-            break
-        elif_ = trace.regions[best.region].statement == "else" and region.span == best.statement
-        if elif_ or (region.loops and region.statement not in _INLINE):
-            best = standing
-    return best
-
-
-def _apart(trace: Trace, number: int, homes: Mapping[int, object], spot: Spot) -> Iterator[Span]:
-    """Statements of a region that hold a block, or will."""
-    mine = {op.number for op in spot.ops}
-    for op in trace.ops:
-        inside = [s.region for s in op.inside]
-        if op.is_module or number not in inside:
-            continue
-        statement = op.inside[inside.index(number)].statement
-        deeper = inside[inside.index(number) + 1 :]
-        own = op.number in mine and homes.keys().isdisjoint(deeper)
-        if statement is not None and not own and (op.scope is not None or _dynamic(trace, op)):
-            yield statement
-
-
-def _dynamic(trace: Trace, op: Op) -> list[Region]:
-    around = [trace.regions[s.region] for s in op.inside]
-    return [region for region in around if region.varies is not Varies.STATIC]
-
-
-def _worst(trace: Trace, op: Op) -> Region:
-    """Of equally bad ones the innermost."""
-    return min(reversed(_dynamic(trace, op)), key=lambda r: _ORDER[r.varies])

@@ -131,6 +131,8 @@ class BlockSite:
     """Statements of that body which must be in it; what stands between them comes along."""
     apart: tuple[Span, ...] = ()
     """Statements of that body which must stay outside: they hold blocks of their own."""
+    leaving: tuple[Span, ...] = ()
+    """Statements by which the body may be left: nothing that follows one goes into its block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,8 @@ class MoveBlock:
     owner: str
     statement: Span
     """The whole `with` statement."""
+    into: Span
+    """The loop: the first thing in the `with`, or in a loop that is, with nothing beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,8 @@ class RenameBlock:
 
     path: str
     owner: str
-    statement: Span
-    """The whole `with` statement."""
+    call: Span
+    """What the `with` statement calls to enter it."""
 
 
 @dataclass(frozen=True, slots=True)

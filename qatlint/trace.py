@@ -200,8 +200,8 @@ class Region(NamedTuple):
     """The header in one line of source."""
     statement: str
     """`for`, `while`, `if`, `else`, `case`, `comprehension`, `call` (`map`, `multi_apply`), `either` (both
-    sides of a conditional expression), `rest` (what follows a statement that may return), `test` (that of a
-    `while`), `unbroken` (the `else` of a loop)."""
+    sides of a conditional expression), `rest` (what follows a statement by which the body may be left),
+    `test` (that of a `while`), `unbroken` (the `else` of a loop)."""
     varies: Varies
     why: str
     """What decides, as written (`self.memory`, `num_cameras`); "" where there is no name for it."""
@@ -212,6 +212,18 @@ class Region(NamedTuple):
     """How the code there calls the owner: `self`; "" where it has no name for it."""
     becomes_loop: bool = False
     """For a region without statements: whether a loop in front of its statement could do the same."""
+    method: bool = True
+    """False in a plain function, also where that is handed the owner."""
+    bodied: bool = True
+    """False for an `else` that is an `elif`: it has no statements of its own."""
+    suspends: tuple[Span, ...] = ()
+    """Statements of its body with a `yield` or an `await`."""
+    beside: int = -1
+    """For a `rest`: the region whose body it is a part of; -1 where there is none."""
+    way: str = ""
+    """For a `rest`: `return`, `break` or `continue`."""
+    nth: int = 1
+    """Which one it is, in the order of the text, of those in its function that are written so."""
 
     @property
     def loops(self) -> bool:
@@ -272,16 +284,22 @@ class Block(NamedTuple):
     """False where its first argument is certainly not a module."""
     imported: bool
     """False where nothing gives `Tracer` a meaning."""
-    around: Span | None
-    """A loop that is the first thing in it."""
-    alone: bool
-    """Whether that loop is all there is in it."""
+    around: tuple[Span, ...]
+    """A loop that is the first thing in it; then the loop that is the first thing in that, and so on."""
+    alone: int
+    """How many of these loops are all there is in what is around them."""
     inside: tuple[int, ...] = ()
     """The regions around it, outermost first."""
     within: Scope | None = None
     """The block around it."""
     foreign: bool = False
     """Whether its first argument is a module, but certainly not the one whose forward this is."""
+    method: bool = True
+    """False in a plain function."""
+    called: bool = True
+    """Whether the call that makes it stands in the `with`."""
+    items: int = 1
+    """How many things the `with` enters."""
 
 
 class Module(NamedTuple):

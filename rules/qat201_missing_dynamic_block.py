@@ -9,9 +9,9 @@ prove to be constant (an argument, the length of a list that was handed in). Whe
 other modules of the project, what they hand in is looked at: a list that they write down has one length,
 and one that a module gives is only ever a note, since a module gives as many tensors each time as it is
 built for. The cases of a `match` and conditional expressions are branches, and so are the `else` of a loop
-that may `break`, and what follows a branch or a loop that may return, unless it is the shape that decides.
-Helpers are followed, also into other files, functions in functions, and methods of objects that are no
-modules.
+that may `break`, what follows a branch or a loop that may return, unless it is the shape that decides, and
+what follows a `continue` in a turn. Helpers are followed, also into other files, functions in functions, and
+methods of objects that are no modules.
 
 However a loop over a tensor is written, it turns as often as an axis is long: `for t in x`, `enumerate(x)`,
 `zip(x, y)`, `range(len(x))`, `range(x.shape[0])`, `torch.arange(x.shape[0])`, `x.unbind(0)`, `x.split(1)`.
@@ -34,8 +34,9 @@ non-maximum suppression.
 ## Why it matters
 
 Every execution of a function call gets a generated module of its own, matched by order. When the number of
-executions is another than while tracing, calls get each other's scales, or forward fails with "Forward graph
-varied after tracing!"; `conv + add` in such a loop stays unfused. A dynamic block makes one line one module.
+executions is another than while tracing, calls get each other's scales, or forward fails with "Forward
+graph varied after tracing!"; `conv + add` in such a loop stays unfused. A dynamic block makes one line one
+module.
 
 ## Bad
 
@@ -76,44 +77,50 @@ class Refine(nn.Module):
 ## The fix
 
 The statements that run the ops are put into `with Tracer.dynamic_block(self, "<class>_<method>_<n>"):`,
-inside the loop. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has
-no name for it: from the plugin, or from where `tracer-import` in the settings says. In a project that
-nowhere imports the plugin and has no such setting, the finding is the same, since the code is as wrong for
-the chip, but the fix is unsafe: the file could no longer be imported where the plugin is missing. A
-comprehension, a generator that is taken whole (by `sum`, `list`, `max` and the like), and
-`list(map(f, xs))` or `multi_apply`, become a loop in front of their statement, which is unsafe: it runs
-before the rest of the statement, and its variables become those of the function. A plain function has no
-module to give to the block: there the finding says what to do.
+inside the innermost dynamic loop or branch, numbered from the top of the text to its end. A loop in it
+whose turns are fixed comes into the block as a whole: each of its turns has modules of its own there, so
+`conv + add` in it does not fuse, and the finding says so. The block ends where a turn may be left
+(`continue`, `break`) or a generator gives something away; a convolution in front of that does not fuse with
+an add behind it. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has
+no name for it: from the plugin, or from where `tracer-import` in the settings says; as `HorizonTracer`
+where something else is called `Tracer`. In a project that nowhere imports the plugin and has no such
+setting, the finding is the same, since the code is as wrong for the chip, but the fix is unsafe: the file
+could no longer be imported where the plugin is missing. A comprehension, a generator that is taken whole
+(by `sum`, `list`, `max` and the like), and `list(map(f, xs))` or `multi_apply`, become a loop in front of
+their statement, which is unsafe: it runs before the rest of the statement, and its variables become those
+of the function. A plain function has no module to give to the block: there the finding says what to do.
 
 ## Source
 
-Horizon's how-to on dynamic code blocks, the J6 manual's precision tuning example (`BevFormer.process_input`);
-horizon_facts B, C5, I.
+Horizon's how-to on dynamic code blocks, the J6 manual's precision tuning example
+(`BevFormer.process_input`); horizon_facts B, C5, I.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qatlint.dynamic_plan import Spot, plan_blocks, spots
+from qatlint.dynamic_plan import Spot, Unfused, plan_blocks, spots
 from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.ops import becomes_of
 from qatlint.rule import rule
 from qatlint.trace import Op, Region, Trace, Varies
 from qatlint.words import listed, varies_words
 
-_PARTS = {"else": "`else`", "rest": "code after the `return`", "test": "test", "unbroken": "`else`"}
+_PARTS = {"else": "`else`", "test": "test", "unbroken": "`else`"}
 """Parts of a statement that are regions of their own."""
 
 
 @rule("QAT201", "missing-dynamic-block", severity=Severity.WARNING, fixable=True, since="0.2.0")
 def check(trace: Trace) -> Iterator[Finding]:
     """One finding per innermost dynamic loop or branch."""
-    taken: dict[str, int] = {}
+    taken: dict[tuple[str, str], int] = {}
     for spot in spots(trace):
         region = spot.region
-        subject = f"{region.function}: {_head(region)}"
-        taken[subject] = count = taken.get(subject, 0) + 1
+        # The number is that of the text: a subclass meets what its base has before or after its own.
+        subject = f"{region.function}: {_head(region)}" + (f" ({region.nth})" if region.nth > 1 else "")
+        key = (region.owner, subject)
+        taken[key] = count = taken.get(key, 0) + 1
         plan = plan_blocks(trace, spot)
         yield Finding(
             code="QAT201",
@@ -131,18 +138,27 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 def _severity(spot: Spot) -> Severity:
     varies = spot.by.varies
-    doubtful = varies is Varies.GIVEN or (varies is Varies.UNPROVEN and not spot.rows)
+    fusable = spot.rows or any(unfused.repeated is not None for unfused in spot.unfused)
+    doubtful = varies is Varies.GIVEN or (varies is Varies.UNPROVEN and not fusable)
     return Severity.NOTE if doubtful else Severity.WARNING
 
 
+def _part(region: Region) -> str:
+    return f"code after the `{region.way}`" if region.way else _PARTS.get(region.statement, "")
+
+
 def _head(region: Region) -> str:
-    part = _PARTS.get(region.statement)
-    return f"{part.replace('`', '')} of {region.written}" if part is not None else region.written
+    part = _part(region)
+    return f"{part.replace('`', '')} of {region.written}" if part else region.written
 
 
 def _message(spot: Spot) -> str:
     region, by = spot.region, spot.by
-    if by.loops:
+    part, is_left = _part(region), by.statement == "rest" and by.beside == region.number
+    if is_left:
+        left = f"a turn of `{region.written}`" if by.way == "continue" else f"`{region.written}`"
+        what = f"whether `{by.written}` leaves {left} early {varies_words(by)}"
+    elif by.loops:
         what = f"the number of turns of `{by.written}` {varies_words(by)}"
     elif by.statement == "either":
         what = f"which side of `{by.written}` runs {varies_words(by)}"
@@ -150,9 +166,10 @@ def _message(spot: Spot) -> str:
         what = f"whether `{by.written}` comes to its end {varies_words(by)}"
     else:
         what = f"whether `{by.written}` holds {varies_words(by)}"
-    here = f"`{region.written}` {'after its `return`' if by.statement == 'rest' else 'in it'}"
-    part = _PARTS.get(region.statement, "")
-    if region.written == by.written:
+    here = f"`{region.written}` {f'after its `{by.way}`' if by.way else 'in it'}"
+    if is_left:
+        here = "the loop" if region.loops else "the branch"
+    elif region.written == by.written:
         here = f"its {part}" if part else "it"
     elif part:
         here = f"the {part} of {here}"
@@ -172,7 +189,19 @@ def _related(spot: Spot) -> Iterator[Related]:
         yield Related(spot.by.header, "this decides how often")
     for row in spot.rows:
         yield Related(row[-1].span, f"{_row_words(row)}: fuses only inside a dynamic block")
-    ends = {row[-1].number for row in spot.rows}
+    for unfused in spot.unfused:
+        yield Related(unfused.row[-1].span, f"{_row_words(unfused.row)}: {_why_unfused(unfused)}")
+    ends = {row[-1].number for row in (*spot.rows, *(unfused.row for unfused in spot.unfused))}
     for op in spot.ops:
         if op.number not in ends:
             yield Related(op.span, f"`{op.written}` becomes a module ({becomes_of(op.name)})")
+
+
+def _why_unfused(unfused: Unfused) -> str:
+    if unfused.repeated is not None:
+        return (
+            f"stays unfused in a block around `{unfused.repeated.written}`, which repeats it there; only a "
+            "block in that loop lets it fuse"
+        )
+    what = f"`{unfused.between.written}`" if unfused.between is not None else "what stands"
+    return f"no block fuses it, since {what} between them must stay outside"

@@ -2,10 +2,10 @@
 
 ## What it flags
 
-A block around a loop (or a comprehension) instead of inside it; a first argument that is not a module, or is
-another one than that whose forward runs (`self.head`); a name that is put together from something that may
-change, or that two blocks of one class, or of a class and its base, share; a block inside a block; `Tracer`
-where nothing imports it. As a note: a block in code whose number of runs the constructor fixes, and a name
+A block around a dynamic loop (or a comprehension) instead of inside it; a first argument that is not a
+module, or is another one than that whose forward runs (`self.head`); a name that is put together from
+something that may change, or that two blocks of one class, or of a class and its base, share; a block inside
+a block; `Tracer` where nothing imports it. As a note: a block in code whose number of runs the constructor fixes, and a name
 that never changes but is not written as a literal (a constant of the file).
 
 ## Why it matters
@@ -56,9 +56,10 @@ class Refine(nn.Module):
 
 ## The fix
 
-A block around nothing but a loop is moved into it, and the second of two blocks with one name gets another:
-float results stay as they are, so both are safe. A missing import of `Tracer` is added, from where QAT201 has
-it, and as safe as there. For the rest there is no one rewrite that is right.
+A block around nothing but a loop is moved into it (into the innermost dynamic one of several), and the
+second of two blocks with one name gets another: float results stay as they are, so both are safe. A missing
+import of `Tracer` is added, from where QAT201 has it, and as safe as there. For the rest there is no one
+rewrite that is right.
 
 ## Source
 
@@ -74,6 +75,8 @@ from qatlint.dynamic_plan import import_fix
 from qatlint.finding import Finding, Fix, MoveBlock, Related, RenameBlock, Safety, Severity
 from qatlint.rule import rule
 from qatlint.trace import Block, Region, Span, Trace, Varies
+
+_NO_METHOD = "`{}` is no method, and blocks are written in methods only: {}"
 
 
 class _Trouble(NamedTuple):
@@ -91,11 +94,11 @@ class _Trouble(NamedTuple):
 @rule("QAT202", "misplaced-dynamic-block", severity=Severity.ERROR, fixable=True, since="0.2.0")
 def check(trace: Trace) -> Iterator[Finding]:
     """One finding per block and trouble."""
-    taken: dict[str, int] = {}
+    taken: dict[tuple[str, str], int] = {}
     for block in trace.blocks:
         for trouble in _troubles(trace, block):
             subject = f"{block.function}: {trouble.what} {block.scope.name}".rstrip()
-            taken[subject] = count = taken.get(subject, 0) + 1
+            taken[block.owner, subject] = count = taken.get((block.owner, subject), 0) + 1
             yield Finding(
                 code="QAT202",
                 name="misplaced-dynamic-block",
@@ -118,7 +121,7 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
             "not imported",
             Severity.ERROR,
             "nothing gives `Tracer` a meaning in this file: forward fails here",
-            import_fix(trace, block),
+            *import_fix(trace, block),
         )
     if not block.module:
         yield _Trouble(
@@ -157,7 +160,7 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
             Severity.WARNING,
             f"the name `{block.scope.name}` belongs to another block of the class: both count as one piece "
             "of logic, and their scales are mixed up",
-            Fix("give it a name of its own", Safety.SAFE, "", RenameBlock(*_place(block), block.statement)),
+            *_renamed(block),
             related=(Related(twin.scope.span, "another block of this name"),),
         )
     if block.within is not None:
@@ -174,22 +177,17 @@ def _troubles(trace: Trace, block: Block) -> Iterator[_Trouble]:
 
 def _placed(trace: Trace, block: Block, called: str) -> Iterator[_Trouble]:
     regions = [trace.regions[number] for number in block.inside]
-    loop = _loop_at(trace, block.around) if block.around is not None else None
-    if loop is None or loop.varies is Varies.STATIC:
-        loop = _loop_in(trace, block)
+    loop = next((r for r in _nest(trace, block) if r is not None and r.varies is not Varies.STATIC), None)
+    loop = loop or next(_loops_in(trace, block), None)
     if loop is not None:
-        alone = block.alone and loop.span == block.around
-        fix = Fix("move it into the loop", Safety.SAFE, "", MoveBlock(*_place(block), block.statement))
-        no_fix = "it holds more than the loop: one block into the loop, one around the rest"
-        if loop.statement in ("comprehension", "call"):
-            no_fix = "write it as a loop with statements, and put the block around these"
+        fix, no_fix = _moved(trace, block, loop)
         yield _Trouble(
             "around",
             Severity.WARNING,
             f"{called} is around `{loop.written}`, not inside it: each turn runs the same lines in one "
             "entry of the block, and nothing is gained",
-            fix if alone else None,
-            "" if alone else no_fix,
+            fix,
+            no_fix,
             related=(Related(loop.header, "the loop"),),
         )
     elif block.owner != trace.owner:
@@ -202,6 +200,34 @@ def _placed(trace: Trace, block: Block, called: str) -> Iterator[_Trouble]:
             "share their modules for nothing",
             no_fix="remove it, unless the number of runs is not fixed after all",
         )
+
+
+def _moved(trace: Trace, block: Block, loop: Region) -> tuple[Fix | None, str]:
+    """The fix that moves a block into the loop in it, or why there is none."""
+    if loop.statement in ("comprehension", "call"):
+        return None, "write it as a loop with statements, and put the block around these"
+    if not block.method:
+        return None, _NO_METHOD.format(block.function, "move it by hand")
+    if block.items > 1:
+        return (
+            None,
+            "its `with` enters something else, too: take that apart, and move the block into the loop",
+        )
+    nest = [r for r in _nest(trace, block)[: block.alone] if r is not None and r.varies is not Varies.STATIC]
+    if not nest or any(_is_in(r.span, nest[-1].span) and r not in nest for r in _loops_in(trace, block)):
+        return None, "it holds more than the loop: one block into the loop, one around the rest"
+    intent = MoveBlock(*_place(block), block.statement, nest[-1].span)
+    return Fix("move it into the loop", Safety.SAFE, "", intent), ""
+
+
+def _renamed(block: Block) -> tuple[Fix | None, str]:
+    """The fix that renames a block, or why there is none."""
+    if not block.method:
+        return None, _NO_METHOD.format(block.function, "rename it by hand")
+    if not block.called:
+        return None, "its `with` does not name it: rename it where it is made"
+    intent = RenameBlock(*_place(block), block.scope.span)
+    return Fix("give it a name of its own", Safety.SAFE, "", intent), ""
 
 
 def _place(block: Block) -> tuple[str, str]:
@@ -223,12 +249,13 @@ def _twin(trace: Trace, block: Block) -> Block | None:
     return None
 
 
-def _loop_at(trace: Trace, span: Span) -> Region | None:
-    return next((r for r in trace.regions if r.span == span and r.loops), None)
+def _nest(trace: Trace, block: Block) -> list[Region | None]:
+    """The loops that a block begins with, outermost first; None for one that runs nothing."""
+    return [next((r for r in trace.regions if r.span == span and r.loops), None) for span in block.around]
 
 
-def _loop_in(trace: Trace, block: Block) -> Region | None:
-    """A loop anywhere in a block that runs ops of the block another number of times."""
+def _loops_in(trace: Trace, block: Block) -> Iterator[Region]:
+    """Loops anywhere in a block that run ops of the block another number of times."""
     for op in trace.ops:
         if op.scope == block.scope and not op.is_module:
             for standing in op.inside:
@@ -238,8 +265,7 @@ def _loop_in(trace: Trace, block: Block) -> Region | None:
                     and region.varies is not Varies.STATIC
                     and _is_in(region.span, block.statement)
                 ):
-                    return region
-    return None
+                    yield region
 
 
 def _is_in(span: Span, around: Span) -> bool:

@@ -120,13 +120,13 @@ def _carry_out(file: OpenedFile, edits: Edits, classes: list[cst.ClassDef]) -> s
         changed = cst.ensure_type(tree.module.visit(Rewriter(edits)), cst.Module)
     except cst.CSTValidationError:
         raise Refused("the new text would not be valid") from None
-    text = changed.code
+    text = file.numbering.written(changed.code)
     refuse_other_changes(tree, text, classes)
     if not edits.imports:
         return text
     for line in sorted(edits.imports):
         changed = insert_import(changed, line)
-    with_imports = changed.code
+    with_imports = file.numbering.written(changed.code)
     refuse_other_lines(text, with_imports, edits.imports)
     return with_imports
 

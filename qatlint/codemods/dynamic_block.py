@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import libcst as cst
 
@@ -49,9 +49,10 @@ def entering(spelled: str, receiver: str, name: str) -> str:
 
 
 def block_name(file: OpenedFile, cls: cst.ClassDef, method: cst.FunctionDef, prefix: str = "") -> str:
-    """A literal `"<class>_<method>_<n>"` that nothing in the file has yet; `prefix` comes first."""
+    """A literal that becomes `"<class>_<method>_<n>"`, which nothing in the file has yet; `prefix` comes
+    first."""
     base = "_".join(map(_snake, filter(None, (prefix, cls.name.value, method.name.value))))
-    return f"{file.quote}{file.names_for(cls).take_numbered(base)}{file.quote}"
+    return f"{file.quote}{file.numbering.take(file.names_for(cls), base)}{file.quote}"
 
 
 def _home(tree: Tree, span: Span) -> _Home:
@@ -87,47 +88,26 @@ def _runs(tree: Tree, body: cst.BaseSuite, site: BlockSite) -> list[range]:
     stay outside."""
     statements = _statements(body)
     if isinstance(body, cst.SimpleStatementSuite):
-        wanted, apart = set(range(len(statements))), set[int]()
+        wanted, apart, leaving = set(range(len(statements))), set[int](), set[int]()
     else:
         wanted = {k for k, s in enumerate(statements) if any(_holds(tree, s, w) for w in site.statements)}
+        leaving = {k for k, s in enumerate(statements) if any(_holds(tree, s, a) for a in site.leaving)}
         apart = {k for k, s in enumerate(statements) if any(_holds(tree, s, a) for a in site.apart)}
-        # A block that is left in the middle would not do the same at every entry.
-        apart |= {k for k, s in enumerate(statements) if k not in wanted and _leaves(s)}
+        apart |= leaving - wanted
     runs: list[range] = []
     for k in sorted(wanted - apart):
-        if runs and not apart & set(range(runs[-1].stop, k)) and not _leaves(statements[k - 1]):
+        if runs and not apart & set(range(runs[-1].stop, k)) and runs[-1].stop - 1 not in leaving:
             runs[-1] = range(runs[-1].start, k + 1)
         else:
             runs.append(range(k, k + 1))
     if not runs:
         raise Refused("no statement of its own was found to put into a block")
-    for run in runs:
-        for k in run:
-            if any(isinstance(n, cst.Yield | cst.Await) for n in _own_nodes(statements[k])):
-                raise Refused("a block must not be left by `yield` or `await` while it is open")
-        if isinstance(statements[run.start], cst.For | cst.While):
-            raise Refused("a block must not begin with a loop")
     return runs
 
 
 def _holds(tree: Tree, statement: cst.CSTNode, span: Span) -> bool:
     first, last = tree.lines(statement)
     return first <= span.line <= last
-
-
-def _leaves(statement: cst.CSTNode) -> bool:
-    """Whether a statement may leave the turn, the loop or the function."""
-    return any(isinstance(n, cst.Break | cst.Continue | cst.Return) for n in _own_nodes(statement))
-
-
-def _own_nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """What runs with a statement; not the bodies of functions in it."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        yield current
-        if not isinstance(current, cst.FunctionDef | cst.Lambda | cst.ClassDef):
-            stack.extend(current.children)
 
 
 def _wrap(count: int, runs: Sequence[tuple[range, cst.WithItem]], indent: str) -> Rewrite:

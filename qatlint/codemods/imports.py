@@ -116,6 +116,8 @@ class Imports:
             if self._bound[name] and not local[name]:
                 return f"{name}.dynamic_block"
         name = tracer.rpartition(".")[2]
+        if local[name] or self._bound[name]:
+            name = f"Horizon{name}"  # theirs means something else
         if local[name]:
             raise Refused(f"the name `{name}` means something other than the plugin's in this function")
         self.add_tracer(tracer, name, edits)

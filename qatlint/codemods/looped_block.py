@@ -40,11 +40,10 @@ def plan_loop(file: OpenedFile, intent: LoopWithBlock) -> tuple[Edits, cst.Class
     if method is None or line is None or len(line.body) > 1:
         raise Refused("the comprehension does not stand on a line of its own")
     each = _each(file, method, node)
-    _check_names(method, node, each)
     spelled = file.imports.dynamic_block(method, intent.tracer, edits)
     head = entering(spelled, intent.receiver, block_name(file, cls, method, intent.prefix))
     target = _target(line.body[0], each, node)
-    made = target or cst.Name(_free(method, "outs"))
+    made = target or cst.Name(_free(file, method, "outs"))
     body: cst.BaseStatement = cst.With(
         [cst.WithItem(file.expression(head))],
         cst.IndentedBlock([cst.SimpleStatementLine([_adding(made, each)])]),
@@ -87,7 +86,7 @@ def _each(file: OpenedFile, method: cst.FunctionDef, node: cst.BaseExpression) -
         element: cst.BaseExpression = called.value.body
     else:
         base = "item" if len(rest) == 1 else ""
-        names = [cst.Name(_free(method, base or f"item_{n}")) for n in range(1, len(rest) + 1)]
+        names = [cst.Name(_free(file, method, base or f"item_{n}")) for n in range(1, len(rest) + 1)]
         element = cst.Call(called.value, [*(cst.Arg(name) for name in names), *_last(named)])
     over: cst.BaseAssignTargetExpression = names[0]
     iterated = rest[0].value
@@ -135,19 +134,12 @@ def _target(statement: cst.BaseSmallStatement, each: _Each, node: cst.BaseExpres
     return None if target.value in mentioned else target
 
 
-def _check_names(method: cst.FunctionDef, node: cst.BaseExpression, each: _Each) -> None:
-    """Raises `Refused` where a variable of the loop would hide another one."""
-    inside = {id(n) for n in walk(node)}
-    targets = {n.value for over, _, _ in each.loops for n in walk(over) if isinstance(n, cst.Name)}
-    if any(isinstance(n, cst.Name) and n.value in targets and id(n) not in inside for n in walk(method)):
-        raise Refused("a variable of the comprehension means something else in the function")
-
-
-def _free(method: cst.FunctionDef, name: str) -> str:
-    """`name`, or `name_2` and so on: what the function does not mention."""
-    taken = {n.value for n in walk(method) if isinstance(n, cst.Name)}
+def _free(file: OpenedFile, method: cst.FunctionDef, name: str) -> str:
+    """`name`, or `name_2` and so on: what the function does not mention, nor another loop in it."""
+    taken = file.locals_in(method)
     number, free = 1, name
     while free in taken:
         number += 1
         free = f"{name}_{number}"
+    taken.add(free)
     return free

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
@@ -18,29 +21,31 @@ _Loop = cst.For | cst.While
 
 
 def plan_move(file: OpenedFile, intent: MoveBlock) -> tuple[Edits, cst.ClassDef]:
-    """The edits that put a block into the loop in it, and the class they are in. Raises `Refused`."""
+    """The edits that put a block into a loop in it, and the class they are in. Raises `Refused`."""
     tree, edits = file.tree, Edits()
     node = _with(tree, intent.statement)
-    if len(node.items) != 1 or _only_loop(node.body) is None:
+    loop, depth = _only_loop(node.body), 0
+    while loop is not None and not tree.begins_at(loop, intent.into):
+        loop, depth = _only_loop(loop.body), depth + 1
+    if len(node.items) != 1 or loop is None:
         raise Refused("the block holds more than a loop")
-    edits.replace[node] = _moved
+    edits.replace[node] = partial(_moved, depth=depth)
     return edits, own_class(tree, node)
 
 
 def plan_rename(file: OpenedFile, intent: RenameBlock) -> tuple[Edits, cst.ClassDef]:
     """The edits that rename a block, and the class they are in. Raises `Refused`."""
     tree, edits = file.tree, Edits()
-    node = _with(tree, intent.statement)
-    cls = own_class(tree, node)
-    method = method_of(tree, cls, node)
-    call = node.items[0].item
-    if method is None or len(node.items) != 1 or not isinstance(call, cst.Call):
+    call = tree.expression(intent.call)
+    cls = own_class(tree, call)
+    method = method_of(tree, cls, call)
+    if method is None or not isinstance(call, cst.Call):
         raise Refused("the block is not written as one call")
     named = [
         a for k, a in enumerate(call.args) if (a.keyword is not None and a.keyword.value == "name") or k == 1
     ]
-    if not named or not isinstance(named[-1].value, cst.SimpleString):
-        raise Refused("the name of the block is not a literal")
+    if not named:
+        raise Refused("the block has no name of its own")
     edits.replace[named[-1].value] = always(file.expression(block_name(file, cls, method)))
     return edits, cls
 
@@ -69,28 +74,33 @@ def _with(tree: Tree, span: Span) -> cst.With:
 
 def _only_loop(body: cst.BaseSuite) -> _Loop | None:
     """The loop that is all there is in a body."""
-    if isinstance(body, cst.IndentedBlock) and len(body.body) == 1 and not body.footer:
+    if isinstance(body, cst.IndentedBlock) and len(body.body) == 1:
         only = body.body[0]
         if isinstance(only, _Loop) and only.orelse is None:
             return only
     return None
 
 
-def _moved(node: cst.CSTNode) -> cst.CSTNode:
-    """The loop with the block in it; in the innermost, where loops hold nothing but loops."""
+def _moved(node: cst.CSTNode, depth: int) -> cst.CSTNode:
+    """The loop with the block in it, or in the loop that stands so many loops deeper."""
     block = cst.ensure_type(node, cst.With)
     loop = _only_loop(block.body)
     if loop is None:
         raise Refused("another fix has changed the same statements")
     above = [*block.leading_lines, *loop.leading_lines]
-    return _with_inside(loop, block).with_changes(leading_lines=above)
+    footer = cst.ensure_type(block.body, cst.IndentedBlock).footer
+    return _with_inside(loop, block, depth, footer).with_changes(leading_lines=above)
 
 
-def _with_inside(loop: _Loop, block: cst.With) -> _Loop:
-    inner = _only_loop(loop.body)
-    if inner is not None:
+def _with_inside(loop: _Loop, block: cst.With, depth: int, footer: Sequence[cst.EmptyLine]) -> _Loop:
+    """`footer`: the comments behind the loop, which stay behind what is in it."""
+    if depth:
         body = cst.ensure_type(loop.body, cst.IndentedBlock)
-        return loop.with_changes(body=body.with_changes(body=[_with_inside(inner, block)]))
+        inner = _only_loop(body)
+        if inner is None:
+            raise Refused("another fix has changed the same statements")
+        moved: cst.BaseStatement = _with_inside(inner, block, depth - 1, ())
+        return loop.with_changes(body=body.with_changes(body=[moved], footer=[*body.footer, *footer]))
     head = cst.ensure_type(block.body, cst.IndentedBlock).header
     if isinstance(loop.body, cst.SimpleStatementSuite):
         line = cst.SimpleStatementLine(loop.body.body, trailing_whitespace=loop.body.trailing_whitespace)
@@ -100,4 +110,4 @@ def _with_inside(loop: _Loop, block: cst.With) -> _Loop:
         outer = cst.IndentedBlock([], header=body.header)
         body = body.with_changes(header=head)
     moved = block.with_changes(body=body, leading_lines=[])
-    return loop.with_changes(body=outer.with_changes(body=[moved]))
+    return loop.with_changes(body=outer.with_changes(body=[moved], footer=footer))

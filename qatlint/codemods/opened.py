@@ -10,6 +10,7 @@ from qatlint.codemods.imports import Imports
 from qatlint.codemods.locate import Tree, walk
 from qatlint.codemods.mentions import Mentions
 from qatlint.codemods.names import Names
+from qatlint.codemods.numbering import Numbering
 from qatlint.codemods.purity import Purity
 from qatlint.codemods.scope import bound_in_module
 
@@ -22,16 +23,24 @@ class OpenedFile:
         self.tree = Tree(text)
         self._purity: dict[cst.FunctionDef, Purity] = {}
         self._names: dict[cst.ClassDef, Names] = {}
+        self._locals: dict[cst.FunctionDef, set[str]] = {}
         self.mentions = Mentions(self.tree.module)
         self.imports = Imports(self.tree)
         self.bound: Counter[str] = bound_in_module(self.tree.module)
         self.quote = _quote(self.tree.module)
+        self.numbering = Numbering(text)
 
     def names_for(self, cls: cst.ClassDef) -> Names:
         """The names of a class; those given out stay taken for all rewrites of this file."""
         if cls not in self._names:
             self._names[cls] = Names(self.mentions, cls)
         return self._names[cls]
+
+    def locals_in(self, method: cst.FunctionDef) -> set[str]:
+        """The names that a method mentions. Those given out since belong there, too."""
+        if method not in self._locals:
+            self._locals[method] = {n.value for n in walk(method) if isinstance(n, cst.Name)}
+        return self._locals[method]
 
     def purity_in(self, cls: cst.ClassDef, method: cst.FunctionDef) -> Purity:
         """The judge of expressions in a method of `cls`."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+from itertools import takewhile
 from typing import NamedTuple
 
+from qatlint.static.bodies import is_elif, leaving_word, loops_in, place_among_alike, suspending
 from qatlint.static.callers import handed_lengths
 from qatlint.static.looping import becomes_loop
 from qatlint.static.machine import NOWHERE, EnteredBlock
-from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
 from qatlint.static.natures import Cause, Causes, heaviest, united
 from qatlint.static.results import POST_PROCESSING
 from qatlint.static.seen import RawBlock, RawOp, RawRegion
 from qatlint.static.source import Source
 from qatlint.static.spelling import short, spelt_callee
 from qatlint.static.watching import Watching
+from qatlint.static.written import site_of
 from qatlint.trace import Block, Op, Region, Scope, Span, Standing, Varies
 
 
@@ -68,7 +71,7 @@ class _Observer:
     def _cause(self, raw: RawRegion) -> Cause:
         """What decides whether, or how often, a region runs."""
         causes = self._run.region_causes(raw)
-        if raw.branch == "rest":
+        if raw.branch == "rest" and leaving_word(raw) == "return":
             # On the chip, shapes are fixed: that a forward has ended before for another one says nothing.
             causes = frozenset(c for c in causes if c.varies is not Varies.SHAPE)
         if raw.branch and raw.branch != "test":
@@ -91,6 +94,8 @@ class _Observer:
         cause = self._cause(raw)
         source = raw.file.source
         statement, header, written = _header(raw, source)
+        dynamic = cause.varies is not Varies.STATIC
+        around = self._function(raw)
         return Region(
             number=self._numbers[id(raw)],
             span=source.span(raw.behind if raw.behind is not None else raw.node),
@@ -102,8 +107,26 @@ class _Observer:
             owner=_owner(raw.cls, raw.file, raw.function),
             function=raw.function,
             receiver=raw.receiver,
-            becomes_loop=cause.varies is not Varies.STATIC and becomes_loop(raw.statement, raw.node),
+            becomes_loop=dynamic
+            and around is not None
+            and becomes_loop(raw.statement, raw.node, around, source.lines),
+            method=raw.cls is not None,
+            bodied=not (raw.branch == "else" and is_elif(raw.node)),
+            suspends=tuple(source.span(s) for s in suspending(raw, source.lines)),
+            beside=self._numbers.get(id(raw.beside), -1) if raw.beside is not None else -1,
+            way=leaving_word(raw) if raw.branch == "rest" else "",
+            nth=place_among_alike(around, raw.node) if dynamic and around is not None else 1,
         )
+
+    def _function(self, raw: RawRegion) -> ast.AST | None:
+        """The method or function whose text holds a region; the class, outside of its methods."""
+        site = site_of(raw.file, getattr(raw.node, "lineno", 0))
+        if site.method is not None:
+            return site.method
+        if site.cls is not None:
+            return site.cls.node
+        found = self._run.project.resolve(raw.file, raw.function)
+        return found.node if isinstance(found, FunctionFound) else None
 
     def _op(self, number: int, raw: RawOp) -> Op:
         place = raw.place
@@ -136,8 +159,8 @@ class _Observer:
         scope = _scope(raw.block)
         assert scope is not None
         source = raw.block.file.source
-        first = raw.statement.body[0]
-        is_loop = isinstance(first, (ast.For, ast.AsyncFor, ast.While))
+        nest = loops_in(raw.statement)
+        alone = takewhile(lambda pair: pair[1], nest)
         return Block(
             scope=scope,
             statement=source.span(raw.statement),
@@ -146,11 +169,14 @@ class _Observer:
             named=raw.named,
             module=raw.module,
             imported=raw.imported,
-            around=source.span(first) if is_loop else None,
-            alone=is_loop and len(raw.statement.body) == 1 and not getattr(first, "orelse", None),
+            around=tuple(source.span(loop) for loop, _ in nest),
+            alone=len(list(alone)),
             inside=tuple(self._numbers[id(r)] for r in raw.inside),
             within=_scope(raw.within),
             foreign=raw.foreign,
+            method=raw.cls is not None,
+            called=isinstance(raw.block.node, ast.Call),
+            items=len(raw.statement.items),
         )
 
 

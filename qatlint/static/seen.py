@@ -16,6 +16,8 @@ class RawRegion:
         "at",
         "atoms",
         "behind",
+        "beside",
+        "body",
         "branch",
         "breaks",
         "cls",
@@ -27,6 +29,7 @@ class RawRegion:
         "only",
         "over",
         "receiver",
+        "skips",
         "statement",
         "subject",
     )
@@ -35,8 +38,8 @@ class RawRegion:
         self.node = node
         self.branch = branch
         """`if` or `else` for a side of a branch, `case` for one of a `match`, `either` for both of a
-        conditional expression, `rest` for what follows a statement that may return, `test` for that of a
-        loop, `unbroken` for the `else` of one, "" for a loop."""
+        conditional expression, `rest` for what follows a statement by which its body may be left, `test`
+        for that of a loop, `unbroken` for the `else` of one, "" for a loop."""
         self.file = frame.file
         self.cls = frame.cls
         self.function = frame.name
@@ -46,7 +49,9 @@ class RawRegion:
         self.over: list[Value] = []
         """What it runs over."""
         self.exits: list[RawRegion] = []
-        """Branches in it by which a turn, or the whole loop, is left early."""
+        """Branches in it by which the loop is left early."""
+        self.skips: list[RawRegion] = []
+        """Those by which a turn is."""
         self.breaks: list[RawRegion] = []
         """Those that end the loop, so that its `else` does not run."""
         self.of: RawRegion | None = None
@@ -61,6 +66,10 @@ class RawRegion:
         """The test behind the pattern of a `case`."""
         self.behind: ast.stmt | None = None
         """The statement that a `rest` follows."""
+        self.body: list[ast.stmt] = []
+        """Its statements; a comprehension, a call and an expression have none."""
+        self.beside: RawRegion | None = None
+        """The region whose body a `rest` is a part of."""
 
 
 class RawOp:

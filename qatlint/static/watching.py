@@ -218,7 +218,8 @@ class Watching(Natured):
             return FIXED
         self._asked.add(loop)
         try:
-            return self.region_causes(region)
+            # What a turn fills may be skipped by some turns.
+            return united(self.region_causes(region), *map(self.region_causes, region.skips))
         finally:
             self._asked.remove(loop)
 
@@ -266,11 +267,12 @@ class Watching(Natured):
         region = self._bodies.get(id(body))
         if region is not None:
             self._open.append(region)
+            region.body = body
             if not region.branch and self.loops:
                 self._turned_by[self.loops[-1].number] = region
         outer = region.at if region is not None else None
         rests: list[RawRegion] = []
-        for node in body:
+        for number, node in enumerate(body, start=1):
             if not frame.guard:
                 break
             for one in (*rests, region):
@@ -278,14 +280,10 @@ class Watching(Natured):
                     one.at = node
             before = frame.guard
             self._watch(node, frame)
-            if (
-                isinstance(node, _COMPOUND)
-                and frame.guard
-                and frame.guard != before
-                and not self._in_loop(frame)
-            ):
+            if isinstance(node, _COMPOUND) and frame.guard and frame.guard != before:
                 rest = self._rest(node, before, frame)
                 if rest is not None:
+                    rest.beside, rest.body = region, body[number:]
                     rests.append(rest)
                     self._open.append(rest)
         if rests:
@@ -294,18 +292,9 @@ class Watching(Natured):
             region.at = outer
             self._open.pop()
 
-    def _in_loop(self, frame: Frame) -> bool:
-        """Whether the function is in a loop of its own: that is left early then, see `_leave`."""
-        for region in reversed(self._open):
-            if region.function != frame.name or region.file is not frame.file:
-                return False
-            if not region.branch:
-                return True
-        return False
-
     def _rest(self, node: ast.stmt, before: Condition, frame: Frame) -> RawRegion | None:
-        """What follows a statement in which some path returns; `before` is the guard in front of it. None
-        where no branch says which."""
+        """What follows a statement in which some path returns, or ends the turn of a loop; `before` is the
+        guard in front of it. None where no branch says which."""
         atoms = _deployed_atoms(frame.guard) - _always_asked(before)
         deciding: ast.AST | None = node if isinstance(node, ast.If) else None
         case: RawRegion | None = None
@@ -382,9 +371,12 @@ class Watching(Natured):
             if region.branch:
                 branches.append(region)
                 continue
+            # The test of a `while` may ask for what a turn does, or skips.
+            skips = isinstance(node, ast.Continue) and not isinstance(region.node, ast.While)
+            left = region.skips if skips else region.exits
             for branch in branches:
-                if branch not in region.exits:
-                    region.exits.append(branch)
+                if branch not in left:
+                    left.append(branch)
                 if isinstance(node, ast.Break) and branch not in region.breaks:
                     region.breaks.append(branch)
             if not isinstance(node, ast.Return):

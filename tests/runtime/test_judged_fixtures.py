@@ -250,6 +250,22 @@ def test_code_without_the_body_of_a_loop_fuses_in_a_block(flows: dict[Path, Flow
     assert owners_of_sequences(after)["mapped", "whole"] == found["mapped", "LOOP"] == 3
 
 
+def test_what_the_findings_say_of_fusing_is_what_happens(flows: dict[Path, Flow]) -> None:
+    """A block fuses what a fixed branch takes from a convolution; not what a fixed loop repeats in it, nor
+    what a turn may leave out."""
+    (unit,) = (unit for unit in FIXED if unit.name == "qat201_missing_dynamic_block/nested_and_left.py")
+    original, (_, fixed) = versions(unit, flows)
+    before, after = owners_of_sequences(original), owners_of_sequences(fixed)
+    turns = {"shortcut": 2, "retries": 2, "stages": 6, "weak": 2}
+    assert before == {(name, "LOOP"): times for name, times in turns.items()}
+    assert dict(after.keys()) == {
+        "shortcut": "whole",
+        "retries": "whole",
+        "stages": "LOOP",
+        "weak": "SCOPES",
+    }
+
+
 def owners_of_sequences(flow: Flow) -> Counter[tuple[str, str]]:
     """How many fusable sequences each part of a model has, and what becomes of them."""
     found: Counter[tuple[str, str]] = Counter()

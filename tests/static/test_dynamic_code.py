@@ -184,10 +184,45 @@ def test_a_list_that_forward_fills_has_another_length_each_time() -> None:
     assert regions(forward, init="self.queue = []") == [("for", "state", "self.queue")]
 
 
-@pytest.mark.parametrize("leave", ["break", "continue", "return x"])
+LEFT = "for m in self.layers:\n    x = x * 2\n    if x.max() > 1:\n        {}\n    x = m(x) + x\nreturn x"
+
+
+@pytest.mark.parametrize("leave", ["break", "return x"])
 def test_a_loop_that_tensors_let_end_early(leave: str) -> None:
-    forward = f"for m in self.layers:\n    if x.max() > 1:\n        {leave}\n    x = m(x) + x\nreturn x"
-    assert decides(forward) == "data"
+    assert decides(LEFT.format(leave)) == "data"
+
+
+def test_a_turn_that_tensors_let_end_early() -> None:
+    """The loop turns as often as ever: only what follows the `continue` does not."""
+    trace = traced(LEFT.format("continue"))
+    loop, rest = (next(r for r in trace.regions if r.statement == kind) for kind in ("for", "rest"))
+    assert (loop.varies.value, rest.varies.value, rest.way) == ("static", "data", "continue")
+    assert rest.beside == loop.number
+    inside = {op.written: [s.region for s in op.inside] for op in trace.ops}
+    assert inside["*"] == [loop.number] and inside["+"] == [loop.number, rest.number]
+
+
+def test_a_list_filled_behind_a_continue_is_as_long_as_tensors_say() -> None:
+    forward = (
+        "ys = []\nfor i in range(self.n):\n    if x.max() > 1:\n        continue\n    ys.append(x[i])\n"
+        "for y in ys:\n    x = x + y\nreturn x"
+    )
+    assert decides(forward, init=f"{INIT}\nself.n = n", parameters="n") == "data"
+
+
+def test_loops_behind_a_continue_that_the_constructor_decides_are_fixed() -> None:
+    forward = "for m in self.layers:\n    if self.n == 2:\n        continue\n    x = m(x) + x\n"
+    after = "for f in xs:\n    x = x + f\nreturn x"
+    assert {r[1] for r in regions(forward + after, init=f"{INIT}\nself.n = n", parameters="n=3")} == {
+        "static",
+        "unproven",
+    }
+
+
+def test_places_in_the_text_go_by_what_is_written_alike() -> None:
+    loop = "for f in xs:\n    x = x + f\n"
+    trace = traced(f"{loop}for g in xs:\n    x = x + g\n{loop}return x")
+    assert [r.nth for r in trace.regions if r.statement == "for"] == [1, 1, 2]
 
 
 def test_a_loop_that_the_constructor_lets_end_early_is_fixed() -> None:
@@ -337,8 +372,9 @@ def test_blocks() -> None:
     )
     trace = trace_of(model("", forward, BLOCK), "Model")
     first, second, third = trace.blocks
-    assert first.around is not None and first.named == "literal" and first.module and first.imported
-    assert (second.named, second.module, second.around) == ("built", False, None)
+    assert first.around and first.alone == 1 and first.named == "literal"
+    assert first.module and first.imported and first.called and first.items == 1
+    assert (second.named, second.module, second.around) == ("built", False, ())
     assert third.within is not None and third.within.name == second.scope.name
 
 

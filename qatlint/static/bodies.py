@@ -1,0 +1,80 @@
+"""What stands in the bodies of loops and branches: facts that decide how a block can be put into them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from qatlint.static.seen import RawRegion
+from qatlint.static.source import nodes
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await)
+
+
+def leaving_word(region: RawRegion) -> str:
+    """The word by which the statement in front of a `rest` leaves the body that both stand in: `return`,
+    `break` or `continue`."""
+    node = region.behind if region.behind is not None else region.node
+    for word, kind in (("continue", ast.Continue), ("break", ast.Break)):
+        if any(isinstance(inner, kind) for inner in _own(node, _FUNCTIONS + _LOOPS)):
+            return word
+    return "return"
+
+
+def is_elif(node: ast.AST) -> bool:
+    """Whether the `else` of an `if` is an `elif`."""
+    if not isinstance(node, ast.If) or len(node.orelse) != 1:
+        return False
+    other = node.orelse[0]
+    return isinstance(other, ast.If) and other.col_offset == node.col_offset
+
+
+def suspending(region: RawRegion, lines: Sequence[str]) -> list[ast.stmt]:
+    """The statements of a region's body that hold a `yield` or an `await`."""
+    if not region.body:
+        return []
+    text = lines[region.body[0].lineno - 1 : region.body[-1].end_lineno]
+    if not any("yield" in line or "await" in line for line in text):
+        return []
+    return [s for s in region.body if any(isinstance(n, _SUSPENDING) for n in _own(s, _FUNCTIONS))]
+
+
+def loops_in(block: ast.With | ast.AsyncWith) -> list[tuple[ast.stmt, bool]]:
+    """The loop that a block begins with, the one that this begins with, and so on; and whether each is all
+    there is in what is around it."""
+    found: list[tuple[ast.stmt, bool]] = []
+    body: list[ast.stmt] = block.body
+    while isinstance(body[0], _LOOPS):
+        loop = body[0]
+        found.append((loop, len(body) == 1 and not loop.orelse))
+        body = loop.body
+    return found
+
+
+def place_among_alike(around: ast.AST, node: ast.AST) -> int:
+    """Which one `node` is, in the order of the text, of the loops, branches and comprehensions in a function
+    that are written as it is; from 1 on."""
+    written, kind = _head(node), type(node)
+    alike = [n for n in nodes(around) if type(n) is kind and (n is node or _head(n) == written)]
+    alike.sort(key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0)))
+    return next((k for k, n in enumerate(alike, start=1) if n is node), 1)
+
+
+def _head(node: ast.AST) -> str:
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return f"{ast.dump(node.target)} {ast.dump(node.iter)}"
+    if isinstance(node, (ast.While, ast.If, ast.IfExp)):
+        return ast.dump(node.test)
+    return ast.dump(node)
+
+
+def _own(node: ast.AST, others: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
+    """`node` and what is below it, without what is below nodes of the kinds `others`."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        if not isinstance(current, others):
+            waiting.extend(ast.iter_child_nodes(current))
