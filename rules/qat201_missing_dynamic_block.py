@@ -117,8 +117,7 @@ def check(trace: Trace) -> Iterator[Finding]:
     taken: dict[tuple[str, str], int] = {}
     for spot in spots(trace):
         region = spot.region
-        # The number is that of the text: a subclass meets what its base has before or after its own.
-        subject = f"{region.function}: {_head(region)}" + (f" ({region.nth})" if region.nth > 1 else "")
+        subject = f"{region.function}: {_head(region)}{_number(trace, region)}"
         key = (region.owner, subject)
         taken[key] = count = taken.get(key, 0) + 1
         plan = plan_blocks(trace, spot)
@@ -134,6 +133,14 @@ def check(trace: Trace) -> Iterator[Finding]:
             fix=plan.fix,
             no_fix=plan.no_fix,
         )
+
+
+def _number(trace: Trace, region: Region) -> str:
+    """Which one it is of those that are called alike, by their places in the text: a subclass meets what its
+    base has before or after its own, and what is fixed does not change what others are called."""
+    alike = {r.span for r in trace.regions if (r.header, r.statement) == (region.header, region.statement)}
+    parts = sorted(alike).index(region.span) + 1  # one test may end several bodies early
+    return (f" ({region.nth})" if region.nth > 1 else "") + (f" [{parts}]" if parts > 1 else "")
 
 
 def _severity(spot: Spot) -> Severity:

@@ -117,7 +117,7 @@ def _carry_out(file: OpenedFile, edits: Edits, classes: list[cst.ClassDef]) -> s
     """The new text, checked against the old one. Raises `Refused`."""
     tree = file.tree
     try:
-        changed = cst.ensure_type(tree.module.visit(Rewriter(edits)), cst.Module)
+        changed = cst.ensure_type(tree.module.visit(Rewriter(edits, tree.module.default_indent)), cst.Module)
     except cst.CSTValidationError:
         raise Refused("the new text would not be valid") from None
     text = file.numbering.written(changed.code)

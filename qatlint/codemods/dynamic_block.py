@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from qatlint.codemods.edits import Edits, Rewrite
+from qatlint.codemods.edits import Edits
 from qatlint.codemods.locate import Tree, method_of, own_class, walk
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
@@ -37,9 +37,7 @@ def plan_blocks(file: OpenedFile, intent: WrapInBlock) -> tuple[Edits, cst.Class
             entering(spelled, intent.receiver, block_name(file, cls, method, intent.prefix)) for _ in runs
         ]
         items = [cst.WithItem(file.expression(head)) for head in heads]
-        edits.replace[body] = _wrap(
-            len(_statements(body)), list(zip(runs, items, strict=True)), tree.module.default_indent
-        )
+        edits.wrap.setdefault(body, {}).update(zip(runs, items, strict=True))
     return edits, cls
 
 
@@ -108,53 +106,6 @@ def _runs(tree: Tree, body: cst.BaseSuite, site: BlockSite) -> list[range]:
 def _holds(tree: Tree, statement: cst.CSTNode, span: Span) -> bool:
     first, last = tree.lines(statement)
     return first <= span.line <= last
-
-
-def _wrap(count: int, runs: Sequence[tuple[range, cst.WithItem]], indent: str) -> Rewrite:
-    def rewrite(node: cst.CSTNode) -> cst.CSTNode:
-        if isinstance(node, cst.SimpleStatementSuite):
-            ((_, item),) = runs
-            line = cst.SimpleStatementLine(node.body, trailing_whitespace=node.trailing_whitespace)
-            return cst.IndentedBlock([cst.With([item], cst.IndentedBlock([line]))])
-        block = cst.ensure_type(node, cst.IndentedBlock)
-        if len(block.body) != count:
-            raise Refused("another fix has changed the same statements")
-        body: list[cst.BaseStatement] = []
-        position = 0
-        for run, item in runs:
-            body.extend(block.body[position : run.start])
-            deeper = (s.visit(_Deeper(indent)) for s in block.body[run.start : run.stop])
-            inside = [s for s in deeper if isinstance(s, cst.BaseStatement)]
-            body.append(_block(item, inside))
-            position = run.stop
-        return block.with_changes(body=[*body, *block.body[position:]])
-
-    return rewrite
-
-
-class _Deeper(cst.CSTTransformer):
-    """Moves the lines behind a backslash with their statement."""
-
-    def __init__(self, indent: str) -> None:
-        super().__init__()
-        self._indent = indent
-
-    def leave_SimpleWhitespace(  # noqa: N802
-        self, original_node: cst.SimpleWhitespace, updated_node: cst.SimpleWhitespace
-    ) -> cst.BaseParenthesizableWhitespace:
-        if "\n" not in updated_node.value:
-            return updated_node
-        return cst.SimpleWhitespace(updated_node.value.replace("\n", f"\n{self._indent}"))
-
-
-def _block(item: cst.WithItem, inside: Sequence[cst.BaseStatement]) -> cst.With:
-    """`with` around statements; what stands above the first of them stays above."""
-    first = inside[0]
-    assert isinstance(first, cst.SimpleStatementLine | cst.BaseCompoundStatement)
-    above = first.leading_lines
-    return cst.With(
-        [item], cst.IndentedBlock([first.with_changes(leading_lines=[]), *inside[1:]]), leading_lines=above
-    )
 
 
 def _snake(name: str) -> str:
