@@ -25,7 +25,7 @@ def rows(ops: Sequence[Op], regions: Sequence[Region]) -> list[tuple[Op, ...]]:
     for op in ops:
         for made in op.inputs:
             users.setdefault(made, []).append(op)
-    alone = {made for made, found in users.items() if _is_used_once(found, regions)}
+    alone = {made for made, found in users.items() if not ops[made].read and _is_used_once(found, regions)}
     found: list[tuple[Op, ...]] = []
     for op in ops:
         if not op.is_module:

@@ -258,6 +258,8 @@ class Op(NamedTuple):
     inputs: tuple[int, ...] = ()
     operands: int = 1
     """How many tensors it takes."""
+    read: bool = False
+    """Whether something takes its result that is no op: `x[0]`, `x.view(...)`, `x > 0`."""
     role: str = ""
     """Its place in a fusable sequence: `root` (a convolution, or one with its norm), `bn`, `add`, `relu`."""
     is_module: bool = False

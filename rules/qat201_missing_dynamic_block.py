@@ -210,5 +210,6 @@ def _why_unfused(unfused: Unfused) -> str:
             f"stays unfused in a block around `{unfused.repeated.written}`, which repeats it there; only a "
             "block in that loop lets it fuse"
         )
-    what = f"`{unfused.between.written}`" if unfused.between is not None else "what stands"
-    return f"no block fuses it, since {what} between them must stay outside"
+    if unfused.between is not None:
+        return f"no block fuses it, since `{unfused.between.written}` between them must stay outside"
+    return "no block fuses it, since they cannot be in one block"

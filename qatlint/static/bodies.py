@@ -17,10 +17,21 @@ def leaving_word(region: RawRegion) -> str:
     """The word by which the statement in front of a `rest` leaves the body that both stand in: `return`,
     `break` or `continue`."""
     node = region.behind if region.behind is not None else region.node
+    # A loop is not left by what leaves a loop in it; what its `else` leaves is the one around.
+    parts = node.orelse if isinstance(node, _LOOPS) else [node]
+    inside = [inner for part in parts for inner in _own(part, _FUNCTIONS + _LOOPS)]
     for word, kind in (("continue", ast.Continue), ("break", ast.Break)):
-        if any(isinstance(inner, kind) for inner in _own(node, _FUNCTIONS + _LOOPS)):
+        if any(isinstance(inner, kind) for inner in inside):
             return word
     return "return"
+
+
+def tests_of(node: ast.AST) -> list[ast.expr]:
+    """What a comprehension asks of each element, and goes over in each turn."""
+    if not isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+        return []
+    tests = [test for generator in node.generators for test in generator.ifs]
+    return tests + [generator.iter for generator in node.generators[1:]]
 
 
 def is_elif(node: ast.AST) -> bool:

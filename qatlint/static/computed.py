@@ -129,6 +129,7 @@ class Computed(Sized):
         if not plain and any(n.is_tensor for n in natures):
             result = self.result(Args([], {}, True), frame)
             mask = self._operated(natures)
+            self.use(*natures)
             self._learn(result, mask._replace(plain=True))
             if isinstance(result, Symbol) and not mask.constant:
                 self.truths.add(result.key)
@@ -184,6 +185,7 @@ class Computed(Sized):
             result = result._replace(plain=whole)
         quiet = result.constant or result.outside or result.plain
         if meaning is None or quiet or not (meaning.replaced or meaning.fuses):
+            self.use(*operands)
             return result
         number = self.note(meaning, meaning.fuses, operands, node, frame, written, False)
         return result if number is None else result._replace(producers=frozenset({number}))

@@ -125,6 +125,9 @@ class Known(Interpreter):
         """An op runs; its number, None where it is nobody's business."""
         raise NotImplementedError
 
+    def use(self, *operands: Nature) -> None:
+        """Something takes these that is no op by itself: it gives no number."""
+
     def loop_causes(self, loop: int) -> Causes:
         """What the number of turns of a loop depends on."""
         raise NotImplementedError

@@ -211,6 +211,7 @@ class Natured(Computed):
     def subscript(self, value: Value, index: Value, node: ast.expr, frame: Frame) -> Value:
         result = super().subscript(value, index, node, frame)
         if self.watching and isinstance(value, Symbol) and isinstance(result, Symbol):
+            self.use(self.nature(value))
             self.natures.setdefault(result.key, self._part(value, index))
             place = index.value if isinstance(index, Const) and type(index.value) is int else None
             self._note_entry(result, value, place, place is not None or isinstance(index, Index))
@@ -223,6 +224,7 @@ class Natured(Computed):
     def _cut(self, base: Value, bounds: list[Value]) -> Value:
         result = super()._cut(base, bounds)
         if self.watching and isinstance(base, Symbol) and isinstance(result, Symbol):
+            self.use(self.nature(base))
             self.natures.setdefault(result.key, self.nature(base)._replace(producers=frozenset()))
             self.measured.add(base.key)
             self._note_cut(result, base, bounds)
@@ -413,6 +415,7 @@ class Natured(Computed):
 
     def _derived(self, operands: Sequence[Nature]) -> Nature:
         """What code that is not followed makes of these."""
+        self.use(*operands)
         made = self._operated(operands)
         return made._replace(what=What.MAYBE, causes=UNPROVEN, derived=True, constant=False)
 

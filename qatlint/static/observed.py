@@ -6,7 +6,7 @@ import ast
 from itertools import takewhile
 from typing import NamedTuple
 
-from qatlint.static.bodies import is_elif, leaving_word, loops_in, place_among_alike, suspending
+from qatlint.static.bodies import is_elif, leaving_word, loops_in, place_among_alike, suspending, tests_of
 from qatlint.static.callers import handed_lengths
 from qatlint.static.looping import becomes_loop
 from qatlint.static.machine import NOWHERE, EnteredBlock
@@ -14,7 +14,7 @@ from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
 from qatlint.static.natures import Cause, Causes, heaviest, united
 from qatlint.static.results import POST_PROCESSING
 from qatlint.static.seen import RawBlock, RawOp, RawRegion
-from qatlint.static.source import Source
+from qatlint.static.source import Source, nodes
 from qatlint.static.spelling import short, spelt_callee
 from qatlint.static.watching import Watching
 from qatlint.static.written import site_of
@@ -109,6 +109,7 @@ class _Observer:
             receiver=raw.receiver,
             becomes_loop=dynamic
             and around is not None
+            and not self._runs_in_tests(raw)
             and becomes_loop(raw.statement, raw.node, around, source.lines),
             method=raw.cls is not None,
             bodied=not (raw.branch == "else" and is_elif(raw.node)),
@@ -116,6 +117,16 @@ class _Observer:
             beside=self._numbers.get(id(raw.beside), -1) if raw.beside is not None else -1,
             way=leaving_word(raw) if raw.branch == "rest" else "",
             nth=place_among_alike(around, raw.node) if dynamic and around is not None else 1,
+        )
+
+    def _runs_in_tests(self, raw: RawRegion) -> bool:
+        """Whether the tests of a comprehension run ops: a block in its loop is none around these."""
+        asked = {id(node) for test in tests_of(raw.node) for node in nodes(test)}
+        return any(
+            id(node) in asked
+            for op in (self._run.ops if asked else ())
+            if not op.is_module
+            for node in (op.node, *(place.node for place in op.via))
         )
 
     def _function(self, raw: RawRegion) -> ast.AST | None:
@@ -139,6 +150,7 @@ class _Observer:
             function=place.function,
             inputs=tuple(sorted(raw.inputs)),
             operands=raw.operands,
+            read=raw.read,
             role=raw.role.value if raw.role is not None else "",
             is_module=raw.is_module,
             inside=tuple(self._standing(region, at) for region, at in raw.inside),

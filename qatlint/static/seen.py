@@ -83,6 +83,7 @@ class RawOp:
         "node",
         "operands",
         "place",
+        "read",
         "role",
         "scope",
         "via",
@@ -113,6 +114,8 @@ class RawOp:
         self.via = via
         self.operands = operands
         self.inputs: set[int] = set()
+        self.read = False
+        """Whether something takes its result that is no op by itself."""
 
 
 class RawBlock:

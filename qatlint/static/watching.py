@@ -162,6 +162,11 @@ class Watching(Natured):
             op.inputs |= one.producers
         return number
 
+    def use(self, *operands: Nature) -> None:
+        for one in operands:
+            for number in one.producers if one.is_tensor else ():
+                self.ops[number].read = True
+
     def is_left_out(self, function: ast.AST, args: Args) -> bool:
         if super().is_left_out(function, args):
             return True
