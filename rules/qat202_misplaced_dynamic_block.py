@@ -5,8 +5,8 @@
 A block around a dynamic loop (or a comprehension) instead of inside it; a first argument that is not a
 module, or is another one than that whose forward runs (`self.head`); a name that is put together from
 something that may change, or that two blocks of one class, or of a class and its base, share; a block inside
-a block; `Tracer` where nothing imports it. As a note: a block in code whose number of runs the constructor fixes, and a name
-that never changes but is not written as a literal (a constant of the file).
+a block; `Tracer` where nothing imports it. As a note: a block in code whose number of runs the constructor
+fixes, and a name that never changes but is not written as a literal (a constant of the file).
 
 ## Why it matters
 
