@@ -149,14 +149,19 @@ class _Writer:
             if judgement.named:
                 bundles.setdefault(self._key(judgement), []).append(judgement)
         left = self._most
+        elsewhere = 0
         for judgements in bundles.values():
-            for judgement in judgements[: max(left, 0)]:
+            if left <= 0:
+                elsewhere += len(judgements)
+                continue
+            for judgement in judgements[:left]:
                 yield from self._row(judgement)
+            if len(judgements) > left:
+                yield f"    and {_number(len(judgements) - left, 'more row')} of this kind"
+            yield from self._source(judgements[0])
             left -= len(judgements)
-            if left < 0:
-                yield f"    and {_number(min(-left, len(judgements)), 'more row')} of this kind"
-            if left > -len(judgements):
-                yield from self._source(judgements[0])
+        if elsewhere:
+            yield f"    and {_number(elsewhere, 'more row')}: --all shows them"
         rest = [j for j in group.judgements if not j.named]
         if rest:
             counted = ", ".join(f"{j.type} {j.times}" for j in rest)

@@ -72,6 +72,26 @@ def test_long_groups_are_cut_unless_all_is_asked_for(
     assert "m19" in said(capsys, str(file), "--all")
 
 
+def test_rows_past_those_that_are_shown_are_counted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether they are at one line or at many."""
+    (tmp_path / "model_check_result.txt").write_text(
+        "Each module called times:\nname called times\n---- ----\n" + "".join(f"m{n} 2\n" for n in range(20))
+    )
+    init = "".join(f"        self.m{n} = nn.Conv2d(3, 3, 1)\n" for n in range(20))
+    run = "".join(f"        x = self.m{n}(self.m{n}(x))\n" for n in range(20))
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\n\nclass Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"{init}\n    def forward(self, x):\n{run}        return x\n"
+    )
+    source = ("--src", str(tmp_path / "model.py"))
+    text = said(capsys, str(tmp_path / "model_check_result.txt"), *source, code=0)
+    assert text.count(" more row") == 1
+    assert "and 12 more rows: --all shows them" in text
+    assert " more row" not in said(capsys, str(tmp_path / "model_check_result.txt"), *source, "--all", code=0)
+
+
 def test_a_clean_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "model_check_result.txt"
     file.write_text("All fusable modules are fused in model!\n")

@@ -91,6 +91,19 @@ def test_reasons_of_other_sequences() -> None:
     assert "no cause" in plain.reason
 
 
+def test_a_shared_convolution_with_an_add_for_each_of_its_calls() -> None:
+    """The block makes one module of the add; so does a convolution for each call."""
+    sequences = tuple(
+        (Member("m.c", CONV, shared=True), Member(f"m._generated_add_{n}", FUNCTIONAL)) for n in (0, 2, 4)
+    )
+    found = list(about(ModelCheck(sequences=sequences, counts=(CallCount("m.c", 3),)), Topic.UNFUSED))
+    assert {j.codes for j in found} == {("QAT201", "QAT202", "QAT101", "QAT102")}
+    assert all("runs 3 times, and this `add` once" in j.reason for j in found)
+    assert all("module of its own" in j.step and "dynamic_block" in j.step for j in found)
+    without_counts = list(about(ModelCheck(sequences=sequences), Topic.UNFUSED))
+    assert {j.codes for j in without_counts} == {("QAT201", "QAT202", "QAT101", "QAT102")}
+
+
 NORM = f"{QAT}.batchnorm.BatchNorm2d"
 
 

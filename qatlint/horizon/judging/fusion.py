@@ -33,6 +33,17 @@ def _why(
     sequence: Sequence[Member], times: Mapping[str, int], strides: Mapping[tuple[str, str], int]
 ) -> tuple[str, str, tuple[str, ...]]:
     again = [member for member in sequence if times.get(member.name, 1) > 1]
+    made = [found for member in sequence if (found := generated_of(member.name)) is not None]
+    if again == [sequence[0]] and made:
+        root, runs = sequence[0], times[sequence[0].name]
+        often = "twice" if runs == 2 else f"{runs} times"
+        return (
+            f"the `{bare(root.type)}` runs {often}, and this `{made[0].op}` once: each call of a function in "
+            "the code of its owner is a module of its own, which is fused in code of changing length only "
+            "inside a dynamic_block",
+            f"give each call a module of its own; {_BLOCK}",
+            ("QAT201", "QAT202", "QAT101", "QAT102"),
+        )
     if again:
         return (
             f"a member runs several times: {_fit(sequence, times)}",
@@ -44,9 +55,8 @@ def _why(
             "the result of its first member goes to several modules, which also happens where it runs "
             "several times; only a result with one user is fused",
             f"see whether the other use is needed, or whether the module runs several times; {_DELIBERATE}",
-            ("QAT101", "QAT102"),
+            ("QAT201", "QAT202", "QAT101", "QAT102") if made else ("QAT101", "QAT102"),
         )
-    made = [found for member in sequence if (found := generated_of(member.name)) is not None]
     if made:
         stride = max(strides.get((found.owner, found.op), 0) for found in made)
         each = (
