@@ -208,9 +208,9 @@ class ModuleFile:
         """Whether a top-level name is bound by an import."""
         return isinstance(self._bound.get(name), tuple)
 
-    def named(self, kind: type[FunctionFound] | type[tuple[str, str]]) -> list[str]:
-        """Top-level names of parsed functions, or of imports."""
-        return [name for name, bound in self._bound.items() if type(bound) is kind]
+    def named(self, kind: type[FunctionFound] | type[tuple[str, str]] | None = None) -> list[str]:
+        """Top-level names: all, those of parsed functions, or those of imports."""
+        return [name for name, bound in self._bound.items() if kind is None or type(bound) is kind]
 
     def names(self) -> str:
         """All names that are bound, between spaces: small, for a file that may be let go of."""

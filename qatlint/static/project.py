@@ -69,6 +69,8 @@ class Project:
         """For `plain_numbers`: (path, line of a function there) -> whether it makes no module."""
         self.callables: dict[str, tuple[list[str], list[str]]] = {}
         """For `prospects`: path -> names of functions there, and of what is imported from the project."""
+        self.class_names: dict[str, list[str]] = {}
+        """For `prospects`: path -> names there that are spelt like classes and may be the project's."""
         self.prepared: Mapping[tuple[str, str], Place] | None = None
         """For `roots`: (path, qualified name) of the classes that are given to `prepare`, and where."""
         self.flows: dict[tuple[str, str, bool], tuple[Flow, frozenset[Topic]]] = {}
@@ -118,6 +120,7 @@ class Project:
         self.dynamic_functions.clear()
         self.computing.clear()
         self.callables.clear()
+        self.class_names.clear()
 
     def module(self, name: str, importer: ModuleFile) -> ModuleFile | None:
         """The file of an absolute module name as seen from `importer`; None outside the project."""

@@ -206,9 +206,10 @@ class _Look:
             own = [name for name in imported if self._project.is_own_import(file, name)]
             known = self._project.callables[file.path] = (file.named(FunctionFound), own)
         texts = self.texts.values()
+        joined = "\n".join(texts)
         for names in known:
             for name in names:
-                if CHECKPOINTING not in name and any(f"{name}(" in text for text in texts):
+                if f"{name}(" in joined and CHECKPOINTING not in name:
                     yield file, name
         if file.stars:
             called = {name for text in texts for name in _CALLED.findall(text)} - _BUILTINS
@@ -216,7 +217,7 @@ class _Look:
                 if file.binding(name) is None:
                     yield file, name
         for name in known[1]:
-            if any(f"{name}." in text for text in texts):
+            if f"{name}." in joined:
                 module = self._project.imported_module(file, name) or self._project.resolve(file, name)
                 if isinstance(module, ModuleFile):
                     member = re.compile(rf"(?<![\w.]){name}\.([\w.]+)\(")
@@ -229,10 +230,12 @@ class _Look:
         if self._objects is None:
             called = {name for text in self.texts.values() for name in _OF_OTHERS.findall(text)}
             self._objects = []
-            for file, name in self._named_classes():
+            for file, name, text in self._named_classes():
                 found = self._project.resolve(file, name)
                 if not isinstance(found, ClassDef) or found in self._line or self._project.is_module(found):
                     continue
+                if name not in _CLASSES.findall(text):
+                    continue  # a part of a longer name
                 line = [entry for entry in self._project.mro(found) if isinstance(entry, ClassDef)]
                 methods = {method for entry in line for method in entry.methods}
                 meant = methods & (called | {"__call__"})
@@ -240,18 +243,32 @@ class _Look:
                     self._objects.append((found, frozenset(meant)))
         return self._objects
 
-    def _named_classes(self) -> Iterator[tuple[ModuleFile, str]]:
-        """What is named like a class of the project, in its constructors and in its own methods."""
-        texts = [(self.cls.file, text) for text in self.texts.values()]
-        made = [entry for entry in self._line if "__init__" in entry.methods]
-        texts += [(entry.file, entry.text_of(entry.methods["__init__"])) for entry in made]
-        seen: set[tuple[str, str]] = set()
-        for file, text in texts:
-            for name in _CLASSES.findall(text):
-                if (file.path, name) not in seen:
-                    seen.add((file.path, name))
-                    if not file.imports(name) or self._project.is_own_import(file, name):
-                        yield file, name
+    def _named_classes(self) -> Iterator[tuple[ModuleFile, str, str]]:
+        """What may be named like a class of the project, in its constructors and own methods: a file, a
+        name there, and the text."""
+        texts = {self.cls.file.path: (self.cls.file, list(self.texts.values()))}
+        for entry in self._line:
+            if "__init__" in entry.methods:
+                home = texts.setdefault(entry.file.path, (entry.file, []))
+                home[1].append(entry.text_of(entry.methods["__init__"]))
+        for file, parts in texts.values():
+            text = "\n".join(parts)
+            names = self._class_names(file)
+            if file.stars:
+                names = sorted({*names, *_CLASSES.findall(text)})
+            for name in names:
+                if f"{name}(" in text or f"{name}." in text:
+                    yield file, name, text
+
+    def _class_names(self, file: ModuleFile) -> list[str]:
+        """Top-level names of a file that are spelt like classes and may be those of the project."""
+        known = self._project.class_names.get(file.path)
+        if known is None:
+            spelt = [name for name in file.named() if name.lstrip("_")[:1].isupper()]
+            known = self._project.class_names[file.path] = [
+                name for name in spelt if not file.imports(name) or self._project.is_own_import(file, name)
+            ]
+        return known
 
     def runs_object(self, method: str) -> bool:
         """Whether a method of this name may be that of an object of the project that is no module."""
