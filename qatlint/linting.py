@@ -36,7 +36,7 @@ class Linter:
         self._weigh = weigh
         self._folder_of = folder_of
         self.damaged: list[str] = []
-        """Folders whose cache could not be used and was made anew."""
+        """Folders whose cache was damaged, and not used."""
         self.unknown: Counter[str] = Counter()
         """Ops in what `check` has looked at that the op table does not have, as written."""
 

@@ -75,7 +75,7 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
         with bar("linting"):
             findings = scope.check(loader)
         for folder in scope.linter.damaged:
-            base.warn(f"{folder}: the cache was damaged, and was made anew")
+            base.warn(f"{folder}: the cache is damaged, and was not used")
         code = _report(scope, findings, loader, wanted, fixed=None)
         return TROUBLE if trouble else code
     before = snapshot(read.files, loader)

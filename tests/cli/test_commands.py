@@ -328,5 +328,5 @@ def test_a_damaged_cache_is_one_note(tmp_path: Path, monkeypatch: pytest.MonkeyP
     cache.write_bytes(b"{}")
     again = run("a.py", "--isolated", cwd=tmp_path)
     assert (again.returncode, again.stdout) == (0, "All checks passed.\n")
-    assert again.stderr == "qatlint: ./.qatlint_cache: the cache was damaged, and was made anew\n"
+    assert again.stderr == "qatlint: ./.qatlint_cache: the cache is damaged, and was not used\n"
     assert run("a.py", "--isolated", cwd=tmp_path).stderr == ""
