@@ -9,6 +9,7 @@ from qatlint.aim import Aim
 from qatlint.cli import base
 from qatlint.cli.toolchain_files import read_files
 from qatlint.finding import Finding
+from qatlint.horizon.judging.counted import Counted
 from qatlint.horizon.judging.facts import NOT_READ, Settings
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
@@ -32,7 +33,9 @@ class Confirmation:
         if doubted:
             ask = "see that the class that was prepared is checked, in the version of then"
             base.warn(f"--report: {doubted}; {ask}")
-        self._links = Links(self._rows, names) if names is not None else None
+        self._links: Links | None = None
+        if names is not None and not doubted:  # what is said of another model confirms nothing here
+            self._links = Links(self._rows, names, Counted(check))
 
     def said(self, finding: Finding) -> str:
         """What the report says of a finding, in words; "" when it says nothing of it."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qatlint.finding import Finding
+from qatlint.horizon.judging.counted import Counted
+from qatlint.horizon.judging.facts import generated_of
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
-from qatlint.resolve.names import Names
-from qatlint.trace import On
+from qatlint.resolve.names import OF_CALLS, Names
+from qatlint.trace import On, QuantOp
 
 _NAMED = 2
 """Rows that a message names."""
@@ -16,14 +18,13 @@ _NAMED = 2
 class Links:
     """The rows of a report and the places in source that they come from."""
 
-    def __init__(self, judgements: Sequence[Judgement], names: Names) -> None:
+    def __init__(self, judgements: Sequence[Judgement], names: Names, counted: Counted) -> None:
         self._rows = [judgement for judgement in judgements if judgement.named]
-        self._names = names
+        self._names, self._counted = names, counted
         self._reached = {judgement: names.reached(judgement) for judgement in self._rows}
 
     def rows_about(self, finding: Finding) -> list[Judgement]:
-        """The rows that say what a finding says: its rule looks for them, and it stands at an op of the row
-        or at a call that leads to it, or is about how often the very module of the row runs."""
+        """The rows that say what a finding says of the very thing that it is about, or of all parts of it."""
         rows = [row for row in self._rows if finding.code in row.codes and self._is_about(finding, row)]
         return rows or self._only_entry(finding)
 
@@ -44,13 +45,49 @@ class Links:
         return found if len(found) == 1 else []
 
     def _is_about(self, finding: Finding, row: Judgement) -> bool:
-        runs, ways = self._reached[row]
-        # The other places of a finding may be calls on the way to it, which lead to much else.
-        others = {related.span for related in finding.related}
-        if finding.span in runs or finding.span in ways or not runs.isdisjoint(others):
+        if finding.times is None:
+            return any(self._meets(finding, op) for op in self._reached[row])
+        if row.topic is Topic.UNFUSED:
+            return any(self._may_repeat(finding, label) for label in row.names)
+        others = {finding.span, *(related.span for related in finding.related)}
+        if any(op.span in others for op in self._reached[row]):
             return True
         # What is said of a module may stand where it is made.
-        return finding.times is not None and self._names.is_member(row, finding.owner, finding.subject)
+        if self._names.is_member(row, finding.owner, finding.subject):
+            return True
+        return row.topic is Topic.SHARED and self._repeats_all(finding, row)
+
+    def _meets(self, finding: Finding, op: QuantOp) -> bool:
+        """Whether an op is where a finding about a tensor or a stub stands, or one of its other places. What
+        stands at a call is about these places inside of that call, which leads to much else."""
+        if op.span == finding.span:
+            return True
+        if all(op.span != related.span for related in finding.related):
+            return False
+        return finding.span in op.via or finding.span not in self._names.ways
+
+    def _may_repeat(self, finding: Finding, label: str) -> bool:
+        """Whether a finding that something runs several times is about this member of a sequence, and the
+        counts do not say that it runs once."""
+        spans = {finding.span, *(related.span for related in finding.related)}
+        if all(op.span not in spans for op in self._names.ops_of(label)[0]):
+            return False
+        return self._counted.times(label.removesuffix("(shared)")) != 1
+
+    def _repeats_all(self, finding: Finding, row: Judgement) -> bool:
+        """Whether a finding that a module runs several times is about the one around that of a row, by the
+        counts: that it is called several times may be the work of the code inside."""
+        (label,) = row.names
+        owner = self._names.owner_in(label, finding.owner, finding.subject)
+        if not owner or self._counted.runs_of_all_below(owner) < 2:
+            return False
+        inside = {
+            (*op.via[op.via.index(finding.span) + 1 :], op.span)
+            for op in self._reached[row]
+            if finding.span in op.via
+        }
+        times = self._counted.times(label)
+        return bool(inside) and times is not None and times > len(inside)
 
     def findings_about(self, findings: Sequence[Finding]) -> Mapping[Judgement, tuple[Finding, ...]]:
         """Row -> the findings about it, in their order."""
@@ -62,12 +99,22 @@ class Links:
 
     def said(self, finding: Finding) -> str:
         """Which rows say what a finding says, in words; "" where none does."""
-        rows = self.rows_about(finding)
+        rows = [row for row in self.rows_about(finding) if self._is_sure(finding, row)]
         if not rows:
             return ""
         shown = [f"`{' + '.join(row.names)}` ({row.detail})" for row in rows[:_NAMED]]
         more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
         return f"confirmed by the toolchain: {', '.join(shown)}{more}"
+
+    def _is_sure(self, finding: Finding, row: Judgement) -> bool:
+        """Whether a row of one call can mean no other line than the finding is about."""
+        spans = {finding.span, *(related.span for related in finding.related)}
+        return finding.times is not None or all(
+            op.span in spans
+            for label in row.names
+            if row.topic is not Topic.UNFUSED or generated_of(label) is not None
+            for op in self._names.ops_of(label, is_call=row.topic in OF_CALLS)[0]
+        )
 
 
 def unexplained(judgements: Sequence[Judgement], explained: Mapping[Judgement, object]) -> list[Judgement]:

@@ -42,7 +42,7 @@ _ONE_PIECE = frozenset(
     }
 )
 """Modules that have none inside; others are made of several (a table and a product, those of a norm)."""
-_OF_CALLS = frozenset(
+OF_CALLS = frozenset(
     {
         Topic.QINT32,
         Topic.FLOAT_INPUT,
@@ -91,7 +91,7 @@ class Names:
         """Where the modules of a row run."""
         places: dict[Place, None] = {}
         reasons: dict[str, None] = {}
-        is_call = judgement.topic in _OF_CALLS
+        is_call = judgement.topic in OF_CALLS
         for label in judgement.names:
             ops, why = self.ops_of(label, is_call=is_call)
             for op in ops:
@@ -102,11 +102,26 @@ class Names:
                 reasons[why] = None
         return Located(tuple(places), "; ".join(reasons))
 
-    def reached(self, judgement: Judgement) -> tuple[frozenset[Span], frozenset[Span]]:
-        """The spans of all ops of a row, and of the calls that lead to them: what findings are joined by."""
-        is_call = judgement.topic in _OF_CALLS
-        ops = [op for label in judgement.names for op in self.ops_of(label, is_call=is_call)[0]]
-        return frozenset(op.span for op in ops), frozenset(span for op in ops for span in op.via)
+    def reached(self, judgement: Judgement) -> list[QuantOp]:
+        """All ops of a row: what findings are joined by."""
+        is_call = judgement.topic in OF_CALLS
+        return [op for label in judgement.names for op in self.ops_of(label, is_call=is_call)[0]]
+
+    @cached_property
+    def ways(self) -> frozenset[Span]:
+        """All calls that lead from the forward of the model into another one."""
+        return frozenset(span for op in self.flow.ops for span in op.via)
+
+    def owner_in(self, label: str, owner: str, path: str) -> str:
+        """The module around that of a row, by its name in the report, that a class holds at a path; "" where
+        there is none."""
+        wanted, parts = path.split("."), self._unwrapped(_plain(label)).split(".")
+        for start in range(len(parts) - len(wanted)):
+            end = start + len(wanted)
+            if all(map(_fits, wanted, parts[start:end])):
+                if owner in self._runs.classes_at(".".join(parts[:start])):
+                    return self._wrapper + ".".join(parts[:end])
+        return ""
 
     def is_member(self, judgement: Judgement, owner: str, path: str, *, any_entry: bool = False) -> bool:
         """Whether a row is about the module that a class holds at a path (`act`, `layers.*`). Which entry

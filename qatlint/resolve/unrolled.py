@@ -42,11 +42,34 @@ class Nth(NamedTuple):
     """The same where that is more."""
 
 
+class _Row(NamedTuple):
+    """Calls in their order, the turns of one loop among them, which need not be written out: a report may
+    claim that there are any number of them."""
+
+    before: Sequence[int]
+    body: Sequence[int] = ()
+    turns: int = 0
+    behind: Sequence[int] = ()
+
+    @property
+    def length(self) -> int:
+        """How many there are."""
+        return len(self.before) + len(self.body) * self.turns + len(self.behind)
+
+    def at(self, number: int) -> int:
+        """The one with a number below `length`."""
+        if number < len(self.before):
+            return self.before[number]
+        number -= len(self.before)
+        in_loop = len(self.body) * self.turns
+        return self.body[number % len(self.body)] if number < in_loop else self.behind[number - in_loop]
+
+
 class _Way(NamedTuple):
     """The calls of one path through a forward."""
 
     how: int
-    flat: Sequence[int] = ()
+    flat: _Row = _Row(())
     """The ops in their order, where it is known."""
     parts: Sequence[int | Loop] = ()
     """The same with loops in it, where it is not."""
@@ -55,8 +78,8 @@ class _Way(NamedTuple):
         """How that fits, and the ops that may have a number."""
         if self.how == _OPEN:
             return _OPEN, _possible(self.parts, number, total.calls if total.is_sure else 0)
-        if number < len(self.flat) and self.how != _MORE:
-            return self.how, (self.flat[number],)
+        if number < self.flat.length and self.how != _MORE:
+            return self.how, (self.flat.at(number),)
         return _MORE, ()
 
 
@@ -85,11 +108,11 @@ class Calls:
             found = self._positions.at(number) or self._all
             return Nth(found, (MANY_STUBS if self._is_lumped else BRANCHES) if len(found) > 1 else "")
         if best == _MORE:
-            return Nth(self._all, self._branch if len(ways) > 1 else "", max(len(way.flat) for way in ways))
+            return Nth(self._all, self._branch if len(ways) > 1 else "", max(way.flat.length for way in ways))
         chosen = [ops for how, ops in fits if how == best]
         found = once(op for ops in chosen for op in ops)
         one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)
-        more = min((len(way.flat) for way in ways if way.how == _FEWER), default=0) if best == _FEWER else 0
+        more = min((way.flat.length for way in ways if way.how == _FEWER), default=0) if best == _FEWER else 0
         why = "" if len(found) == 1 else self._branch if one_each else TURNS
         return Nth(found, why, more=more)
 
@@ -143,14 +166,14 @@ def _way(row: Sequence[Ran], total: Total, varying: frozenset[int]) -> _Way:
             more = len(plain) - total.calls
             # A report that may have more than it names may have as many.
             is_exact = not more or not total.is_sure
-            ways.append(_Way(_MORE if more < 0 else _EXACT if is_exact else _FEWER, plain))
+            ways.append(_Way(_MORE if more < 0 else _EXACT if is_exact else _FEWER, _Row(plain)))
             if not more or (more > 0 and not total.is_sure):
                 break
             continue
         turns = _solved(loops, total.calls - len(plain)) if total.is_sure else None
         if turns is not None:
-            body = [part.body * turns if isinstance(part, Loop) else (part,) for part in parts]
-            ways.append(_Way(_EXACT, [op for ops in body for op in ops]))
+            where = parts.index(loops[0])
+            ways.append(_Way(_EXACT, _Row(plain[:where], loops[0].body, turns, plain[where:])))
         elif total.calls >= len(plain) or not total.is_sure:
             ways.append(_Way(_OPEN, parts=parts))
     return min(ways, key=lambda way: way.how, default=_Way(_MORE))

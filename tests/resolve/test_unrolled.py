@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -376,7 +377,7 @@ def test_a_row_of_one_call_without_a_number_is_the_first(tmp_path: Path) -> None
     row = Judgement(Topic.FLOAT_INPUT, Rank.CHECK, ("conv",), "", "", "")
     for topic, count in ((Topic.FLOAT_INPUT, 1), (Topic.SHARED, 2)):
         names, row = Names(own, ["conv"]), row._replace(topic=topic)
-        assert len(names.locate(row).places) == len(names.reached(row)[0]) == count
+        assert len(names.locate(row).places) == len(names.reached(row)) == count
 
 
 def test_a_single_row_may_be_one_of_several(tmp_path: Path) -> None:
@@ -522,3 +523,32 @@ def test_time_goes_with_the_length_of_a_report(tmp_path: Path) -> None:
     assert time.process_time() - began < 20
     assert found[0] == found[many - 2] == found[many] == "a" and found[many - 1] == "end"
     assert found[-1] == ""
+
+
+def test_time_and_memory_do_not_go_with_the_numbers_in_a_report(tmp_path: Path) -> None:
+    """Of a loop of unknown length the report may claim any number of turns."""
+    body = """
+    x = self.conv(x)  # before
+    for _ in xs:
+        x = self.conv(x)  # first
+        x = self.conv(x)  # second
+    return self.conv(x)  # behind
+    """
+    path = tmp_path / "m.py"
+    labels = ["conv", "conv(499999999)", "conv(500000000)", "conv(900000000)", "conv(900000001)"]
+    places(tmp_path, body, labels)
+    (own,), _ = engine.flows_with(EntryPoint(str(path), "Model"), [str(path)], DiskLoader())
+    text = path.read_text(encoding="utf-8").splitlines()
+    tracemalloc.start()
+    names = Names(own, labels, counted={"conv": 900_000_002})
+    found = [names.ops_of(label, is_call=True)[0] for label in labels]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [text[op.span.line - 1].rpartition("# ")[2] for (op,) in found] == [
+        "before",
+        "first",
+        "second",
+        "second",
+        "behind",
+    ]
+    assert peak < 10_000_000

@@ -111,6 +111,7 @@ def _with_source(
 ) -> Shown:
     """The rows with their lines and the findings about them."""
     from qatlint.cli import toolchain_source
+    from qatlint.horizon.judging.counted import Counted
     from qatlint.horizon.judging.judge import judge
     from qatlint.linting import Linter
     from qatlint.resolve.fit import doubt
@@ -134,7 +135,7 @@ def _with_source(
     return shown._replace(
         judgements=judgements,
         located={row: names.locate(row) for row in judgements if row.named},
-        findings=Links(judgements, names).findings_about(findings),
+        findings=Links(judgements, names, Counted(shown.check)).findings_about(findings),
         hidden=frozenset(finding for finding in findings if not linter.is_shown(finding)),
         model=names.flow.root,
         checked=models.where,

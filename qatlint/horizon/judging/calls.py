@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from math import gcd
 
+from qatlint.horizon.judging.counted import all_counts
 from qatlint.horizon.judging.facts import InSource, generated_of, kind_by_name
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.judging.producers import Producers
@@ -87,7 +88,8 @@ _UNKNOWN = (
 
 def judge(check: ModelCheck, known: InSource) -> Iterator[Judgement]:
     """One judgement per module that ran several times or never."""
-    counts, are_all = _all_counts(check)
+    # Some forms of the file do not count what runs once.
+    counts, are_all = all_counts(check), is_whole(check)
     producers = Producers(check)
     owners = _repeated_owners(counts)
     for count in check.counts:
@@ -147,17 +149,6 @@ def _through(owner: str, runs: int, are_all: bool) -> str:
         f"; `{name}` may run {runs} times with all its parts, but this text does not have all modules: some "
         "may run once"
     )
-
-
-def _all_counts(check: ModelCheck) -> tuple[list[CallCount], bool]:
-    """How often each module ran by the counts and the rows of layers, and whether these are all modules:
-    some forms of the file do not count those that run once."""
-    counted = {count.name for count in check.counts}
-    rows: dict[str, int] = {}
-    for layer in check.layers:
-        if layer.name not in counted:
-            rows[layer.name] = max(rows.get(layer.name, 0), layer.call + 1)
-    return [*check.counts, *(CallCount(name, times) for name, times in rows.items())], is_whole(check)
 
 
 def _repeated_owners(all_counts: Iterable[CallCount]) -> dict[str, tuple[str, int]]:
