@@ -151,11 +151,13 @@ def flows_with(
 
 
 def _flows(paths: Sequence[str], project: Project) -> list[Flow]:
-    found: dict[int, Flow] = {}
+    # One class after the other reaches a model, and some get a copy that says more of their own runs.
+    found: dict[tuple[str, int], Flow] = {}
     with collected_by_hand():
         for path in paths:
             for cls in _models_of(path, project):
-                found.update((id(flow), flow) for flow in flows_of(project, cls))
+                for flow in flows_of(project, cls):
+                    found.setdefault((flow.root, id(flow.ops)), flow)
     return list(found.values())
 
 

@@ -99,8 +99,13 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
         f"; {_number(check.earlier, 'earlier report')} in the same text left out" if check.earlier else ""
     )
     yield from wrap(f"{', '.join(shown.files)}{form}: {parts}{unread}{earlier}", style.width)
+    for note in rowless_words(check):
+        yield from (style.paint(line, "yellow") for line in wrap(f"warning: {note}", style.width))
     if not shown.judgements:
-        yield style.paint("nothing in it asks for a look", "green")
+        if check.rowless:
+            yield "nothing in what could be read asks for a look"
+        else:
+            yield style.paint("nothing in it asks for a look", "green")
         return
     counts = []
     for rank in Rank:
@@ -116,6 +121,14 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
         yield from wrap(f"findings: those of `qatlint check {one_line(shown.checked)}`", style.width)
     for note in shown.notes:
         yield from (style.paint(line, "yellow") for line in wrap(f"warning: {note}", style.width))
+
+
+def rowless_words(check: ModelCheck) -> list[str]:
+    """Of each part that begins and has no rows that could be read, that this is so."""
+    return [
+        f"no row below `{heading}` could be read: cut off, or changed on the way?"
+        for heading in check.rowless
+    ]
 
 
 _RANKS = {Rank.FIRST: "to look at first", Rank.CHECK: "to check", Rank.KNOW: "good to know"}

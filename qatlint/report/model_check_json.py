@@ -20,6 +20,7 @@ def render(shown: Shown) -> str:
             "generation": check.generation.value,
             "sections": [section.value for section in check.sections],
             "unread": {"lines": check.unread_lines, "first": list(check.unread)},
+            "without_rows": list(check.rowless),
             "earlier_reports": check.earlier,
             "source": shown.has_source,
             "model": shown.model,

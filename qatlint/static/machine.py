@@ -258,7 +258,8 @@ class Machine:
         self.unfinished: set[int] = set()
         """Objects whose construction was not followed to its end."""
         self.blocks: list[EnteredBlock] = []
-        """Dynamic blocks of the root's forward around the statement that runs, outermost first."""
+        """Dynamic blocks around the statement that runs, outermost first: of the root's forward, where only
+        that is counted."""
         self.loop_base: frozenset[int] = frozenset()
         """Loops of construction around the object being built."""
         self.instances: list[Instance] = []

@@ -386,6 +386,10 @@ class Operating(Beginning):
         op.when = either(op.when, frame.guard)
         return held._replace(made=frozenset({op.number}))
 
+    def _minds_blocks(self, frame: Frame) -> bool:
+        """Everywhere: calls of functions are numbered in the forward of every child."""
+        return True
+
     def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:
         count = len(self.blocks)
         super()._enter_block(value, node, frame)

@@ -344,10 +344,14 @@ class Statements(Iteration):
             value = self.context(item.context_expr, frame)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, value, frame, item.context_expr)
-            if frame.owner is self.root:
+            if self._minds_blocks(frame):
                 self._enter_block(value, item.context_expr, frame)
         self.run(node.body, frame)
         del self.blocks[around:]
+
+    def _minds_blocks(self, frame: Frame) -> bool:
+        """Whether dynamic blocks are noted in a function: in those of the root, which is counted."""
+        return frame.owner is self.root
 
     def context(self, node: ast.expr, frame: Frame) -> Value:
         """What `with node:` enters."""

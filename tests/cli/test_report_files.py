@@ -3,6 +3,7 @@ what can be read of them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,18 @@ def test_two_files_that_are_both_reports(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["report", "one.txt", "two.txt"]) == 2
     assert "one.txt and two.txt are two reports" in capsys.readouterr().err
     assert main(["report", "one.txt", "fx_graph.txt"]) == 1
+
+
+def test_a_part_without_rows_is_no_all_clear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What could not be read may be all that asks for a look."""
+    path = tmp_path / "r.txt"
+    path.write_text("Fusable modules are listed below:\nname  type\n----  ----\n", encoding="utf-8")
+    assert main(["report", str(path)]) == 1
+    text = capsys.readouterr().out
+    assert "no row below `Fusable modules are listed below` could be read" in " ".join(text.split())
+    assert "nothing in it asks for a look" not in text
+    assert main(["report", str(path), "--output-format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["without_rows"] == ["Fusable modules are listed below"]
+    path.write_text("All fusable modules are fused in model!\n", encoding="utf-8")
+    assert main(["report", str(path)]) == 0
+    assert "nothing in it asks for a look" in capsys.readouterr().out

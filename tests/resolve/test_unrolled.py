@@ -33,11 +33,26 @@ class Part(nn.Module):
         return x + x  # second
 
 
+class Stepping(nn.Module):
+    def forward(self, x, xs):
+        x = x + x  # begin
+        for y in xs:
+            with Tracer.dynamic_block(self, "step"):
+                x = self.step(x)
+                x = x + y  # behind
+        return x + x  # finish
+
+    def step(self, x):
+        with Tracer.dynamic_block(self, "inner"):
+            return x + 1  # inner
+
+
 class Model(nn.Module):
     def __init__(self, gated=None, turns=3):
         super().__init__()
         self.quant, self.dequant, self.skip = QuantStub(), DeQuantStub(), FloatFunctional()
         self.part, self.conv, self.gated, self.turns = Part(), nn.Conv2d(8, 8, 1), gated, turns
+        self.stepping = Stepping()
 
     def double(self, x):
         x = x + 1  # one
@@ -213,6 +228,15 @@ def test_each_run_of_a_part_has_the_same_numbers(tmp_path: Path) -> None:
     """
     labels = [*adds(2, "part."), "part._generated_add_0[add](1)", *adds(1)]
     assert places(tmp_path, body, labels)[0] == ["first", "second", "first", "end"]
+
+
+def test_a_block_in_a_part_has_the_same_modules_at_each_turn(tmp_path: Path) -> None:
+    body = """
+    x = self.stepping(x, [x, x, x])
+    return x + x  # end
+    """
+    labels = [*adds(4, "stepping."), *adds(1)]
+    assert places(tmp_path, body, labels) == (["begin", "inner", "behind", "finish", "end"], [""] * 5)
 
 
 def test_what_is_not_decided_says_what_decides(tmp_path: Path) -> None:

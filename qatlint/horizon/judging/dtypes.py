@@ -32,6 +32,10 @@ _QINT32_STEP = "correct the qconfig of this module: qint8 or qint16, or none for
 _SUSPECT = "suspect that a QuantStub is missing"
 _FALLS_BACK_TO = "most chips leave what is given float to the CPU, which splits the compiled model"
 _NOT_CAST = "float32 all through: neither quantised nor cast to float16, in which nash-p and nash-h compute"
+_NO_CLASS = (
+    "nothing it is given is quantised, which is right for a QuantStub; this text does not say what it is (a "
+    "page takes `<class ...>` for HTML)"
+)
 _FLOAT_STEP = (
     "follow its float input to where it comes from, and put a QuantStub there, unless this part is meant to "
     "be float"
@@ -105,6 +109,9 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
             continue
         if half and FLOATS.issuperset((*layer.inputs, *layer.outputs)):
             yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, _NOT_CAST + told, _FLOAT_STEP)
+            continue
+        if not layer.type and not any(dtype.startswith("q") for dtype in layer.inputs):
+            yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, _NO_CLASS + told, _FLOAT_STEP)
             continue
         if any(dtype.startswith("q") for dtype in layer.inputs):
             what = f"its {_which(layer)} is float beside quantised ones"

@@ -76,8 +76,9 @@ def name_of(cell: str) -> tuple[str, str, int]:
 
 
 def layer_of(row: dict[str, str]) -> Layer | None:
-    """One row of the table of layers, by the names of its columns in small letters."""
-    if not row.get("module type") or len(row.get("module name", "")) > LONGEST_NAME:
+    """One row of the table of layers, by the names of its columns in small letters. Its class may be missing:
+    a page takes `<class ...>` for HTML."""
+    if "module type" not in row or len(row.get("module name", "")) > LONGEST_NAME:
         return None
     name, method, call = name_of(row.get("module name", ""))
     return Layer(

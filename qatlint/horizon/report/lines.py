@@ -25,12 +25,16 @@ HEADINGS = {
     "Graph": Section.GRAPH,
 }
 """As the file and the log have them. What stands behind one is punctuation."""
-_A_WORD = re.compile(r"\b(?:used|times|fusable|Fusable|once|statistics|qconfigs?|expected|Graph)\b")
+_BY_SMALL_LETTERS = {heading.lower(): heading for heading in HEADINGS if heading != "Graph"}
+"""Also in capitals, as some type it, but for one that is a common word."""
+_A_WORD = re.compile(r"\b(?i:used|times|fusable|once|statistics|qconfigs?|expected|graph)\b")
 """One word of each heading at least."""
-_LAST_WORDS = frozenset(heading.rpartition(" ")[2] for heading in HEADINGS)
+_LAST_WORDS = frozenset(heading.rpartition(" ")[2].lower() for heading in HEADINGS)
 _BEHIND = " :.!*`\uff1a\u3002"
-_BEFORE = "]:>|#*-.)`"
-"""What a log, a quotation or a list puts in front of a line ends with one of these."""
+_BEFORE = "]:>|#*-.)`+"
+"""What a log, a quotation, a list or a diff puts in front of a line ends with one of these."""
+_NUMBERED = re.compile(r"^\d{1,9}(?:[:-]|\s*$|\s)\s*")
+"""What `grep -n`, `cat -n` and `nl` put in front of each line: never the same twice."""
 _LONGEST = 300
 """Characters of a line with a heading, with what stands in front."""
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -76,14 +80,22 @@ def heading_of(line: str) -> tuple[str, str]:
     if len(line) > _LONGEST:
         return "", ""
     plain = line.rstrip(_BEHIND)
-    if plain.rpartition(" ")[2] not in _LAST_WORDS and plain not in HEADINGS:
+    small = plain.lower()
+    if small.rpartition(" ")[2] not in _LAST_WORDS:
         return "", ""
-    if plain in HEADINGS:
+    if plain == "Graph":
         # One word is a heading only with the colon that belongs to it.
-        return (plain, "") if plain != "Graph" or ":" in line or "\uff1a" in line else ("", "")
-    for heading in HEADINGS:
-        if plain.endswith(heading) and heading != "Graph":
-            before = plain[: -len(heading)]
-            if before.rstrip()[-1:] in _BEFORE:
+        return (plain, "") if ":" in line or "\uff1a" in line else ("", "")
+    for words, heading in _BY_SMALL_LETTERS.items():
+        if small.endswith(words):
+            before = plain[: -len(words)]
+            if not before or before.rstrip()[-1:] in _BEFORE or _NUMBERED.fullmatch(before):
                 return heading, before
     return "", ""
+
+
+def without_mark(line: str, mark: str) -> str:
+    """A line without what stands in front of each, of which `mark` stood in front of a heading."""
+    if _NUMBERED.fullmatch(mark):
+        return _NUMBERED.sub("", line, count=1) if line[:1].isdecimal() else line
+    return line[len(mark) :].strip() if line.startswith(mark) else line

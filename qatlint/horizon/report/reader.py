@@ -9,7 +9,7 @@ understood is kept in `unread`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from qatlint.horizon.report.cells import (
     LONGEST_NAME,
@@ -21,7 +21,7 @@ from qatlint.horizon.report.cells import (
     member_of,
     node_of,
 )
-from qatlint.horizon.report.lines import HEADINGS, heading_of, lines_of, may_have_heading
+from qatlint.horizon.report.lines import HEADINGS, heading_of, lines_of, may_have_heading, without_mark
 from qatlint.horizon.report.values import (
     CallCount,
     Generation,
@@ -38,6 +38,10 @@ from qatlint.horizon.report.values import (
 
 _ALL_FUSED = ("All fusable modules are fused in model", "Do not find any fusable modules")
 _ALL_ONCE = "All modules in the model run exactly once"
+_NO_ROWS = (*_ALL_FUSED, _ALL_ONCE)
+"""Headings that announce no rows."""
+_RULES = 2
+"""Below the headers of a table with bars, when it is not cut off."""
 _NEWER, _OLDER = (
     "Each module called times",
     ("Modules below are not used", "Modules below are used multi times"),
@@ -51,7 +55,7 @@ _FAR = 20_000
 """Lines between two rows of a table; what a long log prints meanwhile has fewer."""
 _PIECES = 12
 """Lines over which a terminal may have spread one row."""
-_NEED_CLASSES = (Section.INPUTS, Section.OUTPUTS, Section.LAYERS)
+_NEED_CLASSES = (Section.INPUTS, Section.OUTPUTS)
 _COLUMNS = {
     name.replace(" ", ""): name
     for name in ("module name", "module type", "input dtype", "out dtype", "output dtype", "weight dtype")
@@ -72,8 +76,8 @@ def read_pieces(pieces: Iterable[str]) -> ModelCheck:
             reader.skip(piece)
             continue
         for line in lines_of(piece):
-            if mark and line.startswith(mark):  # stands before each line: a quotation, the rank of a process
-                line = line[len(mark) :].strip()
+            if mark:  # stands before each line: a quotation, the rank of a process, the number of the line
+                line = without_mark(line, mark)
             heading, before = heading_of(line)
             if heading:
                 mark = before.strip() or mark
@@ -97,6 +101,11 @@ class _Reader:
         """Nothing was read since the last heading."""
         self._columns: list[str] = []
         """Headers of the table with bars that is being read."""
+        self._rules = 0
+        """Rules below these headers: the second one closes a table."""
+        self._rows_before = 0
+        """Rows that were read before the last heading."""
+        self._rowless: dict[str, None] = {}
         self._head = ""
         """The lines of these headers, as long as no rule follows."""
         self._is_aligned = False
@@ -133,9 +142,23 @@ class _Reader:
     def begin(self, heading: str) -> None:
         """Take a heading."""
         self._drop_pieces()
+        self._end_section()
         self._unread_before = self._unread_lines
         self._section = self._headings[heading] = HEADINGS[heading]
         self._columns, self._head, self._is_empty = [], "", True
+        self._rules, self._rows_before = 0, self._row_count()
+
+    def _row_count(self) -> int:
+        simple: tuple[Sequence[object], ...] = (self._counts, self._graph, *self._members)
+        return sum(map(len, simple)) + sum(map(len, self._rows.values()))
+
+    def _end_section(self) -> None:
+        """What is known of the last heading once its rows are over."""
+        heading = next(reversed(self._headings), "")
+        is_whole = heading in _NO_ROWS or self._rules >= _RULES
+        self._rowless.pop(heading, None)  # the same may stand above as a title
+        if heading and not is_whole and self._row_count() == self._rows_before:
+            self._rowless[heading] = None
 
     def add(self, line: str) -> None:
         """Take one line that is no heading."""
@@ -161,6 +184,7 @@ class _Reader:
             return False
         if is_rule(line):
             self._head = ""
+            self._rules += bool(self._columns)
             return True
         if section is Section.FUSION:
             return self._sequence(line)
@@ -251,7 +275,7 @@ class _Reader:
             return False  # a damaged header: nobody knows what its rows say
         rows = self._rows[section]
         if section in _NEED_CLASSES and any(cells[:2]) and not cells[self._columns.index("module type")]:
-            return False  # a page that took `<class ...>` for HTML
+            return False  # a page that took `<class ...>` for HTML: nobody knows what is counted
         if rows and not any(cells[:2]):  # a cell of several lines goes on
             last = rows[-1]
             for column, cell in zip(self._columns, cells, strict=True):
@@ -280,6 +304,7 @@ class _Reader:
     def result(self) -> ModelCheck:
         """What was read."""
         self._drop_pieces()
+        self._end_section()
         headings = self._headings
         sections = tuple(dict.fromkeys(headings.values()))
         fused = any(heading in headings for heading in _ALL_FUSED)
@@ -304,6 +329,7 @@ class _Reader:
             sections=sections,
             generation=_generation(headings),
             earlier=self.earlier,
+            rowless=tuple(self._rowless),
         )
 
     def _statistics(self, section: Section) -> Iterator[Statistic]:

@@ -142,6 +142,8 @@ class ModelCheck(NamedTuple):
     sections: tuple[Section, ...] = ()
     """The parts that were there, in their order."""
     generation: Generation = Generation.UNKNOWN
+    rowless: tuple[str, ...] = ()
+    """Headings that announce rows, below which none could be read."""
     earlier: int = 0
     """Reports before this one in the same text, which are left out."""
 
@@ -168,6 +170,7 @@ def merged(checks: tuple[ModelCheck, ...]) -> ModelCheck:
             unread=unread,
             unread_lines=result.unread_lines + check.unread_lines,
             unusual=result.unusual or check.unusual,
+            rowless=(*result.rowless, *check.rowless),
             earlier=result.earlier + check.earlier,
         )
         if result.generation is Generation.UNKNOWN:

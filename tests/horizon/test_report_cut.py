@@ -1,0 +1,77 @@
+"""Parts of a report that begin and have no rows, rows that lost a cell, and what tools put before each line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qatlint.horizon.judging.judge import judge
+from qatlint.horizon.judging.judgement import Rank, Topic
+from qatlint.horizon.report import read, write
+from qatlint.horizon.report.values import ModelCheck
+
+NEWER = (Path(__file__).parent / "reports" / "newer.txt").read_text(encoding="utf-8")
+LAYERS = """\
+Each layer out qconfig:
++---+---+---+---+---+---+
+| Module Name | Module Type | Input dtype | out dtype | ch_axis | observer |
+|---+---+---+---+---+---|
+"""
+ROWS = """\
+| quant |  | [torch.float32] | ['qint8'] | -1 | MinMaxObserver |
+| conv |  | ['qint8'] | ['qint32'] | -1 | MinMaxObserver |
++---+---+---+---+---+---+
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("Fusable modules are listed below:\n", "Fusable modules are listed below"),
+        (
+            "Fusable modules are listed below:\nname  type\n----  ----\n",
+            "Fusable modules are listed below",
+        ),
+        ("Each module called times:\nname  called times\n", "Each module called times"),
+        (LAYERS, "Each layer out qconfig"),
+        (LAYERS + "~ lost ~\n" * 3, "Each layer out qconfig"),
+    ],
+)
+def test_a_part_that_begins_and_has_no_rows_is_told(text: str, heading: str) -> None:
+    assert read(text).rowless == (heading,)
+    assert read(text + "\nWeight qconfig:\n").rowless == (heading, "Weight qconfig")
+
+
+def test_parts_that_need_no_rows_and_parts_that_have_some() -> None:
+    for text in (
+        NEWER,
+        "All fusable modules are fused in model!\n",
+        "All modules in the model run exactly once.\n",
+        LAYERS + ROWS,
+        LAYERS + "+---+---+---+---+---+---+\n",  # closed: this table has none
+        write(ModelCheck()),
+    ):
+        assert read(text).rowless == ()
+
+
+def test_a_row_without_its_class_is_read() -> None:
+    found = {(j.topic, j.rank, j.names) for j in judge(read(LAYERS + ROWS))}
+    assert (Topic.QINT32, Rank.FIRST, ("conv",)) in found
+    # It may be a QuantStub, of which nothing would be said.
+    assert (Topic.FLOAT_INPUT, Rank.CHECK, ("quant",)) in found
+
+
+@pytest.mark.parametrize(
+    "put", ["{n}:{line}", "{n:6d}\t{line}", "     {n}  {line}", "+{line}", "> {line}", "{n}-{line}"]
+)
+def test_what_tools_put_before_each_line_is_taken_off(put: str) -> None:
+    lines = NEWER.splitlines()
+    text = "\n".join(put.format(n=n, line=line) for n, line in enumerate(lines, 1))
+    assert read(text)._replace(unread=(), unread_lines=0) == read(NEWER)._replace(unread=(), unread_lines=0)
+
+
+def test_headings_in_other_letters() -> None:
+    text = NEWER.replace("input dtype statistics:", "Input Dtype Statistics：")
+    assert text != NEWER and read(text) == read(NEWER)
+    assert read("graph:\n").sections == ()
