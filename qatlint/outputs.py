@@ -178,7 +178,9 @@ def _other_users(flow: Flow, number: int, stub: QuantOp, inside: set[int]) -> It
 
 def _is_given(flow: Flow, number: int, stub: QuantOp) -> bool:
     """Whether a result is also given back as it is, or kept."""
-    return flow.ops[number].kept or any(
+    if not excludes(flow.ops[number].kept, stub.when):
+        return True
+    return any(
         r.state.made_by == (number,) and not excludes(r.when, stub.when) for r in flow.returns
     )
 

@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from qatlint.condition import TRUE, Atom, Condition
+from qatlint.condition import FALSE, TRUE, Atom, Condition
 
 
 class Span(NamedTuple):
@@ -464,9 +464,9 @@ class QuantOp(NamedTuple):
     """The ops that take its result."""
     returned: bool = False
     """Whether the root gives its result back."""
-    kept: bool = False
-    """Whether its result is stored in an attribute, or handed to code that was not followed: it may have
-    more users."""
+    kept: Condition = FALSE
+    """When its result is stored in an attribute, or becomes a part of what nobody follows: it may have more
+    users then."""
     entry: str = ""
     """Where a container is called: which entry of it this is, `[2]`. The span is that of the call."""
     with_number: bool = False

@@ -71,7 +71,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qatlint.condition import TRAINING, Condition, excludes, implies, literal
+from qatlint.condition import TRAINING, Condition, excludes, implies, literal, negate
 from qatlint.finding import Finding, Related, Severity
 from qatlint.flowing import Subjects, is_quantised, own_stubs, subject_of
 from qatlint.rule import rule
@@ -115,30 +115,59 @@ def _mode_of(flow: Flow, op: QuantOp) -> str:
 def _used_in(flow: Flow, op: QuantOp, mode: Condition) -> bool:
     """Whether what takes the stub's result is given something else in a mode in which the stub does not run:
     a tensor that is quantised on one path only."""
-    takers = [(state, flow.ops[user].when) for user in op.users for state in flow.ops[user].operands]
+    makes = _made_in(flow, op, negate(mode))
+    takers = [
+        (state, flow.ops[user].when)
+        for number in makes
+        for user in flow.ops[number].users
+        for state in flow.ops[user].operands
+    ]
     takers += [(returned.state, returned.when) for returned in flow.returns]
     return any(
-        state.quant is Quant.UNKNOWN and op.number in state.made_by and not excludes(when, mode)
+        state.quant is Quant.UNKNOWN and not makes.isdisjoint(state.made_by) and not excludes(when, mode)
         for state, when in takers
     )
 
 
+def _made_in(flow: Flow, op: QuantOp, mode: Condition) -> set[int]:
+    """The stub, and what in its mode only is made of its result: quantised or float as that is."""
+    makes, pending = {op.number}, [op]
+    while pending:
+        for number in pending.pop().users:
+            user = flow.ops[number]
+            if number not in makes and implies(user.when, mode) and user.result.quant is op.result.quant:
+                makes.add(number)
+                pending.append(user)
+    return makes
+
+
 def _left_out(flow: Flow, op: QuantOp, mode: Condition) -> bool:
-    """Whether what a DeQuantStub is given is used in the other mode as it is."""
+    """Whether what a DeQuantStub is given is used in the other mode as it is, on all of its paths: else the
+    return statement of the one path is what is wrong."""
     if op.stub is None or op.stub.quantizes or not op.operands:
         return False
-    makers = op.operands[0].made_by
-    for number in makers:
-        for user in flow.ops[number].users:
-            taker = flow.ops[user]
-            if implies(taker.when, mode) and not (taker.stub is not None and not taker.stub.quantizes):
-                return True
+    makers = [flow.ops[number] for number in op.operands[0].made_by]
+    # `self.head(x)` of each mode may stand in a branch of its own.
+    makers += [
+        other
+        for other in flow.ops
+        if implies(other.when, mode) and any(other.module and other.module == one.module for one in makers)
+    ]
+    takers = [flow.ops[user] for maker in makers for user in maker.users]
+    if any(_dequantises(taker) and not excludes(taker.when, mode) for taker in takers):
+        return False
+    if any(implies(taker.when, mode) for taker in takers if not _dequantises(taker)):
+        return True
     return any(
         implies(r.when, mode)
         and r.state.quant is Quant.QUANTIZED
-        and not set(makers).isdisjoint(r.state.made_by)
+        and any(maker.number in r.state.made_by for maker in makers)
         for r in flow.returns
     )
+
+
+def _dequantises(op: QuantOp) -> bool:
+    return op.stub is not None and not op.stub.quantizes
 
 
 def _in_one_mode(flow: Flow, op: QuantOp, mode: str, subject: str) -> Finding:

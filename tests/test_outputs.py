@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qatlint.condition import TRAINING, literal
+from qatlint.condition import TRAINING, TRUE, literal
 from qatlint.dequant_plan import NoPlan, Plan, plan
 from qatlint.finding import Finding, MoveDequant
 from qatlint.outputs import Output, Precision, outputs
@@ -88,13 +88,16 @@ def test_other_users_cost_the_precision_and_other_stubs_do_not() -> None:
 
 def test_what_is_given_away_has_other_users() -> None:
     f, x = started()
-    f.dequant(f.op("conv2d", x, kept=True))
+    f.dequant(f.op("conv2d", x, kept=TRUE))
     assert only(f).precision is Precision.USERS
     f, x = started()
     conv = f.op("conv2d", x)
     f.dequant(conv)
     f.give(conv)
     assert only(f).precision is Precision.USERS
+    f, x = started()
+    f.dequant(f.op("conv2d", x, kept=TRAIN), when=EVAL)
+    assert only(f).precision is Precision.HIGH
 
 
 def test_what_runs_where_the_stub_does_not_is_no_other_user() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from qatlint.condition import Condition, either
 from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held
 from qatlint.static.machine import Frame
 from qatlint.static.met import RawQuant, RawReturn
@@ -73,14 +74,14 @@ class Beginning(Natured):
         self._turning: dict[int, list[tuple[object, str]]] = {}
         self._changed = False
 
-    def _derived(self, operands: Sequence[Nature]) -> Nature:
+    def _derived(self, operands: Sequence[Nature], when: Condition) -> Nature:
         for nature in operands:
-            self._keep(nature.held)
-        return super()._derived(operands)
+            self._keep(nature.held, when)
+        return super()._derived(operands, when)
 
-    def _keep(self, held: Held) -> None:
+    def _keep(self, held: Held, when: Condition) -> None:
         for number in held.made:
-            self.met[number].kept = True
+            self.met[number].kept = either(self.met[number].kept, when)
         if not held.made:
             self.kept |= held.begins
 
@@ -154,7 +155,7 @@ class Beginning(Natured):
     def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
         super().set_attribute(value, name, new, frame, node)
         held = self.nature(new).held
-        self._keep(held)
+        self._keep(held, frame.guard)
         if self.phase == "init" and isinstance(value, Instance) and isinstance(new, Symbol):
             if isinstance(name, Const):
                 written = f"self.{name.value}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import FALSE, TRUE, Condition, both, either, negate
+from qatlint.condition import FALSE, TRUE, Condition, both, either, implies, negate
 from qatlint.static.attributes import Attributes
 from qatlint.static.iteration import are_single, beyond
 from qatlint.static.machine import NOWHERE, Frame, frozen, key_of, parts_of
@@ -45,7 +45,8 @@ class Items(Attributes):
         if isinstance(mapping, Mapping):
             if mapping.of is not None:
                 self.set_attribute(mapping.of, position, new, frame, node)
-            self.put(mapping, position, Item(new, frame.guard, node=node, file=frame.file))
+            item = Item(new, frame.guard, node=node, file=frame.file)
+            self.put(mapping, position, self._beside_old(mapping, position, item))
             return
         entries = self.entries(value)
         if entries is not None and isinstance(position, Const) and type(position.value) is int:
@@ -59,6 +60,19 @@ class Items(Attributes):
                 entries.items[position.value] = Item(merged, old.when, None, old.loops, node, frame.file)
         elif entries is not None:
             entries.open = True
+
+    def _beside_old(self, mapping: Mapping, key: Value, item: Item) -> Item:
+        """What an entry holds after it was given another value on some path."""
+        if not isinstance(key, Const) or item.when == TRUE or mapping.of is not None:
+            return item
+        try:
+            old = mapping.entries.get(key.value)
+        except TypeError:
+            return item
+        if old is None or old.times is not None or implies(old.when, item.when):
+            return item
+        merged = self.choose([(item.when, item.value), (TRUE, old.value)])
+        return Item(merged, either(item.when, old.when), node=item.node, file=item.file)
 
     def delete_item(self, value: Value, index: ast.expr, frame: Frame) -> None:
         """`del value[index]`."""

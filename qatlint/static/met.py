@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from qatlint.condition import Condition
+from qatlint.condition import FALSE, Condition
 from qatlint.horizon.ops import Meaning
 from qatlint.static.held import NOT_KNOWN, Held
 from qatlint.static.machine import Place
@@ -67,7 +67,7 @@ class RawQuant:
         self.result = NOT_KNOWN
         self.users: dict[int, None] = {}
         self.returned = False
-        self.kept = False
+        self.kept: Condition = FALSE
         self.with_number = False
         self.entry = ""
         """Which entry of the container that is called: `[2]`."""

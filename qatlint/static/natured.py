@@ -388,8 +388,8 @@ class Natured(Computed):
             name = getattr(callee.node, "name", "")
             if _ASKING.search(name):
                 return FALSE_VALUE
-            if self.is_left_out(callee.node, args):
-                return self._unseen(args, frame)
+            if self.is_left_out(callee.node, args, frame):
+                return self._left_out(args, node, frame)
         else:
             return super().enter(callee, args, node, frame, receiver, owner)
         self._functions.append(callee.node)
@@ -400,21 +400,25 @@ class Natured(Computed):
         if isinstance(result, Symbol) and result.key not in self.natures:
             operands = self._operands(args)
             if any(n.is_tensor for n in operands) and node is not NOWHERE:
-                self._learn(result, self._derived(operands))
+                self._learn(result, self._derived(operands, frame.guard))
         return result
 
-    def is_left_out(self, function: ast.AST, args: Args) -> bool:
+    def is_left_out(self, function: ast.AST, args: Args, frame: Frame) -> bool:
         """Whether what a function does is none of the quantised model's business, or hidden from it."""
         return bool(NOT_QUANTISED.search(getattr(function, "name", ""))) or is_hidden(function)
 
     def _unseen(self, args: Args, frame: Frame) -> Value:
         """The result of a function that is not followed."""
         result = self.result(args, frame)
-        self._learn(result, self._derived(self._operands(args)))
+        self._learn(result, self._derived(self._operands(args), frame.guard))
         return result
 
-    def _derived(self, operands: Sequence[Nature]) -> Nature:
-        """What code that is not followed makes of these."""
+    def _left_out(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """The result of a function that is left out."""
+        return self._unseen(args, frame)
+
+    def _derived(self, operands: Sequence[Nature], when: Condition) -> Nature:
+        """What code that is not followed makes of these, under a condition."""
         self.use(*operands)
         made = self._operated(operands)
         return made._replace(what=What.MAYBE, causes=UNPROVEN, derived=True, constant=False)

@@ -13,7 +13,7 @@ from qatlint.static.held import NOT_KNOWN, PLAIN, Begin, Held, joined_held, turn
 from qatlint.static.iteration import MANY
 from qatlint.static.machine import Frame, Place
 from qatlint.static.met import RawQuant
-from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM
+from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM, Natured
 from qatlint.static.natures import OTHER, Nature, What
 from qatlint.static.quantities import Made, is_scalar, quantities, result_of
 from qatlint.static.values import (
@@ -278,6 +278,17 @@ class Operating(Beginning):
         natures = self._operands(args)
         if any(n.is_tensor for n in natures):
             self._op(None, natures, node, frame, ast.unparse(node.func), None, args)
+
+    def _left_out(self, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """One op to the model, whatever it does inside: loss, and what comes behind the region."""
+        self._unfollowed(args, node, frame)
+        operands = self._operands(args)
+        for nature in operands:
+            if not nature.held.made:
+                self._keep(nature.held, frame.guard)
+        result = self.result(args, frame)
+        self._learn(result, Natured._derived(self, operands, frame.guard))
+        return result
 
     def _operands(self, args: Args) -> list[Nature]:
         """As `Natured` gives them, and where each is written."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from qatlint.condition import TRUE, Condition, both
+from qatlint.condition import TRUE, Condition, both, negate
 from qatlint.horizon.ops import Meaning, Role, of_method
+from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.held import Held, joined_held, turned_held
 from qatlint.static.iteration import varies
 from qatlint.static.machine import Frame, OutOfSteps
@@ -86,12 +87,17 @@ class Quantised(Operating):
     def is_followed(self, frame: Frame) -> bool:
         return True
 
-    def is_left_out(self, function: ast.AST, args: Args) -> bool:
+    def is_left_out(self, function: ast.AST, args: Args, frame: Frame) -> bool:
         """What a function does that is called like post-processing is looked at where the model hands it what
-        is quantised, or what is still to be: `decode` may be half of an autoencoder."""
-        if not super().is_left_out(function, args):
-            return False
+        is quantised, or what is still to be: `decode` may be half of an autoencoder. One called like training
+        may hold the half of a model that runs in training only."""
         name = getattr(function, "name", "")
+        if NOT_FORWARD.search(name):
+            return True
+        if not super().is_left_out(function, args, frame):
+            return False
+        if "train" in name and not is_hidden(function) and self.trains_only(frame.guard):
+            return False
         if self.assumed or is_hidden(function) or "train" in name:
             return True
         given = [n.held for n in self._operands(args) if n.is_tensor]
@@ -270,8 +276,8 @@ class Quantised(Operating):
         is_root = len(self.active) == 1
         if owner is None or (not is_root and not self._is_forward_of(owner, frame)):
             return
-        for held in self._tensors_in(value):
-            self.returned_values.append(RawReturn(when, node, held, frame.file, None if is_root else owner))
+        for here, held in self._tensors_in(value, when):
+            self.returned_values.append(RawReturn(here, node, held, frame.file, None if is_root else owner))
             if is_root:
                 for number in held.made:
                     self.met[number].returned = True
@@ -283,26 +289,31 @@ class Quantised(Operating):
         own = self.lookup(owner.cls, "forward", None)
         return own is not None and own[0] is frame.cls
 
-    def _tensors_in(self, value: Value, depth: int = 0) -> Iterator[Held]:
-        if depth > 5:
+    def _tensors_in(self, value: Value, when: Condition, depth: int = 0) -> Iterator[tuple[Condition, Held]]:
+        """The tensors in what is given back, and when each of them is."""
+        if depth > 5 or not when:
             return
         if isinstance(value, (Choice, Pick)):
             nature = self.nature(value)
             if nature.is_tensor:
-                yield nature.held
-                return
-            for _, option in value.options:
-                yield from self._tensors_in(option, depth + 1)
+                yield when, nature.held
+            elif isinstance(value, Choice):
+                for here, option in value.options:
+                    yield from self._tensors_in(option, both(when, here), depth + 1)
+                    when = both(when, negate(here))
+            else:
+                for _, option in value.options:
+                    yield from self._tensors_in(option, when, depth + 1)
         elif isinstance(value, Seq):
             for item in value.items[:50]:
-                yield from self._tensors_in(item.value, depth + 1)
+                yield from self._tensors_in(item.value, both(when, item.when), depth + 1)
         elif isinstance(value, Mapping):
             for item in [*value.entries.values(), *(i for _, i in value.rest)][:50]:
-                yield from self._tensors_in(item.value, depth + 1)
+                yield from self._tensors_in(item.value, both(when, item.when), depth + 1)
         else:
             nature = self.nature(value)
             if nature.is_tensor:
-                yield nature.held
+                yield when, nature.held
 
 
 def _is_dequantised(held: Held) -> bool:

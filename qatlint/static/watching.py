@@ -167,8 +167,8 @@ class Watching(Natured):
             for number in one.producers if one.is_tensor else ():
                 self.ops[number].read = True
 
-    def is_left_out(self, function: ast.AST, args: Args) -> bool:
-        if super().is_left_out(function, args):
+    def is_left_out(self, function: ast.AST, args: Args, frame: Frame) -> bool:
+        if super().is_left_out(function, args, frame):
             return True
         return getattr(function, "name", "") != "forward" and self._suppresses(function)
 
