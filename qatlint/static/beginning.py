@@ -161,7 +161,7 @@ class Beginning(Natured):
                 written = f"self.{name.value}"
                 scalar = new.key in self._scalars or any(b.scalar for b in held.begins)
                 place = (frame.file, node, frame.cls, frame.name)
-                begin = Begin(Comes.CONSTANT, written, *place, value.cls, scalar)
+                begin = Begin(Comes.CONSTANT, written, *place, value.cls, scalar, _is_row(held))
                 self._attributes[new.key] = begin
                 if held.quant is not Quant.UNKNOWN:
                     nature = self.nature(new)
@@ -178,7 +178,9 @@ class Beginning(Natured):
                     return result
                 begin = self._attributes.get(item.value.key)
                 scalar = any(b.scalar for b in held.begins)
-                begins = frozenset({begin._replace(scalar=scalar)}) if begin is not None else held.begins
+                if begin is not None:
+                    begin = begin._replace(scalar=scalar, vector=_is_row(held))
+                begins = frozenset({begin}) if begin is not None else held.begins
                 self._hold(item.value, Held(held.quant, begins))
         return result
 
@@ -199,3 +201,7 @@ class Beginning(Natured):
         which = "..." if key is None else f'"{key}"' if isinstance(key, str) else key
         named = begin._replace(name=f"{begin.name}[{which}]")
         return Held(held.quant, frozenset({named}), held.made)
+
+
+def _is_row(held: Held) -> bool:
+    return bool(held.begins) and all(begin.vector for begin in held.begins)

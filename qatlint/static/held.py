@@ -21,6 +21,8 @@ class Begin(NamedTuple):
     runner: ClassDef | None
     scalar: bool = False
     """A tensor of one number: it needs no stub."""
+    vector: bool = False
+    """A row of numbers: each of them is a tensor of one."""
 
 
 class Held(NamedTuple):

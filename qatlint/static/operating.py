@@ -15,7 +15,7 @@ from qatlint.static.machine import Frame, Place
 from qatlint.static.met import RawQuant
 from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM, Natured
 from qatlint.static.natures import OTHER, Nature, What
-from qatlint.static.quantities import Made, is_scalar, quantities, result_of
+from qatlint.static.quantities import KEEPS_ROWS, Made, is_scalar, is_vector, quantities, result_of
 from qatlint.static.values import (
     Args,
     At,
@@ -108,6 +108,8 @@ class Operating(Beginning):
             self._places = [node.value, *(place for _, place in index)]
             operands = [nature, *(one for one, _ in index)]
             held = self._op(of_function("torch.Tensor.getitem"), operands, node, frame, "[...]", None, None)
+            if held.begins and _is_position(node.slice):
+                held = held._replace(begins=_of_one_number(nature.held.begins))
             self._hold(result, held)
 
     def _is_pair(self, held: Held) -> bool:
@@ -340,9 +342,13 @@ class Operating(Beginning):
             text = ast.unparse(node)
             name = text if len(text) < 40 else f"{text[:37]}..."
             scalar = meaning is not None and is_scalar(meaning, args)
-            return Begin(comes, name, frame.file, node, frame.cls, frame.name, runner, scalar)
+            vector = meaning is not None and not scalar and is_vector(meaning, args)
+            return Begin(comes, name, frame.file, node, frame.cls, frame.name, runner, scalar, vector)
 
-        return result_of(self._made(meaning, operands, values, args), begin)
+        held = result_of(self._made(meaning, operands, values, args), begin)
+        if meaning is None or meaning.group == "creation" or meaning.name in KEEPS_ROWS:
+            return held
+        return held._replace(begins=frozenset(b._replace(vector=False) for b in held.begins))
 
     def _op(
         self,
@@ -447,6 +453,18 @@ class Operating(Beginning):
         """The loops around, also those of whose turns one was picked."""
         known = {loop.number for loop in self._around}
         return (*self._around, *(loop for loop in self.loops if loop.number not in known))
+
+
+def _is_position(index: ast.expr) -> bool:
+    """`1`, `-1`."""
+    if isinstance(index, ast.UnaryOp) and isinstance(index.op, ast.USub):
+        index = index.operand
+    return isinstance(index, ast.Constant) and type(index.value) is int
+
+
+def _of_one_number(begins: frozenset[Begin]) -> frozenset[Begin]:
+    """Those of an entry of a tensor: one number, where the tensor is known to be a row of them."""
+    return frozenset(b._replace(scalar=b.scalar or b.vector, vector=False) for b in begins)
 
 
 def _sides(node: ast.AST) -> list[ast.expr | None]:

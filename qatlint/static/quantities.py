@@ -30,6 +30,7 @@ _FLOATS = frozenset("float double half bfloat16".split())
 _INTEGERS = frozenset("randint randint_like randperm tril_indices triu_indices".split())
 _BY_ARGUMENTS = frozenset("arange range tensor as_tensor scalar_tensor full from_numpy".split())
 _BY_SIZES = frozenset("ones zeros full empty rand randn".split())
+_ROWS = frozenset("arange range linspace logspace".split())
 _CONVERTS = frozenset("tensor as_tensor from_numpy".split())
 _CASTS = frozenset("to type".split())
 _FLOATING = re.compile(r"(^|\.)(float\d*|half|double|bfloat16|FloatTensor|HalfTensor)$")
@@ -174,6 +175,26 @@ def is_scalar(meaning: Meaning, args: Args | None) -> bool:
     if len(sizes) == 1 and isinstance(sizes[0], Seq) and not sizes[0].open:
         sizes = [item.value for item in sizes[0].items]
     return all(isinstance(size, Const) and size.value == 1 for size in sizes)
+
+
+KEEPS_ROWS = frozenset("add sub mul truediv neg abs exp log sqrt sigmoid clone detach float to".split())
+"""Operations that make a row of a row of numbers."""
+
+
+def is_vector(meaning: Meaning, args: Args | None) -> bool:
+    """Whether a function makes a row of numbers: `torch.tensor([0.5, 1.5])`, `torch.linspace(0, 1, 8)`."""
+    if meaning.name in _ROWS:
+        return True
+    if args is None or not args.positional:
+        return False
+    first = args.positional[0].value
+    if meaning.name in _CONVERTS:
+        return isinstance(first, Seq) and all(isinstance(item.value, Const) for item in first.items)
+    if meaning.name not in _BY_SIZES:
+        return False
+    if isinstance(first, Seq):
+        return _has_one_entry(first)
+    return isinstance(first, Const) and (len(args.positional) == 1 or meaning.name == "full")
 
 
 def _has_one_entry(values: Seq) -> bool:
