@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from qatlint.condition import excludes
+from qatlint.condition import TRAINING, Condition, both, excludes, literal
 from qatlint.horizon.ops import Gemm, Meaning, Role, meaning_of
 from qatlint.trace import Flow, Quant, QuantOp
 
@@ -21,6 +21,9 @@ _BEFORE = {
     Role.BATCH_NORM: (Role.ROOT,),
 }
 """What a member of a fusable sequence may fuse with, in front of it."""
+
+
+_EVALUATION = literal(TRAINING, False)
 
 
 class Precision(Enum):
@@ -155,7 +158,8 @@ def _root(flow: Flow, op: QuantOp, meaning: Meaning, allowed: Sequence[Role]) ->
         if known is None or known.fuses not in _BEFORE[role]:
             continue
         # What has other users is needed as it is, and does not fuse.
-        if set(before.users) <= {op.number} and not before.returned and not before.kept:
+        users = {n for n in before.users if not excludes(flow.ops[n].when, _EVALUATION)}
+        if users <= {op.number} and not before.returned and excludes(before.kept, _EVALUATION):
             root = _root(flow, before, known, _BEFORE[role])
             if root is not None:
                 return root
@@ -165,24 +169,29 @@ def _root(flow: Flow, op: QuantOp, meaning: Meaning, allowed: Sequence[Role]) ->
 def _other_users(flow: Flow, number: int, stub: QuantOp, inside: set[int]) -> Iterator[int]:
     """Users of a result besides those `inside`, and besides DeQuantStubs; Identities are looked through.
 
-    Not those that run only where the stub does not, nor those that may get another tensor in its place.
+    Not those that run only where the stub does not, or in training, which is not what is compiled, nor those
+    that may get another tensor in its place.
     """
     for user in flow.ops[number].users:
         op = flow.ops[user]
         if op.name == "identity":
             yield from _other_users(flow, user, stub, inside)
         elif user not in inside and not (op.stub is not None and not op.stub.quantizes):
-            if not excludes(op.when, stub.when) and any(s.made_by == (number,) for s in op.operands):
+            if not excludes(op.when, _compiled(stub)) and any(s.made_by == (number,) for s in op.operands):
                 yield user
 
 
 def _is_given(flow: Flow, number: int, stub: QuantOp) -> bool:
     """Whether a result is also given back as it is, or kept."""
-    if not excludes(flow.ops[number].kept, stub.when):
+    when = _compiled(stub)
+    if not excludes(flow.ops[number].kept, when):
         return True
-    return any(
-        r.state.made_by == (number,) and not excludes(r.when, stub.when) for r in flow.returns
-    )
+    return any(r.state.made_by == (number,) and not excludes(r.when, when) for r in flow.returns)
+
+
+def _compiled(stub: QuantOp) -> Condition:
+    """When a stub runs in evaluation, which is the mode that is compiled."""
+    return both(stub.when, _EVALUATION)
 
 
 def _through_identities(flow: Flow, numbers: Sequence[int]) -> list[int]:

@@ -63,6 +63,26 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
     return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
 
 
+def unquantized_results(trace: Trace) -> list[Stray]:
+    """Results of DeQuantStubs that meet the region again, in the forward of the class or in what it calls,
+    without another QuantStub; one entry per call of such a stub."""
+    found: dict[Origin, list[Meeting]] = {}
+    for flow in trace.flows:
+        enters = frozenset[int]() if flow.assumed else _entering(flow)
+        derived: set[int] = set()
+        for op in flow.ops:
+            for meeting in _meetings(op, Comes.DEQUANTIZED):
+                begins_layer = op.name in _gemms() and op.number in enters
+                if not derived.isdisjoint(meeting.state.made_by):
+                    derived.add(op.number)
+                elif begins_layer or any(is_quantised(flow, state) for state in op.operands):
+                    derived.add(op.number)
+                    origin = _first(meeting.state, Comes.DEQUANTIZED)
+                    if _home(op, origin) == trace.owner:
+                        found.setdefault(origin, []).append(meeting)
+    return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
+
+
 def unquantized_constants(trace: Trace) -> list[Stray]:
     """Constants that meet a quantised tensor in the forward of the class, or come from it and meet one in
     what it calls; one entry per constant."""
@@ -153,8 +173,16 @@ def _home(op: QuantOp, origin: Origin) -> str:
     return op.runner
 
 
+_BESIDE = {
+    Comes.CONSTANT: frozenset((Comes.CONSTANT,)),
+    Comes.DEQUANTIZED: frozenset((Comes.DEQUANTIZED, Comes.CONSTANT)),
+    Comes.INPUT: frozenset((Comes.INPUT, Comes.DEQUANTIZED, Comes.CONSTANT)),
+}
+"""What else a tensor may begin with that is said to be one of these: an input that a loop adds to is an input."""
+
+
 def _meetings(op: QuantOp, comes: Comes) -> Iterator[Meeting]:
-    """Operands of an op that are float and begin with this (and with constants)."""
+    """Operands of an op that are float and begin with this."""
     if op.stub is not None or op.name in _unsure() or excludes(op.when, literal(TRAINING, False)):
         return
     for position, state in enumerate(op.operands):
@@ -163,7 +191,7 @@ def _meetings(op: QuantOp, comes: Comes) -> Iterator[Meeting]:
         if all(origin.scalar for origin in state.origins):
             continue
         kinds = {origin.comes for origin in state.origins}
-        if comes in kinds and kinds <= {comes, Comes.CONSTANT}:
+        if comes in kinds and kinds <= _BESIDE[comes]:
             yield Meeting(op, position)
 
 

@@ -84,30 +84,44 @@ import re
 from collections.abc import Iterator
 
 from qatlint.finding import Finding, Related, Severity
+from qatlint.flowing import Subjects
 from qatlint.rule import rule
 from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
-from qatlint.unquantised import Stray, met, unquantized_inputs
+from qatlint.unquantised import Stray, met, unquantized_inputs, unquantized_results
 
 _ELEMENT = re.compile(r'\["?(.*?)"?\]')
 
 
 @rule("QAT301", "unquantized-input", severity=Severity.ERROR, fixable=True, since="0.2.0")
 def check(trace: Trace) -> Iterator[Finding]:
-    """One finding per input."""
+    """One finding per input, and per call of a DeQuantStub whose result goes back into the region."""
     for stray in unquantized_inputs(trace):
         plan = stub_plan(trace, stray)
         yield Finding(
             code="QAT301",
             name="unquantized-input",
             severity=Severity.ERROR,
-            message=_message(stray),
+            message=f"input {_message(stray)}",
             span=stray.place,
             owner=stray.owner,
             subject=_subject(stray.origin.name),
-            related=tuple(_related(stray)),
+            related=tuple(_related(stray, "the input")),
             fix=plan.fix,
             no_fix=plan.no_fix,
+        )
+    subjects = Subjects()
+    for stray in unquantized_results(trace):
+        yield Finding(
+            code="QAT301",
+            name="unquantized-input",
+            severity=Severity.ERROR,
+            message=f"the result of {_message(stray)}",
+            span=stray.place,
+            owner=stray.owner,
+            subject=subjects.take(_stub(stray).removeprefix("self.")),
+            related=tuple(_related(stray, "the DeQuantStub")),
+            no_fix="quantise it again in front of the operation, or take what the DeQuantStub is given",
         )
 
 
@@ -116,12 +130,17 @@ def _subject(name: str) -> str:
     return _ELEMENT.sub(r".\1", name.replace("[...]", "[*]"))
 
 
+def _stub(stray: Stray) -> str:
+    """`self.dequant` of `self.dequant(self.out(x))`."""
+    return stray.origin.name.partition("(")[0]
+
+
 def _message(stray: Stray) -> str:
-    return f"input `{stray.origin.name}` {met(stray)}: it runs on the CPU and cuts the compiled model in two"
+    return f"`{stray.origin.name}` {met(stray)}: it runs on the CPU and cuts the compiled model in two"
 
 
-def _related(stray: Stray) -> Iterator[Related]:
-    yield Related(stray.origin.span, "the input")
+def _related(stray: Stray, begin: str) -> Iterator[Related]:
+    yield Related(stray.origin.span, begin)
     for meeting in stray.meetings:
         if meeting.op.span != stray.place:
             yield Related(meeting.op.span, f"`{meeting.op.written}` takes it as float")

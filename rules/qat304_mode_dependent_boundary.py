@@ -124,9 +124,19 @@ def _used_in(flow: Flow, op: QuantOp, mode: Condition) -> bool:
     ]
     takers += [(returned.state, returned.when) for returned in flow.returns]
     return any(
-        state.quant is Quant.UNKNOWN and not makes.isdisjoint(state.made_by) and not excludes(when, mode)
+        state.quant is Quant.UNKNOWN
+        and not makes.isdisjoint(state.made_by)
+        and not excludes(when, mode)
+        and _is_instead(flow, op, [n for n in state.made_by if n not in makes], mode)
         for state, when in takers
     )
+
+
+def _is_instead(flow: Flow, op: QuantOp, others: Sequence[int], mode: Condition) -> bool:
+    """Whether that is what the stub is given, or made of it: of what else may have made a tensor, nothing has
+    done there what the stub does. None: it is an input."""
+    states = {flow.ops[n].result.quant for n in others if not excludes(flow.ops[n].when, mode)}
+    return op.result.quant not in states and (not states or states != {Quant.UNKNOWN})
 
 
 def _made_in(flow: Flow, op: QuantOp, mode: Condition) -> set[int]:

@@ -71,8 +71,13 @@ class Items(Attributes):
             return item
         if old is None or old.times is not None or implies(old.when, item.when):
             return item
-        merged = self.choose([(item.when, item.value), (TRUE, old.value)])
-        return Item(merged, either(item.when, old.when), node=item.node, file=item.file)
+        options = [(item.when, item.value)]
+        rest = negate(item.when)
+        for when, value in old.value.options if isinstance(old.value, Choice) else ((TRUE, old.value),):
+            if both(rest, when):
+                options.append((when, value))
+            rest = both(rest, negate(when))
+        return Item(self.choose(options), either(item.when, old.when), node=item.node, file=item.file)
 
     def delete_item(self, value: Value, index: ast.expr, frame: Frame) -> None:
         """`del value[index]`."""

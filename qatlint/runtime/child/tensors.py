@@ -102,10 +102,13 @@ def holds_tensor(value: Any) -> bool:
 def alias(tensor: Tensor) -> Tensor:
     """Another tensor object of the same memory and history; the same one where that could change a result.
 
-    A view made without gradients of a tensor that wants them must not be written to later.
+    A view made without gradients of a tensor that wants them must not be written to later. One of a
+    parameter that is cut off may: nothing made of it there has a history either.
     """
     if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout is not torch.strided:
         return tensor
-    if tensor.is_nested or tensor.is_quantized or (tensor.requires_grad and not torch.is_grad_enabled()):
+    if tensor.is_nested or tensor.is_quantized:
         return tensor
+    if tensor.requires_grad and not torch.is_grad_enabled():
+        return tensor.detach() if tensor.is_leaf else tensor
     return tensor.view_as(tensor)

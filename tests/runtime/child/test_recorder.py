@@ -74,6 +74,15 @@ def test_a_float_input_that_is_used_beside_its_stub_stays_float() -> None:
     assert words(recording)[1:3] == ["add <- quant", "add <- x"]
 
 
+@pytest.mark.parametrize("graded", [True, False])
+def test_a_parameter_that_is_used_beside_its_stub_stays_float(graded: bool) -> None:
+    model = Forward(lambda m, x: (m.quant(m.table) + x, m.table + x), quant=QuantStub())
+    model.table = nn.Parameter(torch.ones(4))
+    with torch.set_grad_enabled(graded):
+        recording, _ = run(model, X)
+    assert [w for w in words(recording) if w.startswith("add")] == ["add <- quant, x", "add <- table, x"]
+
+
 @pytest.mark.parametrize("method", ["contiguous", "float", "cpu"])
 def test_a_function_that_gives_back_its_input_does_not_take_its_place(method: str) -> None:
     recording, _ = run(Forward(lambda m, x: getattr(x, method)() + x), X)
