@@ -4,8 +4,9 @@
 
 An argument of the model's forward (or an element of one: `batch["img"]`, `feats[0]`) that is given, as it
 is or after float arithmetic, to an operation together with a quantised tensor; or to a convolution, a
-linear layer or a matrix product whose result goes on into the region. The model is followed through its
-children in all files, so a QuantStub in a backbone is seen.
+linear layer or a matrix product whose result goes on into the region. As well: what a DeQuantStub gave, where
+it goes back into the region like this (a model that is cut in two, reference points that a decoder refines).
+The model is followed through its children in all files, so a QuantStub in a backbone is seen.
 
 Silent for float arithmetic before the stub, for masks, indices, shapes and other arguments that hold no
 quantities, for arguments with a default, for what runs in training only, and behind the last DeQuantStub.
@@ -70,7 +71,8 @@ Makes `self.quant_<input>` in the constructor and uses it once: around the opera
 place that needs it, around the expression that makes the tensor where there are several, and outside of
 loops. Safe: float results and checkpoint keys stay the same. No fix where the tensor enters in another
 class, where some of its users need it in float, and where the operation can run behind the DeQuantStub
-(QAT401): there it needs a float tensor.
+(QAT401): there it needs a float tensor. None for what a DeQuantStub gave: it may as well be taken from
+before that stub.
 
 ## Source
 

@@ -3,8 +3,9 @@
 ## What it flags
 
 A stub that runs in training only, or in evaluation only, while the ops behind it run in both; a
-DeQuantStub that one mode leaves out, using the quantised tensor instead; a return statement that gives a
-quantised tensor where another one gives it dequantised, in the model or in a child of it. As well: torch's
+DeQuantStub that one mode leaves out, using the quantised tensor instead (for its loss, mostly); a return
+statement that gives a quantised tensor where another one gives it dequantised, in the model or in a child
+of it. As well: torch's
 QuantStub with a number or a `scale`, which it cannot take. Not where an attribute decides that the
 constructor sets (`if self.export:`): each model that is built has one boundary then. Nor a stub whose whole
 branch exists in one mode only (an auxiliary head).

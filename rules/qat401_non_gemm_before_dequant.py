@@ -12,8 +12,9 @@ version.
 ## Why it matters
 
 Only a GEMM op directly before a DeQuantStub keeps the precision of its accumulator: int32 on J6E and J6M,
-float on J6B, J6H and J6P. Any other op gives int8 or int16, so that regressed boxes, points and scores lose
-their last digits. Sigmoid, exp and softmax cost more: they are tables of values.
+float on J6B, J6H and J6P. Any other op gives int8 or int16 (on J6H and J6P float16, unless the qconfig
+says int8), so that regressed boxes, points and scores lose their last digits. Sigmoid, exp and softmax
+cost more: they are tables of values.
 
 ## Bad
 
@@ -152,10 +153,10 @@ def _between(flow: Flow, output: Output) -> list[str]:
 
 def _lost(trace: Trace) -> str:
     """What is lost on the chip."""
-    kept = chips()[trace.march].output if trace.march else ""
-    if not kept:
+    chip = chips()[trace.march] if trace.march else None
+    if chip is None:
         return "the output leaves as int8 or int16, not with the precision of a GEMM op"
-    return f"on {trace.march} the output leaves as int8 or int16 instead of {kept}"
+    return f"on {chip.march} the output leaves as {chip.otherwise} instead of {chip.output}"
 
 
 def _related(flow: Flow, output: Output) -> Iterator[Related]:

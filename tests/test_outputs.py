@@ -247,7 +247,8 @@ def sigmoid_head() -> Forward:
     ("march", "said"),
     [
         ("nash-e", "on nash-e the output leaves as int8 or int16 instead of int32"),
-        ("nash-p", "on nash-p the output leaves as int8 or int16 instead of float"),
+        ("nash-p", "on nash-p the output leaves as float16 or int8 instead of float"),
+        ("nash-b", "on nash-b the output leaves as int8 or int16 instead of float"),
         ("", "the output leaves as int8 or int16, not with the precision of a GEMM op"),
     ],
 )

@@ -126,7 +126,9 @@ class Chip(NamedTuple):
     types: str
     """Of activations."""
     output: str
-    """What a GEMM operation directly before a DeQuantStub leaves as; any other leaves as int8 or int16."""
+    """What a GEMM operation directly before a DeQuantStub leaves as."""
+    otherwise: str
+    """What any other leaves as."""
     source: str
     confidence: Confidence
 
@@ -283,7 +285,15 @@ def _remarks(
 
 def _chip(name: str, facts: Mapping[str, str]) -> Chip:
     confidence = Confidence(facts["confidence"])
-    return Chip(name, facts["boards"], facts["types"], facts["output"], facts["source"], confidence)
+    return Chip(
+        march=name,
+        boards=facts["boards"],
+        types=facts["types"],
+        output=facts["output"],
+        otherwise=facts["otherwise"],
+        source=facts["source"],
+        confidence=confidence,
+    )
 
 
 def _meaning(name: str, facts: dict[str, Any]) -> Meaning:

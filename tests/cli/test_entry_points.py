@@ -100,7 +100,7 @@ class Net(nn.Module):
         (
             'entry-points = ["pkg.net:Net"]\nmarch = "nash-p"',
             1,
-            "on nash-p the output leaves as int8 or int16 instead of float",
+            "on nash-p the output leaves as float16 or int8 instead of float",
         ),
         (
             'entry-points = ["pkg.net:Net"]\nmarch = "bayes"',
