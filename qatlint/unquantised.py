@@ -178,7 +178,7 @@ _BESIDE = {
     Comes.DEQUANTIZED: frozenset((Comes.DEQUANTIZED, Comes.CONSTANT)),
     Comes.INPUT: frozenset((Comes.INPUT, Comes.DEQUANTIZED, Comes.CONSTANT)),
 }
-"""What else a tensor may begin with that is said to be one of these: what a loop adds to an input is an input."""
+"""What else a tensor may begin with that is said to be one of these: an input that a loop adds to is one."""
 
 
 def _meetings(op: QuantOp, comes: Comes) -> Iterator[Meeting]:
