@@ -43,15 +43,19 @@ class Stray(NamedTuple):
     """The class whose body holds the place."""
     taken: tuple[Meeting, ...] = ()
     """Where it is what a loop begins with: all that takes the variable."""
+    bare: bool = False
+    """Whether the model has no stub at all."""
 
 
 def unquantized_inputs(trace: Trace) -> list[Stray]:
     """Inputs of the root `trace.owner` that meet the region without a QuantStub, one entry per input."""
     found: dict[Origin, list[Meeting]] = {}
+    bare = False
     for flow in trace.flows:
         if flow.root != trace.owner or flow.assumed:
             continue
-        enters = _entering(flow)
+        bare = _is_bare(flow)
+        enters = {op.number for op in flow.ops} if bare else _entering(flow)
         derived: set[int] = set()
         for op in flow.ops:
             for meeting in _meetings(op, Comes.INPUT):
@@ -60,7 +64,19 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
                 elif is_mixed(op) or (op.name in _gemms() and op.number in enters):
                     found.setdefault(_first(meeting.state, Comes.INPUT), []).append(meeting)
                     derived.add(op.number)
-    return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
+    strays = [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
+    return [stray._replace(bare=bare) for stray in strays]
+
+
+def _is_bare(flow: Flow) -> bool:
+    """Whether a model has no stub at all, as far as all of it was followed: then it is to begin where the first
+    layers are. (One that nothing says to be a model is not followed unless it has stubs.)"""
+    return flow.complete and all(op.stub is None and (op.name or not _may_hold_stubs(op)) for op in flow.ops)
+
+
+def _may_hold_stubs(op: QuantOp) -> bool:
+    """Whether what was not followed may be a module of the project, or run one."""
+    return not op.class_name.startswith("torch.") and not op.written.startswith(("torch.", "."))
 
 
 def unquantized_results(trace: Trace) -> list[Stray]:
@@ -267,4 +283,6 @@ def met(stray: Stray) -> str:
         other = "what is taken for quantised" if stray.doubted else "a quantised tensor"
         turn = " in the first turn of the loop" if stray.taken else ""
         return f"has no QuantStub before `{op.written}`, which takes it together with {other}{turn}"
+    if stray.bare:
+        return f"has no QuantStub before `{op.written}`, and the model has none at all"
     return f"has no QuantStub before `{op.written}`, whose result goes on into the quantised region"

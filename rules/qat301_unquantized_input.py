@@ -138,7 +138,8 @@ def _stub(stray: Stray) -> str:
 
 
 def _message(stray: Stray) -> str:
-    return f"`{stray.origin.name}` {met(stray)}: it runs on the CPU and cuts the compiled model in two"
+    effect = "it runs on the CPU and cuts the compiled model in two"
+    return f"`{stray.origin.name}` {met(stray)}: {'all of it runs on the CPU' if stray.bare else effect}"
 
 
 def _related(stray: Stray, begin: str) -> Iterator[Related]:

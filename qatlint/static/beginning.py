@@ -6,12 +6,15 @@ import ast
 from collections.abc import Sequence
 
 from qatlint.condition import Condition, either
+from qatlint.horizon.modules import facts_of
+from qatlint.horizon.ops import of_function
+from qatlint.static.computed import FIXED_FACTS
 from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held
 from qatlint.static.machine import Frame
 from qatlint.static.met import RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
-from qatlint.static.natures import Nature, What
+from qatlint.static.natures import UNPROVEN, Nature, What
 from qatlint.static.order import Order
 from qatlint.static.project import Project
 from qatlint.static.quantities import NOT_A_QUANTITY
@@ -19,13 +22,20 @@ from qatlint.static.values import (
     Args,
     At,
     Builtin,
+    Choice,
     Const,
+    Function,
     Instance,
     LoopFrame,
+    Pick,
     Symbol,
     Value,
 )
-from qatlint.trace import Comes, Quant
+from qatlint.trace import Comes, Kind, Quant
+
+
+MAKING = ("init", "global")
+"""Phases in which constants are made: by a constructor, or beside classes and functions."""
 
 
 class Beginning(Natured):
@@ -107,6 +117,47 @@ class Beginning(Natured):
             self._hold(value, self._of_input(argument, default, cls))
         return value
 
+    def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
+        super().bind_parameters(callee, args, receiver, inner)
+        if self.phase == "forward":
+            self._bind_spread(callee, args, receiver, inner)
+        if self.phase == "forward" and len(self.active) == 1 and receiver is self.root:
+            # What the root is given: `*inputs`, `**batch`.
+            for argument in (callee.node.args.vararg, callee.node.args.kwarg):
+                if argument is not None and callee.cls is not None:
+                    many = Symbol(self.intern(("inputs", argument.arg)), origin="input", text=argument.arg)
+                    self.natures.setdefault(many.key, Nature(What.MANY, UNPROVEN))
+                    self._hold(many, self._of_input(argument, None, callee.cls))
+                    inner.env[argument.arg] = many
+
+    def _bind_spread(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
+        """`self.core(*feats)`: each parameter is what an element of a list is that nobody knows the length of."""
+        many = next((n for n, i in enumerate(args.positional) if i.times is not None or -1 in i.loops), None)
+        if many is None:
+            return
+        spec = callee.node.args
+        names = [a.arg for a in (*spec.posonlyargs, *spec.args)]
+        needed = names[: len(names) - len(spec.defaults)]
+        element = self.nature(args.positional[many].value)
+        for name in needed[many + (receiver is not None) :]:
+            value = inner.env.get(name)
+            if isinstance(value, Symbol) and name not in args.keywords and element.is_tensor:
+                self.natures[value.key] = element
+
+    def _symbol_attribute(self, value: Symbol, name: str) -> Value:
+        result = super()._symbol_attribute(value, name)
+        if self.phase == "forward" and isinstance(result, Symbol) and not _is_of_tensors(name):
+            nature = self.nature(value)
+            if nature.what in (What.MAYBE, What.UNKNOWN, What.MANY) and not nature.held.made:
+                self._be_element(result, self._element_of_input(nature.held, name, "."))
+        return result
+
+    def _be_element(self, value: Symbol, held: Held) -> None:
+        """It is an element of an input, a tensor as far as anybody knows."""
+        if held.quant is not Quant.UNKNOWN:
+            self._hold(value, held)
+            self.natures[value.key] = self.natures[value.key]._replace(what=What.MAYBE)
+
     def _of_input(self, argument: ast.arg, default: ast.expr | None, cls: ClassDef) -> Held:
         begins = frozenset({Begin(Comes.INPUT, argument.arg, cls.file, argument, cls, "forward", self.cls)})
         written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
@@ -145,6 +196,11 @@ class Beginning(Natured):
 
     def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
         result = super().instance_attribute(value, name, frame)
+        if isinstance(result, Choice) and self.phase == "forward":
+            # Without the stub it is the float model, which nobody compiles.
+            stubs = [option for _, option in result.options if _is_stub(option)]
+            if len(stubs) == 1 and all(_is_stub(o) or _is_no_op(o) for _, o in result.options):
+                return stubs[0]
         if isinstance(result, Builtin) and self.phase == "forward":
             nature = self.nature(result)
             if nature.constant:  # `self.table.weight`: a tensor like any other
@@ -156,7 +212,7 @@ class Beginning(Natured):
         super().set_attribute(value, name, new, frame, node)
         held = self.nature(new).held
         self._keep(held, frame.guard)
-        if self.phase == "init" and isinstance(value, Instance) and isinstance(new, Symbol):
+        if self.phase in MAKING and isinstance(value, Instance) and isinstance(new, Symbol):
             if isinstance(name, Const):
                 written = f"self.{name.value}"
                 scalar = new.key in self._scalars or any(b.scalar for b in held.begins)
@@ -169,15 +225,18 @@ class Beginning(Natured):
 
     def call_member(self, target: Instance, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         result = super().call_member(target, name, args, node, frame)
-        if name == "register_buffer" and len(args.positional) > 1:
+        if name in ("register_buffer", "register_parameter") and len(args.positional) > 1:
             first = args.positional[0].value
             item = target.attrs.get(str(first.value)) if isinstance(first, Const) else None
             if item is not None and isinstance(item.value, Symbol):
-                held = self.nature(args.positional[1].value).held
+                given = args.positional[1].value
+                held = self.nature(given).held
+                if isinstance(given, Symbol) and given.text == "parameter":
+                    held = held._replace(quant=Quant.FLOAT)
                 if held.quant is Quant.UNKNOWN:
                     return result
                 begin = self._attributes.get(item.value.key)
-                scalar = any(b.scalar for b in held.begins)
+                scalar = getattr(given, "key", None) in self._scalars or any(b.scalar for b in held.begins)
                 if begin is not None:
                     begin = begin._replace(scalar=scalar, vector=_is_row(held))
                 begins = frozenset({begin}) if begin is not None else held.begins
@@ -186,12 +245,18 @@ class Beginning(Natured):
 
     def element_of(self, value: Value, at: At) -> Value:
         result = super().element_of(value, at)
+        if self.phase in MAKING and self.nature(value).constant:
+            # `ys, xs = torch.meshgrid(...)`
+            for _, part in result.options if isinstance(result, Pick) else ((None, result),):
+                if isinstance(part, Symbol):
+                    self.natures.setdefault(part.key, self.nature(value))
         if self.phase == "forward" and self.nature(value).what is not What.TENSOR:
             self._hold(result, self._element_of_input(self.nature(value).held, None))
         return result
 
-    def _element_of_input(self, held: Held, key: str | int | None) -> Held:
-        """`batch["img"]`, `feats[0]`, or `feats[...]` where nobody knows which: an input of its own."""
+    def _element_of_input(self, held: Held, key: str | int | None, sign: str = "[") -> Held:
+        """`batch["img"]`, `batch.img`, `feats[0]`, or `feats[...]` where nobody knows which: an input of its
+        own."""
         inputs = {b for b in held.begins if b.comes is Comes.INPUT}
         if held.made or len(inputs) != 1 or len(held.begins) != 1:
             return held if held.quant is Quant.QUANTIZED or not isinstance(key, str) else NOT_KNOWN
@@ -199,8 +264,28 @@ class Beginning(Natured):
             return held if held.quant is Quant.QUANTIZED else NOT_KNOWN
         (begin,) = inputs
         which = "..." if key is None else f'"{key}"' if isinstance(key, str) else key
-        named = begin._replace(name=f"{begin.name}[{which}]")
+        named = begin._replace(name=f"{begin.name}.{key}" if sign == "." else f"{begin.name}[{which}]")
         return Held(held.quant, frozenset({named}), held.made)
+
+
+def _is_of_tensors(name: str) -> bool:
+    """Whether tensors have it, or dicts and lists: `x.shape`, `batch.items`."""
+    if name in FIXED_FACTS or name in ("shape", "is_quantized", "is_sparse", "names"):
+        return True
+    return of_function(f"torch.Tensor.{name}") is not None or any(
+        hasattr(kind, name) for kind in (dict, list)
+    )
+
+
+def _is_stub(value: Value) -> bool:
+    return isinstance(value, Instance) and facts_of(value.dotted).kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB)
+
+
+def _is_no_op(value: Value) -> bool:
+    """`nn.Identity()`, or None."""
+    if isinstance(value, Const):
+        return value.value is None
+    return isinstance(value, Instance) and value.cls is None and value.dotted.endswith(".Identity")
 
 
 def _is_row(held: Held) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qatlint.condition import TRUE, either
 from qatlint.horizon.ops import Boundary, Meaning, of_class, of_function
-from qatlint.static.beginning import Beginning
+from qatlint.static.beginning import MAKING, Beginning
 from qatlint.static.computed import OPERATORS
 from qatlint.static.held import NOT_KNOWN, PLAIN, Begin, Held, joined_held, turned_held
 from qatlint.static.iteration import MANY
@@ -15,7 +15,7 @@ from qatlint.static.machine import Frame, Place
 from qatlint.static.met import RawQuant
 from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM, Natured
 from qatlint.static.natures import OTHER, Nature, What
-from qatlint.static.quantities import KEEPS_ROWS, Made, is_scalar, is_vector, quantities, result_of
+from qatlint.static.quantities import KEEPS_ROWS, MAKES_MANY, Made, is_scalar, is_vector, quantities, result_of
 from qatlint.static.values import (
     Args,
     At,
@@ -23,6 +23,7 @@ from qatlint.static.values import (
     Instance,
     Item,
     LoopFrame,
+    Pick,
     Seq,
     Symbol,
     Value,
@@ -40,6 +41,7 @@ _COMPARING: dict[type[ast.cmpop], tuple[str, str]] = {
 _UNARY: dict[type[ast.unaryop], tuple[str, str]] = {ast.USub: ("neg", "-"), ast.Invert: ("invert", "~")}
 _PAIRS = frozenset("topk sort max min kthvalue median mode cummax cummin".split())
 """Ops that give a tensor and its positions, where they are told along which dimension."""
+_ENTRIES = frozenset(("get", "pop"))
 _NO_OPS = frozenset("shape size dim numel ndim is_complex is_contiguous get_device __len__ stride".split())
 """Questions about a tensor: no operation on it."""
 
@@ -68,7 +70,7 @@ class Operating(Beginning):
     def binary(self, op: ast.operator, left: Value, right: Value) -> Value:
         result = super().binary(op, left, right)
         natures = [self.nature(left), self.nature(right)]
-        if self.phase == "init" and isinstance(result, Symbol) and any(n.is_tensor for n in natures):
+        if self.phase in MAKING and isinstance(result, Symbol) and any(n.is_tensor for n in natures):
             # A table that the constructor computes.
             begins = [b for n in natures for b in n.held.begins]
             name, _ = OPERATORS.get(type(op), ("", ""))
@@ -94,6 +96,8 @@ class Operating(Beginning):
 
     def _sliced(self, base: Value, part: ast.Slice, node: ast.Subscript, frame: Frame) -> Value:
         result = super()._sliced(base, part, node, frame)
+        if self.phase in MAKING and self.nature(base).constant:
+            return self._part_of_constant(base, node)
         if isinstance(base, Symbol):
             self._picked(base, result, node, frame)
         return result
@@ -111,6 +115,18 @@ class Operating(Beginning):
             if held.begins and _is_position(node.slice):
                 held = held._replace(begins=_of_one_number(nature.held.begins))
             self._hold(result, held)
+
+    def _part_of_constant(self, base: Value, node: ast.expr) -> Value:
+        """The constructor takes a part of a tensor that it made: `torch.linspace(0, 1, 8)[:, None]`."""
+        held = self.nature(base).held
+        if isinstance(node, ast.Subscript) and _is_position(node.slice):
+            begins = _of_one_number(held.begins)
+        else:
+            begins = frozenset(b._replace(vector=False) for b in held.begins)
+        result = self.unknown(base)
+        held = held._replace(begins=begins)
+        self.natures[result.key] = Nature(What.TENSOR, constant=True, held=held)
+        return result
 
     def _is_pair(self, held: Held) -> bool:
         """Whether one op made it that gives values and their positions: `x.topk(4)`, `x.max(dim=1)`."""
@@ -139,8 +155,15 @@ class Operating(Beginning):
         return result
 
     def subscript(self, value: Value, index: Value, node: ast.expr, frame: Frame) -> Value:
-        result = super().subscript(value, index, node, frame)
         nature = self.nature(value)
+        if self.phase in MAKING and nature.constant and isinstance(value, Symbol):
+            return self._part_of_constant(value, node)
+        result = super().subscript(value, index, node, frame)
+        if isinstance(result, Pick) and isinstance(value, Symbol) and isinstance(index, Const):
+            if nature.constant and nature.held.begins and self.phase == "forward":
+                # What the constructor made is a tensor, no list that is configured.
+                result = self.unknown(value, key=self.intern(("entry", value.key, index.value)))
+                self.natures[result.key] = nature
         if self.phase != "forward" or not isinstance(result, Symbol):
             return result
         if not isinstance(value, Symbol):
@@ -205,6 +228,10 @@ class Operating(Beginning):
             self._receiver = node.func.value
         nature = self.nature(receiver)
         result = super()._of_method(receiver, name, args, node, frame)
+        key = args.positional[0].value if args.positional else None
+        if name in _ENTRIES and isinstance(key, Const) and isinstance(key.value, str):
+            # `batch.get("img")`
+            return result._replace(what=What.MAYBE, held=self._element_of_input(nature.held, key.value))
         if self.nature(receiver).is_tensor and result.what is What.UNKNOWN:
             operands = [self.nature(receiver), *self._operands(args)]
             self._op(None, operands, node, frame, f".{name}()", None, args)
@@ -223,7 +250,7 @@ class Operating(Beginning):
     ) -> Value:
         self._receiver = None
         member = self.members.get(callee.key)
-        if self.phase == "init" and member is not None:
+        if self.phase in MAKING and member is not None:
             return self._of_constant(member[0], member[1], args, node, frame)
         result = super()._call_symbol(callee, at, args, node, frame)
         if self.phase == "forward" and callee.key not in self.members:
@@ -234,16 +261,19 @@ class Operating(Beginning):
         self._args, self._receiver = args, None
         result = super().call_library(dotted, args, node, frame)
         meaning = of_function(dotted)
-        if self.phase == "init" and isinstance(result, Symbol) and dotted.endswith(".Parameter"):
+        if self.phase in MAKING and isinstance(result, Symbol) and dotted.endswith(".Parameter"):
             given = [self.nature(i.value) for i in args.positional[:1]]
             if any(b.scalar for n in given for b in n.held.begins):
                 self._scalars.add(result.key)
-        if self.phase == "init" and isinstance(result, Symbol) and dotted.endswith(".ParameterList"):
+        if self.phase in MAKING and dotted.startswith("torch.nn.init.") and dotted.endswith("_"):
+            # `nn.init.normal_(nn.Parameter(...))` gives back what it is given.
+            return args.positional[0].value if args.positional else result
+        if self.phase in MAKING and isinstance(result, Symbol) and dotted.endswith(".ParameterList"):
             entries = self.entries(args.positional[0].value) if args.positional else None
             keys = [getattr(item.value, "key", None) for item in entries.items] if entries is not None else []
             if entries is not None and not entries.open and keys and self._scalars.issuperset(keys):
                 self._scalars.add(result.key)
-        if self.phase == "init" and meaning is not None and isinstance(result, Symbol):
+        if self.phase in MAKING and meaning is not None and isinstance(result, Symbol):
             natures = self._operands(args)
             values = [i.value for i in args.positional]
             self._hold(result, self._made_of(meaning, natures, values, args, node, frame))
@@ -348,7 +378,9 @@ class Operating(Beginning):
         held = result_of(self._made(meaning, operands, values, args), begin)
         if meaning is None or meaning.group == "creation" or meaning.name in KEEPS_ROWS:
             return held
-        return held._replace(begins=frozenset(b._replace(vector=False) for b in held.begins))
+        many = meaning.name in MAKES_MANY
+        begins = (b._replace(scalar=b.scalar and not many, vector=False) for b in held.begins)
+        return held._replace(begins=frozenset(begins))
 
     def _op(
         self,

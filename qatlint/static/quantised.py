@@ -167,6 +167,12 @@ class Quantised(Operating):
                     return self.enter(function, args, node, frame, receiver, target)
                 finally:
                     self.order.leave()
+        return self._one_after_another(target, at, args, node, frame)
+
+    def _one_after_another(
+        self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
+    ) -> Value | None:
+        """What the entries of a Sequential give; None for what is none, or has others."""
         if target.items is None or not target.dotted.endswith("Sequential") or not args.positional:
             return None
         if target.items.open:
@@ -203,6 +209,10 @@ class Quantised(Operating):
     ) -> Value:
         if self.phase == "forward" and name in ("forward", "__call__"):
             followed = self._followed(target, at, args, node, frame)
+            if followed is not None:
+                return followed
+        if self.phase == "forward" and name == "super.forward":
+            followed = self._one_after_another(target, at, args, node, frame)
             if followed is not None:
                 return followed
         result = super()._member(target, at, name, args, node, frame)

@@ -165,7 +165,9 @@ def is_scalar(meaning: Meaning, args: Args | None) -> bool:
     if args is None or not args.positional:
         return False
     first = args.positional[0].value
-    if meaning.name in ("tensor", "as_tensor", "scalar_tensor"):
+    if meaning.name in ("tensor", "as_tensor", "scalar_tensor") or (
+        meaning.name.endswith("Tensor") and isinstance(first, Seq)
+    ):
         while isinstance(first, Seq) and _has_one_entry(first):
             first = first.items[0].value
         return isinstance(first, Const) or (isinstance(first, Symbol) and first.origin == "config")
@@ -179,6 +181,10 @@ def is_scalar(meaning: Meaning, args: Args | None) -> bool:
 
 KEEPS_ROWS = frozenset("add sub mul truediv neg abs exp log sqrt sigmoid clone detach float to".split())
 """Operations that make a row of a row of numbers."""
+
+
+MAKES_MANY = frozenset("stack cat hstack vstack repeat tile expand repeat_interleave".split())
+"""Operations that make many numbers of one."""
 
 
 def is_vector(meaning: Meaning, args: Args | None) -> bool:
