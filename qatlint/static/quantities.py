@@ -87,7 +87,11 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
     counting = [h for h, is_one in zip(op.operands, quantities(meaning, op.operands), strict=True) if is_one]
     if meaning.result is Result.PLAIN:
         begins = first(frozenset().union(*(h.begins for h in op.operands)))
-        return Held(Quant.PLAIN, begins if all(h.quant is Quant.PLAIN for h in op.operands) else frozenset())
+        # What is asked of constants is one, too, once it is a number again.
+        is_constant = all(b.comes is Comes.CONSTANT for h in op.operands for b in h.begins)
+        states = {h.quant for h in op.operands}
+        is_made = states == {Quant.PLAIN} or (is_constant and states <= {Quant.PLAIN, Quant.FLOAT})
+        return Held(Quant.PLAIN, begins if is_made else frozenset())
     if meaning.name in _CASTS:
         return _cast(counting[:1], op.args, begin)
     if meaning.name in _FLOATS:
