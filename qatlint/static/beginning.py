@@ -33,7 +33,6 @@ from qatlint.static.values import (
 )
 from qatlint.trace import Comes, Kind, Quant
 
-
 MAKING = ("init", "global")
 """Phases in which constants are made: by a constructor, or beside classes and functions."""
 
@@ -131,7 +130,7 @@ class Beginning(Natured):
                     inner.env[argument.arg] = many
 
     def _bind_spread(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
-        """`self.core(*feats)`: each parameter is what an element of a list is that nobody knows the length of."""
+        """`self.core(*feats)`: each parameter is what an entry is of a list of unknown length."""
         many = next((n for n, i in enumerate(args.positional) if i.times is not None or -1 in i.loops), None)
         if many is None:
             return

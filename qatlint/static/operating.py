@@ -15,7 +15,15 @@ from qatlint.static.machine import Frame, Place
 from qatlint.static.met import RawQuant
 from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM, Natured
 from qatlint.static.natures import OTHER, Nature, What
-from qatlint.static.quantities import KEEPS_ROWS, MAKES_MANY, Made, is_scalar, is_vector, quantities, result_of
+from qatlint.static.quantities import (
+    KEEPS_ROWS,
+    MAKES_MANY,
+    Made,
+    is_scalar,
+    is_vector,
+    quantities,
+    result_of,
+)
 from qatlint.static.values import (
     Args,
     At,
