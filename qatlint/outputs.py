@@ -7,6 +7,7 @@ G). `runtime.dequants` asks the same of a model that was executed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -150,6 +151,8 @@ def _root(flow: Flow, op: QuantOp, meaning: Meaning, allowed: Sequence[Role]) ->
         return None
     if role is Role.ADD and op.with_number:
         return None  # only two tensors are added in one step with a convolution
+    if not op.module and _is_repeated(flow, op):
+        return None  # each turn is a module of its own, and the convolution is one
     for state in op.operands:
         if len(state.made_by) != 1 or state.quant is not Quant.QUANTIZED:
             continue
@@ -161,9 +164,25 @@ def _root(flow: Flow, op: QuantOp, meaning: Meaning, allowed: Sequence[Role]) ->
         users = {n for n in before.users if not excludes(flow.ops[n].when, _EVALUATION)}
         if users <= {op.number} and not before.returned and excludes(before.kept, _EVALUATION):
             root = _root(flow, before, known, _BEFORE[role])
-            if root is not None:
+            if root is not None and _runs(flow, op) <= _runs(flow, root):
                 return root
     return None
+
+
+def _is_repeated(flow: Flow, op: QuantOp) -> bool:
+    """Whether a function runs several times in one run of its scope: a loop without a dynamic_block."""
+    runs = [ran for ran in flow.order if ran.op == op.number and not ran.again]
+    entries = Counter(ran.entry for ran in runs)
+    return any(len(ran.loops) > ran.outside for ran in runs) or any(n > 1 for n in entries.values())
+
+
+def _runs(flow: Flow, op: QuantOp) -> int:
+    """How often the module of an op runs in the same forward, as far as its calls are written apart: one that
+    runs more often than the convolution (a ReLU that several share) does not become a part of it."""
+    if not op.module:
+        return 1
+    when = both(op.when, _EVALUATION)
+    return sum(one.module == op.module and not excludes(one.when, when) for one in flow.ops)
 
 
 def _other_users(flow: Flow, number: int, stub: QuantOp, inside: set[int]) -> Iterator[int]:

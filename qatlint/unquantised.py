@@ -69,8 +69,8 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
 
 
 def _is_bare(flow: Flow) -> bool:
-    """Whether a model has no stub at all, where all of it was followed: the region is to begin in front of the
-    first layers then. What nothing says to be a model is followed only where it has stubs."""
+    """Whether a model has no stub at all, where all of it was followed: the region is to begin in front of
+    the first layers then. What nothing says to be a model is followed only where it has stubs."""
     return flow.complete and all(op.stub is None and (op.name or not _may_hold_stubs(op)) for op in flow.ops)
 
 

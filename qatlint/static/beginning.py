@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from qatlint.condition import Condition, either
 from qatlint.horizon.modules import facts_of
@@ -78,6 +78,8 @@ class Beginning(Natured):
         """Keys of parameters that are made of one number."""
         self._attributes: dict[object, Begin] = {}
         """Key of a tensor that a module holds -> where it was put there."""
+        self._written: dict[Hashable, tuple[Condition, Held]] = {}
+        """Key of a tensor -> when it was written to so far, on some paths, and what it holds then."""
         self._turned: dict[object, Held] = {}
         """What a variable holds after a turn of a loop, by loop, calls that lead there, and name."""
         self._turning: dict[int, list[tuple[object, str]]] = {}

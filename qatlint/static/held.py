@@ -35,6 +35,8 @@ class Held(NamedTuple):
     """Numbers of the ops that may have made it."""
     turned: bool = False
     """Unknown, since it is float in the first turn of a loop and quantised in the others."""
+    asked: bool = False
+    """A mask or an index, with the beginnings of what it was asked of: that is no mask itself."""
 
 
 NOT_KNOWN = Held(Quant.UNKNOWN)
@@ -51,7 +53,7 @@ def joined_held(one: Held, other: Held) -> Held:
     made = one.made | other.made
     if one.quant is not other.quant or one.quant is Quant.UNKNOWN:
         return Held(Quant.UNKNOWN, frozenset(), made)
-    return Held(one.quant, first(one.begins | other.begins), made)
+    return Held(one.quant, first(one.begins | other.begins), made, asked=one.asked or other.asked)
 
 
 def turned_held(before: Held, later: Held) -> Held:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from qatlint.condition import TRUE, either
+from qatlint.condition import FALSE, TRUE, atoms_of, either
 from qatlint.horizon.ops import Boundary, Meaning, of_class, of_function
 from qatlint.static.beginning import MAKING, Beginning
 from qatlint.static.computed import OPERATORS
@@ -206,8 +206,17 @@ class Operating(Beginning):
             self._changed_in_place(value, old, frame)
 
     def _changed_in_place(self, value: Value, old: Nature, frame: Frame) -> None:
-        """The last op has changed a tensor: it holds what the op gives, on the paths on which it ran."""
-        self._hold(value, self._last if frame.guard == TRUE else joined_held(old.held, self._last))
+        """The last op has changed a tensor: it holds what that gives, on the paths on which it ran. Where both
+        sides of a test write to it, or some turns of a loop do, nothing is left of what it was."""
+        held = self._last
+        if frame.guard != TRUE and isinstance(value, Symbol):
+            when, before = self._written.get(value.key, (FALSE, NOT_KNOWN))
+            when = either(when, frame.guard)
+            both_sides = held if before is NOT_KNOWN else joined_held(before, held)
+            self._written[value.key] = (when, both_sides)
+            in_turns = atoms_of([frame.guard]) <= self.positions.keys()
+            held = both_sides if when == TRUE or in_turns else joined_held(old.held, held)
+        self._hold(value, held)
 
     def _ran(
         self, meaning: Meaning | None, operands: Sequence[Nature], node: ast.AST, frame: Frame, written: str
@@ -414,7 +423,7 @@ class Operating(Beginning):
         held = self._made_of(meaning, operands, values, args, node, frame)
         counting = quantities(meaning, [one for one, _ in given])
         for (one, _), counts in zip(given, counting, strict=True):
-            if not counts:
+            if not counts and not one.asked:
                 self.indices |= {b.node for b in one.begins if b.comes is Comes.INPUT}
         given = [
             (one if counts else PLAIN._replace(made=one.made), place)

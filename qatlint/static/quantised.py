@@ -58,6 +58,7 @@ class Quantised(Operating):
             self.order.begin_again()
             self._numbers.clear()
             self.kept.clear()
+            self._written.clear()
             self._changed = False
             self._set_now.clear()
             for key, nature in self.natures.items():

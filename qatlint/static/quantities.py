@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from qatlint.horizon.ops import Boundary, Meaning, Result
-from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held, first
+from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held, first
 from qatlint.static.values import Args, Choice, Const, External, Seq, Symbol, Value
 from qatlint.trace import Comes, Quant
 
@@ -86,12 +86,13 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
         return Held(Quant.FLOAT, frozenset({begin(Comes.CONSTANT)}))
     counting = [h for h, is_one in zip(op.operands, quantities(meaning, op.operands), strict=True) if is_one]
     if meaning.result is Result.PLAIN:
-        begins = first(frozenset().union(*(h.begins for h in op.operands)))
-        # What is asked of constants is one, too, once it is a number again.
-        is_constant = all(b.comes is Comes.CONSTANT for h in op.operands for b in h.begins)
+        # Once it is a number again, it is one of what was asked, as long as that is float.
         states = {h.quant for h in op.operands}
-        is_made = states == {Quant.PLAIN} or (is_constant and states <= {Quant.PLAIN, Quant.FLOAT})
-        return Held(Quant.PLAIN, begins if is_made else frozenset())
+        if not states <= {Quant.PLAIN, Quant.FLOAT}:
+            return PLAIN
+        begins = first(frozenset().union(*(h.begins for h in op.operands)))
+        asked = Quant.FLOAT in states or any(h.asked for h in op.operands)
+        return Held(Quant.PLAIN, begins, asked=asked)
     if meaning.name in _CASTS:
         return _cast(counting[:1], op.args, begin)
     if meaning.name in _FLOATS:
@@ -128,7 +129,7 @@ def _of_whole_numbers(op: Made, counting: Sequence[Held], begin: Callable[[Comes
     is_float = dtype is not None and _dtype(dtype) == "float"
     if is_float or op.fraction or op.meaning.name not in STAYS_WHOLE:
         return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
-    return Held(Quant.PLAIN, begins)
+    return Held(Quant.PLAIN, begins, asked=any(h.asked for h in counting))
 
 
 def _floats(given: Sequence[Held], begin: Callable[[Comes], Begin]) -> Held:
