@@ -206,7 +206,7 @@ class Operating(Beginning):
             self._changed_in_place(value, old, frame)
 
     def _changed_in_place(self, value: Value, old: Nature, frame: Frame) -> None:
-        """The last op has changed a tensor: it holds what that gives, on the paths on which it ran. Where both
+        """The last op has changed a tensor: it holds what that gives, on the paths where it ran. Where both
         sides of a test write to it, or some turns of a loop do, nothing is left of what it was."""
         held = self._last
         if frame.guard != TRUE and isinstance(value, Symbol):
