@@ -44,7 +44,7 @@ class Stray(NamedTuple):
     taken: tuple[Meeting, ...] = ()
     """Where it is what a loop begins with: all that takes the variable."""
     bare: bool = False
-    """Whether the model has no stub at all."""
+    """Whether no stub was found in the model."""
 
 
 def unquantized_inputs(trace: Trace) -> list[Stray]:
@@ -69,14 +69,9 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
 
 
 def _is_bare(flow: Flow) -> bool:
-    """Whether a model has no stub at all, where all of it was followed: the region is to begin in front of
-    the first layers then. What nothing says to be a model is followed only where it has stubs."""
-    return flow.complete and all(op.stub is None and (op.name or not _may_hold_stubs(op)) for op in flow.ops)
-
-
-def _may_hold_stubs(op: QuantOp) -> bool:
-    """Whether what was not followed may be a module of the project, or run one."""
-    return not op.class_name.startswith("torch.") and not op.written.startswith(("torch.", "."))
+    """Whether no stub was met in a model: the region is to begin in front of its first layers then. What nothing
+    says to be a model is followed only where it has stubs."""
+    return all(op.stub is None for op in flow.ops)
 
 
 def unquantized_results(trace: Trace) -> list[Stray]:
@@ -284,5 +279,5 @@ def met(stray: Stray) -> str:
         turn = " in the first turn of the loop" if stray.taken else ""
         return f"has no QuantStub before `{op.written}`, which takes it together with {other}{turn}"
     if stray.bare:
-        return f"has no QuantStub before `{op.written}`, and the model has none at all"
+        return f"has no QuantStub before `{op.written}`, and none was found in the model"
     return f"has no QuantStub before `{op.written}`, whose result goes on into the quantised region"
