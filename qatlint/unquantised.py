@@ -69,8 +69,8 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
 
 
 def _is_bare(flow: Flow) -> bool:
-    """Whether no stub was met in a model: the region is to begin in front of its first layers then. What nothing
-    says to be a model is followed only where it has stubs."""
+    """Whether no stub was met in a model: the region is to begin in front of its first layers then. What
+    nothing says to be a model is followed only where it has stubs."""
     return all(op.stub is None for op in flow.ops)
 
 

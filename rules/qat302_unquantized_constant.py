@@ -7,11 +7,11 @@ weight of an embedding), or what is computed of such tensors only, where it meet
 operation; also where a loop begins with it and goes on with what is quantised (the queries of a decoder). The
 model is followed through its children in all files.
 
-Silent for constants of whole numbers and truths, for tensors of one number, for constants whose dtype nobody
-knows, for the weights of
-functional convolutions, for what runs in training only, and in projects that have nothing to do with the
-plugin. A note instead of a warning where the settings say `toolchain = "current"`: that one inserts the stub
-itself. Where the quant state of the other operand is not known, nothing is said.
+Silent for constants of whole numbers and truths, for tensors of one number (and an entry of a row of
+numbers), for constants whose dtype nobody knows, for the weights of functional convolutions, for what runs
+in training only, and in projects that have nothing to do with the plugin. A note instead of a warning where
+the settings say `toolchain = "current"`: that one inserts the stub itself. Where the quant state of the
+other operand is not known, nothing is said.
 
 ## Why it matters
 
