@@ -129,7 +129,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             span=region.header,
             owner=region.owner,
             subject=subject if count == 1 else f"{subject} ({count})",
-            related=tuple(_related(spot)),
+            related=tuple(dict.fromkeys(_related(spot))),
             fix=plan.fix,
             no_fix=plan.no_fix,
         )

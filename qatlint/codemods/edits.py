@@ -122,8 +122,10 @@ class Rewriter(cst.CSTTransformer):
         for run, item in sorted(runs.items(), key=lambda pair: pair[0].start):
             start, stop = starts[run.start], starts[run.stop]
             made.extend(body.body[position:start])
-            deeper = (statement.visit(_Deeper(self._indent)) for statement in body.body[start:stop])
-            made.append(_block(item, [s for s in deeper if isinstance(s, cst.BaseStatement)]))
+            # A file may be indented by blanks in one place and by tabs in another.
+            deeper = (s.visit(_Deeper(body.indent or self._indent)) for s in body.body[start:stop])
+            inside = [statement for statement in deeper if isinstance(statement, cst.BaseStatement)]
+            made.append(_block(item, inside, body.indent))
             position = stop
         return body.with_changes(body=[*made, *body.body[position:]])
 
@@ -143,14 +145,14 @@ class _Deeper(cst.CSTTransformer):
         return cst.SimpleWhitespace(updated_node.value.replace("\n", f"\n{self._indent}"))
 
 
-def _block(item: cst.WithItem, inside: Sequence[cst.BaseStatement]) -> cst.With:
-    """`with` around statements; what stands above the first of them stays above."""
+def _block(item: cst.WithItem, inside: Sequence[cst.BaseStatement], indent: str | None) -> cst.With:
+    """`with` around statements; what stands above the first of them stays above. `indent`: of a level, where
+    it is another one than in the rest of the file."""
     first = inside[0]
     assert isinstance(first, cst.SimpleStatementLine | cst.BaseCompoundStatement)
     above = first.leading_lines
-    return cst.With(
-        [item], cst.IndentedBlock([first.with_changes(leading_lines=[]), *inside[1:]]), leading_lines=above
-    )
+    body = [first.with_changes(leading_lines=[]), *inside[1:]]
+    return cst.With([item], cst.IndentedBlock(body, indent=indent), leading_lines=above)
 
 
 def _extend(suite: cst.SimpleStatementSuite, new: list[cst.BaseSmallStatement]) -> cst.SimpleStatementSuite:

@@ -33,7 +33,10 @@ MODULE_BASES = frozenset(
     "Module BaseModule LightningModule ModuleList Sequential ModuleDict BaseModel ScriptModule "
     "PreTrainedModel BaseDetector BaseDenseHead".split()
 )
-_OTHER_FRAMEWORKS = frozenset("paddle tensorflow keras flax jax haiku mindspore mxnet oneflow".split())
+_OTHER_FRAMEWORKS = frozenset(
+    "paddle tensorflow keras flax jax haiku equinox mindspore mxnet oneflow megengine jittor tinygrad mlx "
+    "chainer nnabla".split()
+)
 _TRAINING_CLASS = re.compile(
     r"((?<!With)Loss|Losses|CrossEntropy|Criterion|Criteria|Assigner|Metric|Metrics|Matcher|Preprocessor|"
     r"^(?:Base|Random)?Transform|Accuracy|PSNR|SSIM|LPIPS|MeanAveragePrecision|MeanIoU|ConfusionMatrix|"

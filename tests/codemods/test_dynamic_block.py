@@ -160,6 +160,11 @@ def test_lines_behind_a_backslash_move_with_their_statement() -> None:
     assert "                x = x * 2 + \\\n                    x\n" in after
 
 
+def test_tabs_stay_tabs_in_a_file_that_has_blanks_elsewhere() -> None:
+    text = IMPORT + "def other(a):\n    return a\n\n\n" + model("", LOOP).replace("    ", "\t")
+    assert '\t\t\twith Tracer.dynamic_block(self, "model_forward_1"):\n\t\t\t\tx = x * 2\n' in fixed(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -967,3 +967,10 @@ def test_what_a_maker_hands_in_has_a_written_length_or_that_of_its_shape() -> No
     for given, varies in (("torch.stack([x, x])", "static"), ("torch.relu(x)", "shape")):
         found = findings_in({"model.py": HEAD + head + owner.format(given)}, "QAT201")
         assert ["shape" in f.message for f in found] == [True] * (varies == "shape")
+
+
+def test_an_op_of_a_helper_that_is_entered_twice_is_said_once() -> None:
+    forward = "for i in range(x.shape[0]):\n    x = helper(helper(x, x), x)\nreturn x"
+    (found,) = findings_in({"m.py": model(INIT, forward, HELPERS)}, "QAT201")
+    places = [(r.span.line, r.message) for r in found.related]
+    assert places and len(places) == len(set(places))

@@ -58,9 +58,11 @@ def test_each_entry_runs_once_also_where_one_is_another_class() -> None:
     assert [(f.subject, str(f.times)) for f in twice] == [("laterals.*", "2")]
 
 
-def test_classes_of_another_framework_are_no_modules() -> None:
-    text = "import paddle.nn as pnn\n" + (
-        "class Model(pnn.Layer):\n"
+@pytest.mark.parametrize("base", ["paddle.nn.Layer", "megengine.module.Module", "jittor.nn.Module"])
+def test_classes_of_another_framework_are_no_modules(base: str) -> None:
+    home, _, name = base.rpartition(".")
+    text = f"import {home} as pnn\n" + (
+        f"class Model(pnn.{name}):\n"
         "    def __init__(self):\n"
         "        super().__init__()\n"
         "        self.act = pnn.ReLU()\n"
