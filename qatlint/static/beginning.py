@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Hashable, Sequence
 
 from qatlint.condition import Condition, either
@@ -35,6 +36,10 @@ from qatlint.trace import Comes, Kind, Quant
 
 MAKING = ("init", "global")
 """Phases in which constants are made: by a constructor, or beside classes and functions."""
+
+
+_SETTINGS = re.compile(r"(^|_)(cfg|conf|config|opts?|options?|args|kwargs|h?params?|settings?|context|ctx)$")
+"""Names of arguments whose attributes are numbers that somebody set."""
 
 
 class Beginning(Natured):
@@ -149,7 +154,8 @@ class Beginning(Natured):
         result = super()._symbol_attribute(value, name)
         if self.phase == "forward" and isinstance(result, Symbol) and not _is_of_tensors(name):
             nature = self.nature(value)
-            if nature.what in (What.MAYBE, What.UNKNOWN, What.MANY) and not nature.held.made:
+            may_be_one = nature.what in (What.MAYBE, What.UNKNOWN, What.MANY) and not nature.held.made
+            if may_be_one and not any(_SETTINGS.search(b.name) for b in nature.held.begins):
                 self._be_element(result, self._element_of_input(nature.held, name, "."))
         return result
 
