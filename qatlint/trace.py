@@ -509,6 +509,16 @@ class Around(NamedTuple):
     """Which turn it was, where those of a default were followed one by one."""
 
 
+class Loose(Enum):
+    """Why nobody knows what an op runs before or behind."""
+
+    NO = ""
+    GENERATED = "generated"
+    """A generator ran before it, whose turns run in those of another loop."""
+    DECORATED = "decorated"
+    """A decorator ran before it, which computes something and was not followed."""
+
+
 class Ran(NamedTuple):
     """An op as it ran once: in each turn of a loop that was followed turn by turn, and once for a loop that
     was not."""
@@ -527,6 +537,8 @@ class Ran(NamedTuple):
     """Whether its dynamic block ran before in that forward: it gets the modules of then."""
     inside: bool | None = True
     """Whether it is computed between a QuantStub and a DeQuantStub; None where source does not tell."""
+    loose: Loose = Loose.NO
+    """Whether its place among those of its forward is not known."""
 
 
 class Flow(NamedTuple):

@@ -18,7 +18,7 @@ from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
 from qatlint.resolve.runs import Runs
-from qatlint.resolve.unrolled import Calls, Nth
+from qatlint.resolve.unrolled import DECORATED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
@@ -223,6 +223,8 @@ class Names:
         if method:
             chosen = [op for op in chosen if op.written.endswith(f".{method}")] or chosen
         lines = len({op.span for op in chosen})
+        if found.why == DECORATED:
+            return chosen, DECORATED
         if lines > 1:
             return chosen, f"{found.why or NOBODY} which of {lines} lines it is"
         return chosen, self._surplus(found.more, "", total)
@@ -234,6 +236,8 @@ class Names:
         lines = len({op.span for op in ops})
         total = self._totals.get((made.owner, made.op), _NO_TOTAL)
         found = self._numbered(self._runs, _calls_of(self._runs, made), made.number, total)
+        if any(one.why == DECORATED for one in found):
+            return DECORATED
         if ops and found and all(one.known for one in found):
             known = max(one.known for one in found)
             return f"the report has {total.calls} calls of `{made.op}` there, and source tells of {known}"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from qatlint.condition import TRAINING, atoms_of, holds
 from qatlint.resolve.positions import Positions, Total
 from qatlint.resolve.sequence import Loop, once, varying_loops, written_out
-from qatlint.trace import Ran
+from qatlint.trace import Loose, Ran
 
 _MOST_TESTS = 8
 """Tests of which all outcomes are tried; with more of them, numbers are counted from both ends."""
@@ -25,6 +25,8 @@ _EXACT, _OPEN, _FEWER, _MORE = range(4)
 has fewer; the report has more."""
 BRANCH, TURNS = "a branch decides", "the number of turns of a loop decides"
 STUBS = "what lies between the stubs decides"
+TAKING_TURNS = "the order in which a generator and the loop that takes from it run decides"
+DECORATED = "a decorator in that forward computes, too, and was not followed: it may be another line"
 BRANCHES = f"branches decide, more than the {_MOST_TESTS} of which all ways are tried,"
 MANY_STUBS = f"what lies between the stubs decides, of more than {_MOST_TESTS} calls in doubt,"
 
@@ -87,6 +89,9 @@ class Calls:
     """The numbered calls of one forward, of which the report has so many."""
 
     def __init__(self, runs: Sequence[Ran], total: Total) -> None:
+        self._loose = [run for run in runs if run.loose is not Loose.NO]
+        if self._misses:
+            total = total._replace(is_sure=False)
         self._total = total
         self._runs = [run for run in runs if not run.again]
         runs, self._is_lumped = _doubted(self._runs)
@@ -97,8 +102,20 @@ class Calls:
             [_way(row, total, varying) for row in _paths(runs, deployed)] for deployed in (True, False)
         )
 
+    @property
+    def _misses(self) -> bool:
+        """Whether calls are missing that nobody followed."""
+        return any(run.loose is Loose.DECORATED for run in self._loose)
+
     def nth(self, number: int) -> Nth:
         """The ops that may have a number."""
+        found, loose = self._in_order(number), once(run.op for run in self._loose)
+        if set(loose).isdisjoint(found.ops):
+            return found
+        return Nth(loose, DECORATED if self._misses else TAKING_TURNS if len(loose) > 1 else "")
+
+    def _in_order(self, number: int) -> Nth:
+        """The same, as if all ran in the order in which it was followed."""
         ways, fits = self._deployed, [way.at(number, self._total) for way in self._deployed]
         if all(how == _MORE for how, _ in fits):
             ways, fits = self._training, [way.at(number, self._total) for way in self._training]

@@ -32,7 +32,7 @@ from qatlint.static.values import (
     Symbol,
     Value,
 )
-from qatlint.trace import Comes, Kind, Quant
+from qatlint.trace import Comes, Kind, Loose, Quant
 
 MAKING = ("init", "global")
 """Phases in which constants are made: by a constructor, or beside classes and functions."""
@@ -60,6 +60,8 @@ class Beginning(Natured):
         """The classes of the modules that code may run which is not followed."""
         self._bound = 0
         """How many functions have been entered."""
+        self._loosening: dict[int, Loose] = {}
+        """What a call of a function leaves open, by its node."""
         self.indices: set[ast.AST] = set()
         """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
         self.kept: set[Begin] = set()

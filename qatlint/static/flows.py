@@ -173,7 +173,7 @@ def _ran(raw: RawRan) -> Ran:
     around = [_around_run(loop, turn) for loop, turn in zip(raw.loops, raw.turns, strict=True)]
     loops = tuple(loop for loop in around if loop is not None)
     outside = sum(loop is not None for loop in around[: raw.outside])
-    return Ran(raw.op, raw.entry, loops, outside, raw.when, raw.again, raw.inside)
+    return Ran(raw.op, raw.entry, loops, outside, raw.when, raw.again, raw.inside, raw.loose)
 
 
 def _around_run(loop: LoopFrame, turn: int) -> Around | None:

@@ -9,7 +9,7 @@ from qatlint.condition import Condition
 from qatlint.horizon.ops import Boundary
 from qatlint.static.held import Held
 from qatlint.static.values import LoopFrame
-from qatlint.trace import Quant
+from qatlint.trace import Loose, Quant
 
 
 class RawRan(NamedTuple):
@@ -28,6 +28,7 @@ class RawRan(NamedTuple):
     when: Condition
     inside: bool | None
     """Whether it is between the stubs; None where nobody can tell."""
+    loose: Loose
 
 
 class _Entry(NamedTuple):
@@ -58,6 +59,8 @@ class Order:
         self.runs: list[RawRan] = []
         self._numbers = 0
         self._entries: list[_Entry] = []
+        self._loose: list[Loose] = []
+        """Of each of them, whether nobody knows any more in which order it runs."""
         self._scopes: list[_Scope] = []
         self._behind: set[int] = set()
         """The ops whose results may be between the stubs, whatever they are."""
@@ -69,15 +72,24 @@ class Order:
         self._scopes.clear()
         self._behind.clear()
         self._entries[:] = [_Entry(0, 0, 0, {})]
+        self._loose[:] = [Loose.NO]
 
     def enter(self, loops: int, blocks: int) -> None:
         """The forward of a child begins."""
         self._numbers += 1
         self._entries.append(_Entry(self._numbers, loops, blocks, {}))
+        self._loose.append(Loose.NO)
 
     def leave(self) -> None:
         """It ends."""
         self._entries.pop()
+        self._loose.pop()
+
+    def loosen(self, how: Loose) -> None:
+        """Nobody knows in which order the forward that is being followed runs the rest. What is missing in it
+        weighs more than what is in another order."""
+        if self._loose[-1] is not Loose.DECORATED:
+            self._loose[-1] = how
 
     def enter_block(self, name: str, loops: int, blocks: int) -> None:
         """A block begins, in so many others."""
@@ -102,7 +114,8 @@ class Order:
         inside = self._inside(given)
         if boundary is Boundary.QUANT or (boundary is Boundary.NONE and inside is not False):
             self._behind.add(op)
-        self.runs.append(RawRan(op, entry.number, scope.loops, again, tuple(loops), turns, when, inside))
+        raw = RawRan(op, entry.number, scope.loops, again, tuple(loops), turns, when, inside, self._loose[-1])
+        self.runs.append(raw)
 
     def _inside(self, given: Sequence[Held]) -> bool | None:
         """Whether what is made of these is between the stubs."""

@@ -18,6 +18,7 @@ from qatlint.static.machine import Frame, OutOfSteps
 from qatlint.static.met import RawReturn
 from qatlint.static.natured import is_hidden
 from qatlint.static.natures import FIXED, Causes, Nature
+from qatlint.static.loosening import loosened_by
 from qatlint.static.operating import Operating
 from qatlint.static.unfollowed import classes_in, run_by
 from qatlint.static.values import (
@@ -34,7 +35,7 @@ from qatlint.static.values import (
     Symbol,
     Value,
 )
-from qatlint.trace import Comes, Quant
+from qatlint.trace import Comes, Loose, Quant
 
 _PASSES = 3
 """How often the model is followed until what its loops carry is known."""
@@ -114,6 +115,10 @@ class Quantised(Operating):
         owner: Instance | None = None,
     ) -> Value:
         before = self._bound
+        if self.phase == "forward" and not self.supposing:
+            how = self._loosened(callee)
+            if how is not Loose.NO:
+                self.order.loosen(how)
         is_running = (id(callee.node), id(receiver) if receiver is not None else 0) in self.active
         result = super().enter(callee, args, node, frame, receiver, owner)
         if self._bound == before and self.phase == "forward" and not is_running:
@@ -123,6 +128,12 @@ class Quantised(Operating):
                 found = run_by(callee, receiver, args, lambda cls, name: self.lookup(cls, name, None))
                 self.unfollowed.update(cls.full_name for cls in found)
         return result
+
+    def _loosened(self, callee: Function) -> Loose:
+        known = self._loosening.get(id(callee.node))
+        if known is None:
+            known = self._loosening[id(callee.node)] = loosened_by(self.project, callee)
+        return known
 
     def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
         self._bound += 1

@@ -16,6 +16,7 @@ from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report import CallCount, Layer, ModelCheck, Statistic
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.names import Names, best
+from qatlint.resolve.unrolled import DECORATED, TAKING_TURNS
 
 HEAD = """\
 import torch
@@ -64,12 +65,17 @@ class Model(nn.Module):
 
 
 def places(
-    folder: Path, body: str, labels: list[str], is_call: bool = False, is_whole: bool = True
+    folder: Path,
+    body: str,
+    labels: list[str],
+    is_call: bool = False,
+    is_whole: bool = True,
+    head: str = HEAD,
 ) -> tuple[list[str], list[str]]:
     """The comments on the lines that each label may mean, with a comma between, and why there are several.
     The labels are those of a whole report unless that is said."""
     path = folder / "m.py"
-    path.write_text(HEAD + indent(dedent(body), " " * 8), encoding="utf-8")
+    path.write_text(head + indent(dedent(body), " " * 8), encoding="utf-8")
     found = engine.flows([str(path)], DiskLoader(), Aim((), (EntryPoint(str(path), "Model"),)))
     (own,) = [flow for flow in found if flow.root.endswith(":Model") and not flow.assumed]
     names = Names(own, labels, found, is_whole)
@@ -237,6 +243,61 @@ def test_a_block_in_a_part_has_the_same_modules_at_each_turn(tmp_path: Path) -> 
     """
     labels = [*adds(4, "stepping."), *adds(1)]
     assert places(tmp_path, body, labels) == (["begin", "inner", "behind", "finish", "end"], [""] * 5)
+
+
+LOOSE = """
+def half(function):
+    def wrapper(self, x):
+        x = x + 0.5
+        return function(self, x) + x
+
+    return wrapper
+
+
+def plain(function):
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def turns(x):
+    for n in range(3):
+        x = x + n  # inner
+        yield x
+
+
+class Stepping"""
+METHODS = """
+    @half
+    def halved(self, x):
+        return x + 1  # halved
+
+    @plain
+    def same(self, x):
+        return x + 1  # same
+
+    def double(self"""
+
+
+def test_where_the_order_is_not_known_no_line_is_certain(tmp_path: Path) -> None:
+    """A generator runs turn by turn with the loop that takes from it; and a decorator that computes is not
+    followed, so calls are missing, also where a loop of unknown length could make up for them."""
+    for body, count, certain, others, reason in [
+        ("for y in turns(x):\n    x = x + y  # outer\nreturn x", 6, [], "inner,outer", TAKING_TURNS),
+        (
+            "x = x + x  # one\nx = self.halved(x)\nfor _ in xs:\n    x = x + 1  # turn\nreturn x",
+            5,
+            ["one"],
+            "halved,turn",
+            DECORATED,
+        ),
+        ("x = self.same(x)\nreturn x + x  # end", 2, ["same", "end"], "", ""),
+    ]:
+        text = HEAD.replace("class Stepping", LOOSE).replace("    def double(self", METHODS)
+        found, reasons = places(tmp_path, body, adds(count), head=text)
+        assert found == certain + [others] * (count - len(certain))
+        assert all(reason in why and bool(why) is bool(reason) for why in reasons[len(certain) :])
 
 
 def test_what_is_not_decided_says_what_decides(tmp_path: Path) -> None:
