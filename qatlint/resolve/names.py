@@ -206,7 +206,21 @@ class Names:
         is_first = is_call and all(op.module and f"{name}.".startswith(f"{op.module}.") for op in ops)
         if (call or method or is_first) and ops and not why:
             return self._call(ops, int(call or 0), self._calls[name], method or "")
+        if is_call and ops and not why:
+            return self._first_of_family(ops)
         return ops, why
+
+    def _first_of_family(self, ops: list[QuantOp]) -> tuple[list[QuantOp], str]:
+        """The lines that run one of several modules for the first time. Which of them it is nobody knows, but
+        each has its first call in a run of the forward that holds it under one name."""
+        if all("*" not in op.module.removeprefix(op.path) for op in ops):
+            entries: dict[int, list[Ran]] = {}
+            for ran in self._runs.order_of(ops):
+                entries.setdefault(ran.entry, []).append(ran._replace(outside=0, again=False, inside=True))
+            found = {op for runs in entries.values() for op in Calls(runs, Total(1, False)).nth(0).ops}
+            ops = [op for op in ops if op.number in found]
+        lines = len({op.span for op in ops})
+        return ops, f"{NOBODY} which of {lines} lines it is" if lines > 1 else ""
 
     def _call(self, ops: list[QuantOp], call: int, total: Total, method: str) -> tuple[list[QuantOp], str]:
         """The lines that run a module for the so-manieth time, by a method of it or as a whole."""

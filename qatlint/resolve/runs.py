@@ -104,13 +104,20 @@ class _Node:
 
     def _matching(self, name: str) -> list[_Node]:
         exact = self._children.get(name)
-        loose = [child for part, child in self._loose.items() if part != name and _may_be(part, name)]
+        loose = [
+            child
+            for part, child in self._loose.items()
+            if part != name and _may_be(part, name, is_known=exact is not None)
+        ]
         return loose if exact is None else [exact, *loose]
 
 
-def _may_be(part: str, name: str) -> bool:
+def _may_be(part: str, name: str, *, is_known: bool) -> bool:
+    """Whether a pattern may stand for a name; of one that stands elsewhere as it is (`is_known`) a part may be
+    another number, and not other letters: `d{i}` is no `dequant`."""
     if part == "*":
         return True
     if part.isdecimal():
         return not name.isdecimal()
-    return re.fullmatch(re.escape(part).replace(r"\*", ".*"), name) is not None
+    some = r"\d*" if is_known else ".*"
+    return re.fullmatch(re.escape(part).replace(r"\*", some), name) is not None

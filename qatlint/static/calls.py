@@ -213,6 +213,7 @@ class Calls(Execution):
         outer = frame.guard
         last = callee.at[-1] if callee.at else None
         value: Value | None = None
+        made: list[tuple[int | str | None, Value]] = []
         several = len(callee.options) > 1
         around = self.loops
         for position, option in callee.options:
@@ -235,8 +236,12 @@ class Calls(Execution):
             if not frame.guard:
                 continue
             value = self.call_at(option, at, args, node, frame)
+            if isinstance(value, Instance) and not isinstance(option, Instance):
+                made.append((position, value))
             self.loops = around
         frame.guard = outer
+        if len(made) == len(callee.options) > 1 and self.phase == "init":
+            return Pick(tuple(made), callee.at)  # `{"conv": Conv, "cat": Cat}[kind]()`
         return value if value is not None else self.result(args, frame)
 
     def _perhaps_left_out(self, at: At, position: int | str | None, last: bool, option: Value) -> bool:

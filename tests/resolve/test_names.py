@@ -290,3 +290,100 @@ def test_entries_behind_many_and_entries_that_are_taken_in_a_loop(tmp_path: Path
     found = lines_of(tmp_path, model, ["acts.1", "steps.1", "steps.3"])
     assert found["acts.1"] == ["x = waiting.pop(0)(x)"]
     assert "x = step(x)" in found["steps.1"] and "x = self.steps[-1](x)" in found["steps.3"]
+
+
+def test_classes_that_a_table_gives_are_all_possible(tmp_path: Path) -> None:
+    """Which of them an entry is, its named parts tell; what has none may stand in each."""
+    model = """
+    class Conv(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.conv = nn.Conv2d(width, width, 1)
+
+        def forward(self, x):
+            return self.conv(x) + 1  # Conv
+
+
+    class Gate(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.act = nn.Sigmoid()
+
+        def forward(self, x):
+            return self.act(x) + 2  # Gate
+
+
+    TABLE = {"conv": Conv, "gate": Gate}
+
+
+    class Model(nn.Module):
+        def __init__(self, kinds):
+            super().__init__()
+            self.quant, layers = QuantStub(), []
+            for kind in kinds:
+                layers.append(TABLE[kind](8))
+            self.layers = nn.Sequential(*layers)
+
+        def forward(self, x):
+            x = self.quant(x)
+            for layer in self.layers:
+                x = layer(x)
+            return x
+    """
+    conv, gate = "return self.conv(x) + 1  # Conv", "return self.act(x) + 2  # Gate"
+    assert lines_of(tmp_path, model, ["layers.0.conv", "layers.1.act", "layers.2._generated_add_0[add]"]) == {
+        "layers.0.conv": [conv],
+        "layers.1.act": [gate],
+        "layers.2._generated_add_0[add]": [conv, gate],
+    }
+
+
+FAMILY = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(8, 8, 1), nn.ReLU()
+
+    def forward(self, x):
+        y = self.act(self.conv(x))  # inner
+        return self.act(y + x)  # outer
+
+
+class Model(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.blocks, self.turns = nn.ModuleList([Block() for _ in range(depth)]), depth
+        for n in range(depth):
+            setattr(self, f"d{n}", FloatFunctional())
+
+    def forward(self, x):
+        x = self.quant(x)
+        for n in range(self.turns):
+            x = self.blocks[n](x)
+            x = getattr(self, "d{}".format(n)).mul(x, x)
+        return self.dequant(self.d0.add(x, x))
+"""
+
+
+def test_a_family_is_told_by_its_numbers(tmp_path: Path) -> None:
+    """`d*` is no `dequant`, which has its own line; but it may be `d0`, which has one besides."""
+    mul, end = 'x = getattr(self, "d{}".format(n)).mul(x, x)', "return self.dequant(self.d0.add(x, x))"
+    assert lines_of(tmp_path, FAMILY, ["dequant", "d0", "d1"]) == {
+        "dequant": [end],
+        "d0": [mul, end],
+        "d1": [mul],
+    }
+
+
+def test_the_first_call_of_a_part_of_each_entry_is_the_first_in_its_forward(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    path.write_text(HEAD + FAMILY, encoding="utf-8")
+    aim = Aim((), (EntryPoint(str(path), "Model"),))
+    found = engine.flows([str(path)], DiskLoader(), aim)
+    (own,) = [flow for flow in found if flow.root.endswith(":Model") and not flow.assumed]
+    names = Names(own, ["blocks.0.act", "blocks.0.act(1)"], found)
+    text = path.read_text(encoding="utf-8").splitlines()
+    for label, where in (("blocks.0.act", "inner"), ("blocks.0.act(1)", "outer")):
+        ops, why = names.ops_of(label, is_call=True)
+        assert ([text[op.span.line - 1].rpartition("# ")[2] for op in ops], why) == ([where], "")
