@@ -113,8 +113,8 @@ class _Node:
 
 
 def _may_be(part: str, name: str, *, is_known: bool) -> bool:
-    """Whether a pattern may stand for a name; of one that stands elsewhere as it is (`is_known`) a part may be
-    another number, and not other letters: `d{i}` is no `dequant`."""
+    """Whether a pattern may stand for a name. Of one that stands elsewhere as it is (`is_known`) a part may
+    be another number, and not other letters: `d{i}` is no `dequant`."""
     if part == "*":
         return True
     if part.isdecimal():

@@ -14,11 +14,11 @@ from qatlint.horizon.ops import Meaning, Role, of_method
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.held import Held, joined_held, turned_held
 from qatlint.static.iteration import varies
+from qatlint.static.loosening import loosened_by
 from qatlint.static.machine import Frame, OutOfSteps
 from qatlint.static.met import RawReturn
 from qatlint.static.natured import is_hidden
 from qatlint.static.natures import FIXED, Causes, Nature
-from qatlint.static.loosening import loosened_by
 from qatlint.static.operating import Operating
 from qatlint.static.unfollowed import classes_in, run_by
 from qatlint.static.values import (

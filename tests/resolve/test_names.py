@@ -354,7 +354,8 @@ class Model(nn.Module):
         super().__init__()
         self.quant, self.dequant = QuantStub(), DeQuantStub()
         self.blocks, self.turns = nn.ModuleList([Block() for _ in range(depth)]), depth
-        for n in range(depth):
+        self.d0 = FloatFunctional()
+        for n in range(1, depth):
             setattr(self, f"d{n}", FloatFunctional())
 
     def forward(self, x):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from math import gcd
 
-from qatlint.horizon.judging.counted import all_counts
+from qatlint.horizon.judging.counted import Counted, all_counts
 from qatlint.horizon.judging.facts import InSource, generated_of, kind_by_name
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.judging.producers import Producers
@@ -72,8 +72,9 @@ _GENERATED = (
     "dynamic_block around the call, runs several times, and all its calls get one scale",
     "one instance per call of the module that owns it",
 )
+_OWN = "the model's own forward,"
 _IN_A_BLOCK = (
-    "prepare made it of a call of a function in the model's own forward, in code that runs several times as "
+    "prepare made it of a call of a function in {} in code that runs several times as "
     "a dynamic_block does; all its calls get one scale",
     "right where the number of turns changes; where it is fixed, the code without the block gets a module "
     "for each call",
@@ -92,6 +93,7 @@ def judge(check: ModelCheck, known: InSource) -> Iterator[Judgement]:
     counts, are_all = all_counts(check), is_whole(check)
     producers = Producers(check)
     owners = _repeated_owners(counts)
+    counted = Counted(check)
     for count in check.counts:
         if count.times > 1:
             owner = owners.get(count.name)
@@ -102,7 +104,7 @@ def judge(check: ModelCheck, known: InSource) -> Iterator[Judgement]:
                 words = _of_constant(
                     producers.constant(count.name, count.times), known.constants.get(count.name, "")
                 )
-            yield _shared(count, kind, around, words or _BY_KIND.get(kind, _UNKNOWN))
+            yield _shared(count, kind, around, words or _BY_KIND.get(kind, _UNKNOWN), counted)
         elif count.times == 0:
             yield Judgement(
                 Topic.NEVER,
@@ -123,11 +125,17 @@ def _of_constant(same: str, origin: str) -> tuple[str, str, Rank] | None:
     return (words[0].format(constant), *words[1:]) if constant else None
 
 
-def _shared(count: CallCount, kind: Kind, around: str, words: tuple[str, str, Rank]) -> Judgement:
+def _shared(
+    count: CallCount, kind: Kind, around: str, words: tuple[str, str, Rank], counted: Counted
+) -> Judgement:
     reason, step, rank = words
     made = generated_of(count.name)
     if made is not None:
-        reason, step = _GENERATED if made.owner else _IN_A_BLOCK
+        # What stands beside it runs once, and so does the module around both.
+        is_once = not made.owner or counted.runs_of_all_below(made.owner) == 1
+        reason, step = _IN_A_BLOCK if is_once else _GENERATED
+        name = made.owner.rpartition(".")[2]
+        reason = reason.format(f"the forward of `{name}`, which runs once by the counts," if name else _OWN)
     return Judgement(
         Topic.SHARED,
         rank,

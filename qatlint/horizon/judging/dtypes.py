@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 
 from qatlint.horizon.judging.facts import (
     FLOAT,
@@ -21,7 +21,9 @@ from qatlint.horizon.judging.facts import (
     words_of,
 )
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.judging.pairs import pairs_of
 from qatlint.horizon.judging.producers import Producers
+from qatlint.horizon.ops import Gemm, of_class
 from qatlint.horizon.report.values import Layer, ModelCheck, Statistic
 from qatlint.trace import Kind
 
@@ -36,6 +38,11 @@ _NO_CLASS = (
     "nothing it is given is quantised, which is right for a QuantStub; this text does not say what it is (a "
     "page takes `<class ...>` for HTML)"
 )
+_PERHAPS_FUSED = (
+    "a ReLU that is given float is right where the newer template fuses it with a convolution or linear "
+    "layer that gives float, of which there is one above; else a QuantStub is missing before it"
+)
+_GRAPH_STEP = "name fx_graph.txt besides, which tells what gives its input"
 _FLOAT_STEP = (
     "follow its float input to where it comes from, and put a QuantStub there, unless this part is meant to "
     "be float"
@@ -49,6 +56,8 @@ _FALLS_BACK = frozenset(
     "UpsamplingBilinear2d GridSample RoIAlign MultiScaleRoIAlign MultiheadAttention".split()
 )
 """Classes that give int8 whatever is set (horizon_facts H3)."""
+_PASSIVE = (Kind.DROPOUT, Kind.IDENTITY, Kind.RELU, Kind.RESHAPE)
+_PAD = re.compile(r"Pad(?:\dd)?$|^(?:Flatten|Unflatten|PixelShuffle|PixelUnshuffle|ChannelShuffle)$")
 _MAY_BE_GEMM = frozenset(
     "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear bmm mm baddbmm addmm "
     "einsum deform_conv2d".split()
@@ -86,7 +95,7 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     mixed = {row.name for row in check.suspicious if row.message.startswith("Mixed")}
     seen: Counter[str] = Counter()
     half = halves(check, settings)
-    pairs = _new_template_pairs(check)
+    pairs = pairs_of(check)
     for position, layer in enumerate(check.layers):
         if is_stub(layer.type):
             continue
@@ -95,7 +104,7 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
                 yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, NO_HALF, NO_HALF_STEP)
             continue
         seen[layer.type] += 1
-        if position in pairs:
+        if position in pairs.roots:
             continue
         told = "; the toolchain lists it as mixed, too" if layer.label in mixed else ""
         if half and _computes_in_half(layer):
@@ -109,6 +118,9 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
             continue
         if half and FLOATS.issuperset((*layer.inputs, *layer.outputs)):
             yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, _NOT_CAST + told, _FLOAT_STEP)
+            continue
+        if position in pairs.unsure:
+            yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, _PERHAPS_FUSED + told, _GRAPH_STEP)
             continue
         if not layer.type and not any(dtype.startswith("q") for dtype in layer.inputs):
             yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, _NO_CLASS + told, _FLOAT_STEP)
@@ -142,31 +154,6 @@ def _which(layer: Layer) -> str:
     if len(found) == 1 and found[0] < len(ordinals):
         return f"{ordinals[found[0]]} input"
     return "input" if len(layer.inputs) == 1 else "part of its inputs"
-
-
-def _new_template_pairs(check: ModelCheck) -> frozenset[int]:
-    """Rows of ReLUs that the newer template fuses with what gives them their input: a convolution or linear
-    layer that gives float. The graph tells what that is; where there is none, the row before is meant."""
-    producers = Producers(check)
-    giving_float = {layer.name for layer in check.layers if _is_root(layer)}
-    found = set()
-    for position, (first, second) in enumerate(pairwise(check.layers), 1):
-        relu = kind_of(second.type) is Kind.RELU and second.inputs == (FLOAT,) and FLOAT not in second.outputs
-        if not relu:
-            continue
-        if producers.knows(second.name, second.call):
-            before = producers.of(second.name, second.call)
-            fused = before is not None and before.module in giving_float
-        else:
-            fused = _is_root(first)
-        if fused:
-            found.add(position)
-    return frozenset(found)
-
-
-def _is_root(layer: Layer) -> bool:
-    """Whether a row may be the first of such a pair."""
-    return kind_of(layer.type) is Kind.GEMM and layer.outputs == (FLOAT,) and FLOAT not in layer.inputs
 
 
 # the stubs
@@ -213,6 +200,11 @@ def _stub(layer: Layer, kind: Kind, dtype: str, before: str, is_gemm: bool | Non
         step = "remove it, unless the model is deployed in segments that are cut here"
     elif dtype == "qint32":
         step = f"correct the qconfig of {f'`{before}`' if before else 'the module before it'}"
+    elif is_gemm is None and before:
+        reason += (
+            f"; `{before}` stands before it, of which the version of the toolchain says whether it is one"
+        )
+        step = _LOOK_BEFORE
     elif is_gemm is None:
         step = _LOOK_BEFORE
     elif is_gemm:
@@ -237,8 +229,9 @@ def _before(layer: Layer, producers: Producers, rows: Mapping[str, Layer]) -> tu
         return found.function, None if name in _MAY_BE_GEMM else name == "matmul"
     made, row = generated_of(found.module), rows.get(found.module)
     kind = kind_of(row.type) if row is not None else Kind.UNKNOWN
-    if kind is Kind.GEMM:  # also what stands in the place of an add
-        return found.module, True
+    if row is not None and kind is Kind.GEMM:  # also what stands in the place of an add
+        meaning = of_class(row.type)
+        return found.module, None if meaning is not None and meaning.gemm is Gemm.VERSION else True
     if made is not None and not made.inner:
         return found.module, made.op == "matmul"
     if row is None:
@@ -263,6 +256,9 @@ def _other_dtype(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
         if bare(layer.type) in _FALLS_BACK:
             reason, rank = f"int16 {why}, but this operation gives int8 on the chip", Rank.KNOW
             step = "nothing to do, or another operation where it costs accuracy"
+        elif _passes_on(layer):
+            reason, rank = f"int16 {why}; this one passes on what it is given, which is int8", Rank.KNOW
+            step = "look at what gives its input"
         else:
             reason, rank = f"int16 {why}; this one stayed at int8", Rank.CHECK
             step = (
@@ -270,6 +266,12 @@ def _other_dtype(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
                 "for a fall back (one op before a fused add, pooling, resizing)"
             )
         yield _of(layer, Topic.OTHER_DTYPE, rank, reason, step)
+
+
+def _passes_on(layer: Layer) -> bool:
+    """Whether a row is of an operation without a scale of its own, given int8 (horizon_facts I2)."""
+    is_passive = kind_of(layer.type) in _PASSIVE or _PAD.search(bare(layer.type)) is not None
+    return is_passive and "qint8" in layer.inputs and "qint16" not in layer.inputs
 
 
 def _usual(check: ModelCheck) -> str:

@@ -19,6 +19,7 @@ from qatlint.horizon.judging.facts import (
     reach,
 )
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.judging.pairs import pairs_of
 from qatlint.horizon.report.cells import dtypes_of, name_of
 from qatlint.horizon.report.values import Layer, ModelCheck, Suspicious
 from qatlint.trace import Kind
@@ -27,6 +28,13 @@ _CONSTANT = re.compile(r"averaging_constant\s*=\s*([0-9.eE+-]+)")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _FIXED_MESSAGE = re.compile(r"Fixed (?:input )?scale\s+(.*)")
 _MIXED_DTYPES = re.compile(r"input dtype\s*(\[[^\]]*\]) and output dtype\s*(\[[^\]]*\])")
+_PAIR = (
+    "the newer template fuses it with the ReLU behind it, and each keeps a row: what is float between them "
+    "is no tensor of its own",
+    "nothing to do",
+    (),
+    Rank.KNOW,
+)
 _COMPUTES = (Kind.GEMM, Kind.FLOAT_FUNCTIONAL, Kind.LUT_ACTIVATION, Kind.SOFTMAX, Kind.NORM)
 
 
@@ -180,9 +188,14 @@ def _asked(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     half = halves(check, settings)
     floats = {layer.label for layer in check.layers if FLOAT in layer.inputs}
     weights = {weight.name for weight in check.weights if weight.dtype not in ("", "qint8")}
+    roots = {check.layers[root].label for root in pairs_of(check).roots.values()}
     for row in check.suspicious:
         name = name_of(row.name)[0]
-        if row.message.startswith("Mixed"):
+        if row.name in roots and row.message.startswith(("Mixed", "activation is None")):
+            yield _asked_row(
+                row, Topic.MIXED if row.message.startswith("Mixed") else Topic.NO_ACTIVATION, *_PAIR
+            )
+        elif row.message.startswith("Mixed"):
             if row.name not in floats or is_stub(row.type):
                 # A row alone may be the only one that tells of float16.
                 is_half = half or (not settings.march and HALF in row.message)
