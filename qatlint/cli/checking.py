@@ -167,6 +167,7 @@ def _report(
             changes,
             [*scope.notes, *_unknown(scope, wanted)],
             scope.linter.unknown,
+            scope.toolchain,
         ),
         loader,
         output=wanted.output,

@@ -44,10 +44,17 @@ class Confirmation:
         """What the report says of a finding, in words; "" when it says nothing of it."""
         return "" if self._links is None else self._links.said(finding)
 
-    def note(self, findings: Sequence[Finding]) -> str:
-        """The rows to look at that no finding explains, in words; "" when there are none."""
+    def rows(self, finding: Finding) -> tuple[Judgement, ...]:
+        """The rows of the report that say the same."""
+        return () if self._links is None else tuple(self._links.confirming(finding))
+
+    def unexplained(self, findings: Sequence[Finding]) -> list[Judgement]:
+        """The rows to look at or check that no finding explains."""
         explained = {} if self._links is None else self._links.findings_about(findings)
-        rows = unexplained(self._rows, explained)
+        return unexplained(self._rows, explained)
+
+    def note(self, rows: Sequence[Judgement]) -> str:
+        """Rows that no finding explains, in words; "" when there are none."""
         if not rows:
             return ""
         lines = [f"  {row.topic.value}: {' + '.join(row.names)}" for row in rows]

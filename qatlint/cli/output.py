@@ -14,7 +14,7 @@ from qatlint.files import named_from, repository_of, write_new
 from qatlint.finding import Finding, Replacement
 from qatlint.loader import Loader
 from qatlint.report import summary as counts
-from qatlint.report.formats import FORMATS, Report, document
+from qatlint.report.formats import FORMATS, Report, Toolchain, document
 from qatlint.report.style import Style
 from qatlint.report.width import one_line
 from qatlint.static.source import Unreadable, decode
@@ -37,6 +37,7 @@ class Shown(NamedTuple):
     """What was left out, in words."""
     unknown: Mapping[str, int] = {}
     """Ops that no rule knows anything of, and how often each was met."""
+    toolchain: Toolchain | None = None
 
 
 def print_findings(
@@ -98,7 +99,7 @@ def _report(shown: Shown, loader: Loader, style: Style) -> Report:
     lines = cache(partial(read_lines, loader=loader))
     root = repository_of(".") or "."
     place = cache(lambda path: one_line(named_from(root, path)))
-    return Report(shown.findings, shown.checked, lines, style, place, shown.replacements)
+    return Report(shown.findings, shown.checked, lines, style, place, shown.replacements, shown.toolchain)
 
 
 def read_lines(path: str, loader: Loader) -> list[str]:

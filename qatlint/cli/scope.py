@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from qatlint.finding import Finding, Severity
 from qatlint.linting import Linter
 from qatlint.loader import Loader
+from qatlint.report.formats import Toolchain
 from qatlint.report.summary import plural
 
 if TYPE_CHECKING:
     from qatlint.cli.known import KnownFindings
     from qatlint.git import Changes
+    from qatlint.horizon.judging.judgement import Judgement
 
 _Key = tuple[str, str, str, str, int]
 
@@ -51,6 +53,9 @@ class Scope:
         self._report = report
         self._confirmed: dict[_Key, str] | None = None
         """Findings of which that report speaks, and what it says, in words."""
+        self._rows: dict[_Key, tuple[Judgement, ...]] = {}
+        self.toolchain: Toolchain | None = None
+        """The same as values; None without such a report."""
         self.notes: list[str] = []
         """What was left out, and what no finding explains, in words."""
 
@@ -76,11 +81,15 @@ class Scope:
             self._confirmed = self._confirm(findings, keys, loader)
         if self._left_out is None:
             self._left_out = self._decide(findings, keys, loader)
-        return [
-            raised(f, self._confirmed[key]) if key in self._confirmed else f
-            for f, key in zip(findings, keys, strict=True)
-            if key not in self._left_out
-        ]
+        counted = []
+        for finding, key in zip(findings, keys, strict=True):
+            if key in self._left_out:
+                continue
+            if key in self._confirmed and self.toolchain is not None:
+                finding = raised(finding, self._confirmed[key])
+                self.toolchain.confirmed[finding] = self._rows[key]
+            counted.append(finding)
+        return counted
 
     def _confirm(self, findings: Sequence[Finding], keys: Sequence[_Key], loader: Loader) -> dict[_Key, str]:
         if self._report is None:
@@ -89,9 +98,13 @@ class Scope:
 
         aim = self.linter.groups(self._read)[0].aim(loader)
         confirmation = Confirmation(self._report, self._read, aim, loader)
-        note = confirmation.note(findings)
+        rows = confirmation.unexplained(findings)
+        note = confirmation.note(rows)
         if note:
             self.notes.append(note)
+        found = ((key, confirmation.rows(f)) for f, key in zip(findings, keys, strict=True))
+        self._rows = {key: said for key, said in found if said}
+        self.toolchain = Toolchain({}, rows)
         said = ((key, confirmation.said(f)) for f, key in zip(findings, keys, strict=True))
         return {key: words for key, words in said if words}
 

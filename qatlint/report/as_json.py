@@ -1,19 +1,37 @@
-"""Findings as a JSON array for programs. The keys are a promise: add none, drop none."""
+"""Findings as a JSON array for programs. The keys are a promise: add none, drop none (`check --report` has
+one more)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from qatlint.finding import Finding
 from qatlint.report.formats import Report
 from qatlint.report.summary import RuleCount
 from qatlint.trace import Span
 
+if TYPE_CHECKING:
+    from qatlint.horizon.judging.judgement import Judgement
+
 
 def document(report: Report) -> str:
-    """All findings as the array."""
-    return render(report.findings)
+    """All findings as the array. With a report of the toolchain, each says which rows of it confirm it, and
+    rows that no finding explains are entries of their own, whose code is null."""
+    toolchain = report.toolchain
+    if toolchain is None:
+        return render(report.findings)
+    items = [
+        {**_item(finding), "confirmed_by": list(map(_row, toolchain.confirmed.get(finding, ())))}
+        for finding in report.findings
+    ]
+    rows = [{"code": None, "name": "unexplained-row", **_row(row)} for row in toolchain.unexplained]
+    return json.dumps([*items, *rows], indent=2)
+
+
+def _row(row: Judgement) -> dict[str, object]:
+    return {"topic": row.topic.value, "rank": row.rank.label, "names": list(row.names), "detail": row.detail}
 
 
 def render(findings: Sequence[Finding]) -> str:

@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from qatlint.finding import Finding, Replacement
 from qatlint.report.style import Style
 
+if TYPE_CHECKING:
+    from qatlint.horizon.judging.judgement import Judgement
+
 Lines = Callable[[str], Sequence[str]]
 """Gives the lines of a file, none when it cannot be read."""
+
+
+class Toolchain(NamedTuple):
+    """What the toolchain's own report says of the findings."""
+
+    confirmed: dict[Finding, tuple[Judgement, ...]]
+    """Finding -> the rows that say the same."""
+    unexplained: Sequence[Judgement]
+    """Rows to look at or check that no finding explains."""
 
 
 class Report(NamedTuple):
@@ -28,6 +40,8 @@ class Report(NamedTuple):
     """A file as those who read the report know it: relative to the root of its repository."""
     replacements: Mapping[Finding, Sequence[Replacement]]
     """What the fixes would change, where that was asked for."""
+    toolchain: Toolchain | None = None
+    """None where no report of it was given."""
 
 
 class Format(NamedTuple):

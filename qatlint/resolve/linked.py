@@ -97,9 +97,13 @@ class Links:
                 found[row] = (*found.get(row, ()), finding)
         return found
 
+    def confirming(self, finding: Finding) -> list[Judgement]:
+        """The rows that say what a finding says, and surely of the very thing."""
+        return [row for row in self.rows_about(finding) if self._is_sure(finding, row)]
+
     def said(self, finding: Finding) -> str:
-        """Which rows say what a finding says, in words; "" where none does."""
-        rows = [row for row in self.rows_about(finding) if self._is_sure(finding, row)]
+        """The same in words; "" where there is none."""
+        rows = self.confirming(finding)
         if not rows:
             return ""
         shown = [f"`{' + '.join(row.names)}` ({row.detail})" for row in rows[:_NAMED]]

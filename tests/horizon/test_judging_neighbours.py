@@ -95,3 +95,14 @@ def test_of_some_operations_the_version_says_whether_they_are_gemm() -> None:
     assert found["dequant"].reason.startswith("the GEMM operation `conv`")
     assert "`up`" in found["dequant2"].reason and "version" in found["dequant2"].reason
     assert "set by hand" not in found["dequant2"].step
+
+
+def test_of_a_list_each_entry_runs_again() -> None:
+    """A list never runs itself."""
+    for names, words in [
+        (("bbox.0.act", "bbox.0.conv", "bbox.1.act"), "each entry of `bbox`"),
+        (("bbox.act", "bbox.norm", "bbox.0.act"), "`bbox`"),
+    ]:
+        counts = tuple(CallCount(name, 2) for name in names)
+        found = about(ModelCheck(counts=counts), Topic.SHARED)[names[0]]
+        assert f"; {words} may run 2 times" in found.reason

@@ -87,9 +87,20 @@ def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
     def found(*words: str) -> dict[tuple[str, int], tuple[str, str]]:
         result = CliRunner().invoke(check, ["bev_model.py", *words, "--output-format", "json", "--isolated"])
         items = json.loads(result.stdout)
-        return {(i["code"], i["line"]): (i["severity"], i["message"]) for i in items}
+        return {(i["code"], i["line"]): (i["severity"], i["message"]) for i in items if i["code"]}
 
     plain, marked = found(), found("--report", str(PASTED))
+    asked = ["bev_model.py", "--report", str(PASTED), "--isolated", "--output-format", "json"]
+    items = json.loads(CliRunner().invoke(check, asked).stdout)
+    by = {(i["code"], i["line"]): i["confirmed_by"] for i in items if i["code"]}
+    assert {key for key, rows in by.items() if rows} == {
+        key for key, (_, message) in marked.items() if "confirmed" in message
+    }
+    embed = by["QAT101", line("layer(self.embed(points))")]
+    assert ["model.map_head.decoder.embed.div.reciprocal"] in [row["names"] for row in embed]
+    left = [item for item in items if not item["code"]]
+    assert {item["name"] for item in left} == {"unexplained-row"}
+    assert "quantised-output" in {item["topic"] for item in left}
     key = ("QAT101", line("layer(self.embed(points))"))
     assert plain[key][0] == "warning" and marked[key][0] == "error"
     assert marked[key][1].startswith(
@@ -100,7 +111,7 @@ def test_check_marks_what_the_report_confirms_and_lists_the_rest_last(
     )
     tail = shown.output[shown.output.index("of the toolchain's report that no finding explains:") :]
     assert "not-fused" not in tail and "quantised-output" in tail
-    for output in ("json", "sarif", "github"):  # these have no place for rows
+    for output in ("sarif", "github"):  # these have no place for rows
         words = ["bev_model.py", "--report", str(PASTED), "--isolated", "--output-format", output]
         done = CliRunner().invoke(check, words)
         assert "quantised-output" in done.stderr and "quantised-output" not in done.stdout

@@ -32,5 +32,5 @@ def command() -> int:
     base.out("backend  reference: the toolchain's rules as documented, on the executed graph")
     if found["plugin"] is not None:
         base.out("backend  horizon: the plugin's own prepare, beside it")
-        base.out("         (tested with a stand-in only: qatlint's authors have no plugin to run it against)")
+    base.out("         (qatlint has not been run against the real plugin by its authors: a stand-in only)")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from math import gcd
 
 from qatlint.horizon.judging.counted import Counted, all_counts
@@ -94,10 +94,11 @@ def judge(check: ModelCheck, known: InSource) -> Iterator[Judgement]:
     producers = Producers(check)
     owners = _repeated_owners(counts)
     counted = Counted(check)
+    named = {around for count in counts for around in _around_names(count.name)}
     for count in check.counts:
         if count.times > 1:
             owner = owners.get(count.name)
-            around = _through(*owner, are_all) if owner is not None else ""
+            around = _through(*owner, are_all, named) if owner is not None else ""
             kind = kind_by_name(count.name, known.kinds)
             words = None
             if kind is Kind.QUANT_STUB:
@@ -148,15 +149,24 @@ def _shared(
     )
 
 
-def _through(owner: str, runs: int, are_all: bool) -> str:
+def _through(owner: str, runs: int, are_all: bool, named: Container[str]) -> str:
     """What the counts say of the module around, in words."""
-    name = owner.rpartition(".")[2]
+    # A list has only numbers below it, and never runs itself.
+    what = f"{'' if owner in named else 'each entry of '}`{owner.rpartition('.')[2]}`"
     if are_all:
-        return f"; by the counts, `{name}` runs {runs} times with all its parts"
+        return f"; by the counts, {what} runs {runs} times with all its parts"
     return (
-        f"; `{name}` may run {runs} times with all its parts, but this text does not have all modules: some "
+        f"; {what} may run {runs} times with all its parts, but this text does not have all modules: some "
         "may run once"
     )
+
+
+def _around_names(name: str) -> Iterator[str]:
+    """The modules around one that hold what is in them by another name than a number."""
+    while "." in name:
+        name, _, last = name.rpartition(".")
+        if not last.isdecimal():
+            yield name
 
 
 def _repeated_owners(all_counts: Iterable[CallCount]) -> dict[str, tuple[str, int]]:
