@@ -43,8 +43,10 @@ def _row(last: Op, ops: Sequence[Op], alone: set[int], regions: Sequence[Region]
         if head.role == "add" and head.operands != 2:
             return None  # adding a number is no pattern
         wanted = _BEFORE.get(head.role, ())
+        runs = _counting(head, regions)
         before = [ops[n] for n in head.inputs if ops[n].role in wanted and n in alone]
-        if not before or _counting(before[0], regions) != _counting(head, regions):
+        before = [op for op in before if _counting(op, regions) == runs]
+        if not before:
             return None
         row.insert(0, before[0])
     return tuple(row) if len(row) > 1 else None

@@ -13,7 +13,7 @@ from qatlint.static.known import Known
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import BY_SHAPE, FIXED, UNPROVEN, Cause, Causes, Nature, What, of_a_kind, united
 from qatlint.static.project import Project
-from qatlint.static.values import Const, External, Seq, Symbol, Value
+from qatlint.static.values import Args, Const, External, Seq, Symbol, Value
 from qatlint.trace import Varies
 
 CUTS = frozenset("split split_with_sizes chunk tensor_split unbind".split())
@@ -114,6 +114,16 @@ class Sized(Known):
         nature = self.natures.get(result.key)
         if made and nature is not None and nature.constant:
             self.natures[result.key] = nature._replace(causes=united(*made))
+
+    def note_columns(self, result: Symbol, args: Args) -> None:
+        """`a, b = zip(*rows)`: each column is as long as there are rows."""
+        starred = [item.value for item in args.positional if -1 in item.loops]
+        known = Seq([item for item in args.positional if -1 not in item.loops])
+        causes = united(self.length_causes(known), *map(self.length_causes, starred))
+        if args.open and not starred:
+            causes = united(causes, UNPROVEN)
+        self.natures[result.key] = Nature(What.MANY, UNPROVEN)
+        self.pieces[result.key] = (Nature(What.MANY, causes), None)
 
     # -- what is cut into pieces -------------------------------------------------------------------
 

@@ -234,7 +234,9 @@ class Computed(Sized):
             return self._number(result, natures, values, frame)
         if not isinstance(result, Symbol):
             return result
-        if first in ("random", "numpy") and "random" in dotted:
+        if dotted == "builtins.zip":
+            self.note_columns(result, args)
+        elif first in ("random", "numpy") and "random" in dotted:
             self._learn(result, Nature(What.NUMBER, frozenset({Cause(Varies.RANDOM)})))
         elif meaning is not None or first in ("torch", "torchvision"):
             if values and meaning is not None and meaning.group != "creation" and last not in _OF_MANY:

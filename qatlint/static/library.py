@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.execution import PLAIN
+from qatlint.static.iteration import are_single
 from qatlint.static.kinds import is_of_class
 from qatlint.static.machine import Frame, deps_of, key_of, origin_of
 from qatlint.static.methods import SAME, Methods
@@ -191,9 +192,11 @@ class Library(Methods):
         return Wrapped("enumerate", (values[0],), _int(start))
 
     def _zip(self, args: Args, node: ast.Call, frame: Frame) -> Value:
-        if args.open:
-            return self.unknown()
-        return Wrapped("zip", tuple(i.value for i in args.positional))
+        rows = args.positional
+        if not args.open and all(i.times is None and i.when == TRUE for i in rows):
+            return Wrapped("zip", tuple(i.value for i in rows))
+        columns = None if args.open else _columns(rows)
+        return self.unknown(*(i.value for i in rows)) if columns is None else columns
 
     def _reverse(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         value = args.positional[0].value if args.positional else self.unknown()
@@ -484,6 +487,29 @@ def is_library_module(dotted: str) -> bool:
     if dotted.startswith(("torch.nn.", "torch.ao.nn.", "horizon_plugin_pytorch.nn")):
         return True
     return facts_of(dotted) is not UNKNOWN
+
+
+def _columns(rows: Sequence[Item]) -> Seq | None:
+    """What `zip(*rows)` gives: a column for each place in a row, with an entry for each row. A row may stand for
+    many. None where a row may have another length than the others."""
+    found: list[list[Value]] = []
+    for row in rows:
+        if not isinstance(row.value, Seq) or not are_single(row.value):
+            return None
+        found.append([item.value for item in row.value.items])
+    if len({len(values) for values in found}) != 1:
+        return None
+    columns = [
+        Seq(
+            [
+                Item(value, row.when, row.times, row.loops, row.node, row.file, row.given)
+                for row, value in zip(rows, column, strict=True)
+            ],
+            "tuple",
+        )
+        for column in zip(*found, strict=True)
+    ]
+    return Seq([Item(column) for column in columns], "tuple")
 
 
 def _int(value: Value) -> int | None:

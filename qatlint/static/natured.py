@@ -296,7 +296,9 @@ class Natured(Computed):
             if place is not None:
                 self.note_size(entry, self.shapes[value.key], place)
         elif value.key in self.pieces:
-            axes = self.pieces[value.key][1]
+            piece, axes = self.pieces[value.key]
+            if piece.what is What.MANY and not piece.causes:
+                self.given_length.add(entry.key)
         elif is_one and (known := self.axes_of(value)) is not None:
             axes = Axes(known.sizes[1:], known.whole)
         if axes is not None:

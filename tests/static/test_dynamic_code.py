@@ -974,3 +974,39 @@ def test_an_op_of_a_helper_that_is_entered_twice_is_said_once() -> None:
     (found,) = findings_in({"m.py": model(INIT, forward, HELPERS)}, "QAT201")
     places = [(r.span.line, r.message) for r in found.related]
     assert places and len(places) == len(set(places))
+
+
+COLUMNS = "outs = [(self.conv(t), t) for t in {}]\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "varies"),
+    [
+        (COLUMNS.format("xs") + "a, b = zip(*outs)\nfor p, q in zip(a, b):", "unproven"),
+        (COLUMNS.format("xs") + "a, b = map(list, zip(*outs))\nfor p in b:", "unproven"),
+        (COLUMNS.format("x.unbind(0)") + "a, b = zip(*outs)\nfor p in a:", "shape"),
+        ("a, b = zip(*[self.pair(t) for t in xs])\nfor p in a:", "unproven"),
+        ("a, b = zip(*xs)\nfor p in a:", "unproven"),
+        ("a, b = zip(*[t.unbind(0) for t in x.unbind(0)])\nfor p in a:", "shape"),
+        (COLUMNS.format("self.layers") + "a, b = zip(*outs)\nfor p, q in zip(a, b):", "static"),
+        ("a, b = zip(*[m(x).unbind(0) for m in self.layers])\nfor p in a:", "static"),
+        ("a, b = zip(*[(x, 1), (x, 2)])\nfor p in a:", "static"),
+    ],
+)
+def test_columns_are_as_long_as_there_are_rows(head: str, varies: str) -> None:
+    forward = f"{head}\n    x = x * x\nwhile x.max() > 1:\n    x = x @ x\nreturn x"
+    methods = "    def pair(self, t):\n        return self.conv(t), self.conv(t)\n"
+    found = traced(forward, methods=methods)
+    (op,) = [op for op in found.ops if op.written == "*"]
+    assert found.regions[op.inside[-1].region].varies.value == varies
+
+
+def test_a_sum_of_two_convolutions_fuses_with_the_one_beside_it() -> None:
+    """The other operand has been made by a convolution in an earlier loop."""
+    forward = (
+        "a, b = zip(*[(self.conv(t), self.conv(t)) for t in xs])\n"
+        "return [self.conv(p) + q for p, q in zip(a, b)]"
+    )
+    text = HEAD + model(INIT, forward)
+    (found,) = findings_in({"model.py": text}, "QAT201")
+    assert "then `+` is not fused" in found.message
