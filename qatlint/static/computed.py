@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 
-from qatlint.condition import atoms_of, both
+from qatlint.condition import Condition, atoms_of, both
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import Meaning, Result, Role, of_class, of_function, of_method
 from qatlint.static.axes import CUTS, Sized
@@ -61,6 +61,11 @@ _OF_MANY = frozenset(
 _COMPUTES = re.compile(r"torch\.(linalg\.|fft\.|special\.)?(?!is_)[a-z]\w*$")
 """Functions that compute something of their tensors, whatever it is."""
 _READS = frozenset("item tolist numpy __bool__ __float__ __int__ __index__".split())
+_ANSWERED_BY_TENSORS = frozenset(
+    "max min amax amin sum mean median std var prod norm abs all any item argmax argmin nonzero argwhere "
+    "count_nonzero isnan isinf isfinite logical_not".split()
+)
+"""Methods that no number, text or list has: what they give of something, its values say."""
 _CHANCE = frozenset("rand randn randint randperm rand_like randn_like normal bernoulli multinomial".split())
 OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
@@ -109,6 +114,8 @@ class Computed(Sized):
                 if isinstance(value, Symbol) and value.key not in self.natures:
                     operand = self.read_again(node.operand, frame)  # type: ignore[attr-defined]
                     self._learn(value, self.nature(operand)._replace(producers=frozenset()))
+                    if isinstance(operand, Symbol) and operand.key in self.handed_parts:
+                        self.handed_parts.add(value.key)
                     if self._are_truths((operand,)):
                         self.truths.add(value.key)
                 return value
@@ -137,7 +144,25 @@ class Computed(Sized):
         condition = self._compare_two(values[0], node.ops[0], values[1], node)
         for left, op, right in zip(values[1:], node.ops[1:], values[2:], strict=False):
             condition = both(condition, self._compare_two(left, op, right, node))
+        if len(values) == 2 and not self.asserting and self._may_be_truths(node.ops[0], values):
+            return self._perhaps_truths(condition, values)
         return self.boolean(condition)
+
+    def _may_be_truths(self, op: ast.cmpop, values: Sequence[Value]) -> bool:
+        """Whether a comparison with something that was handed in may be one of tensors: `batch["x"] > 0`."""
+        if not isinstance(op, (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)):
+            return False
+        handed = [v for v in values if isinstance(v, Symbol) and v.key in self.handed_parts]
+        rest = [v for v in values if isinstance(v, Const) and type(v.value) not in (int, float)]
+        return bool(handed) and not rest and not any(isinstance(v, Choice) for v in values)
+
+    def _perhaps_truths(self, condition: Condition, values: Sequence[Value]) -> Value:
+        """The result of such a comparison: the same where it is made once more."""
+        result = self.unknown(*values, key=self.intern(("told", condition)))
+        self._learn(result, Nature(What.UNKNOWN, united(*(self.nature(v).content for v in values))))
+        self.handed_parts.add(result.key)
+        self.truths.add(result.key)
+        return result
 
     def augmented(self, node: ast.AugAssign, left: Value, right: Value, frame: Frame) -> Value:
         if not self.watching or self.phase != "forward" or not self.is_followed(frame):
@@ -158,7 +183,8 @@ class Computed(Sized):
         elif kinds & {What.TENSOR, What.MAYBE} and not kinds & {What.MANY, What.SHAPE}:
             name, sign = OPERATORS.get(type(op), ("", ""))
             meaning = of_function(f"operator.{name}") if name else None
-            self._learn(result, self._ran(meaning, natures, node, frame, sign))
+            operands = (self._operand(left), self._operand(right))
+            self._learn(result, self._ran(meaning, operands, node, frame, sign))
             if type(op) in _LOGICAL and self._are_truths((left, right)):
                 self.truths.add(result.key)
             for tensor, other in ((left, natures[1]), (right, natures[0])):
@@ -170,6 +196,10 @@ class Computed(Sized):
                 What.NUMBER if kinds <= {What.NUMBER} else What.SHAPE if What.SHAPE in kinds else What.UNKNOWN
             )
             self.natures.setdefault(result.key, Nature(what, causes))
+            if any(isinstance(v, Symbol) and v.key in self.handed_parts for v in (left, right)):
+                self.handed_parts.add(result.key)
+                if type(op) in _LOGICAL and self._are_truths((left, right)):
+                    self.truths.add(result.key)
         return result
 
     # -- calls -----------------------------------------------------------------------------------
@@ -205,12 +235,18 @@ class Computed(Sized):
             plain=bool(real) and all(n.plain for n in real),
         )
 
+    def _operand(self, value: Value) -> Nature:
+        """`nature`; where nothing is known, that it is no tensor, unless it was handed in."""
+        nature = self.nature(value)
+        handed = isinstance(value, Symbol) and value.key in self.handed_parts
+        return nature._replace(what=What.OTHER) if nature.what is What.UNKNOWN and not handed else nature
+
     def _operands(self, args: Args) -> list[Nature]:
         found: list[Nature] = []
         for value in [i.value for i in args.positional] + list(args.keywords.values()):
             entries = value.items if isinstance(value, Seq) else []
-            found += [self.nature(i.value) for i in entries]
-            nature = self.nature(value)
+            found += [self._operand(i.value) for i in entries]
+            nature = self._operand(value)
             if nature.what is What.MANY and isinstance(value, Symbol):
                 nature = nature._replace(what=What.MAYBE)
             found.append(nature)
@@ -254,6 +290,8 @@ class Computed(Sized):
             causes = united(*(n.causes for n in known))
             what = What.NUMBER if first in ("math", "operator") and not tensors else What.UNKNOWN
             self._learn(result, Nature(What.MAYBE if tensors and first != "builtins" else what, causes))
+            if dotted == "builtins.next":
+                self.handed_parts.add(result.key)
         return result
 
     def _number(
@@ -314,6 +352,8 @@ class Computed(Sized):
         member = self.members.get(callee.key)
         if member is not None:
             self._learn(result, self._of_method(member[0], member[1], args, node, frame))
+            if member[0].key in self.handed_parts and of_function(f"torch.Tensor.{member[1]}") is not None:
+                self.handed_parts.add(result.key)
             self._note_ranking(result, member[1], args, 0)
             if self.nature(member[0]).is_tensor and not args.open:
                 values = [member[0], *(i.value for i in args.positional)]
@@ -352,7 +392,8 @@ class Computed(Sized):
         """What `receiver.name(...)` gives."""
         nature = self.nature(receiver)
         if not nature.is_tensor:
-            return Nature(What.UNKNOWN, nature.causes)
+            by_values = receiver.key in self.handed_parts and name in _ANSWERED_BY_TENSORS
+            return Nature(What.UNKNOWN, united(nature.causes, BY_DATA) if by_values else nature.causes)
         if name in _OF_SHAPE:
             self._is_a_tensor(receiver)
             return Nature(What.NUMBER if args.positional else What.SHAPE, self.nature(receiver).sizes)

@@ -89,6 +89,9 @@ class Known(Interpreter):
         """Keys of pairs of values and of their places: what `topk` gives."""
         self.truths: set[Hashable] = set()
         """Keys of tensors of truths: `x > 0`."""
+        self.handed_parts: set[Hashable] = set()
+        """Keys of attributes and entries of arguments and of results, and of what is computed of them: nobody
+        knows what these are, but what only a tensor answers is read from values."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
         self._beside_a_list = False

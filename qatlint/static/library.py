@@ -490,8 +490,8 @@ def is_library_module(dotted: str) -> bool:
 
 
 def _columns(rows: Sequence[Item]) -> Seq | None:
-    """What `zip(*rows)` gives: a column for each place in a row, with an entry for each row. A row may stand for
-    many. None where a row may have another length than the others."""
+    """What `zip(*rows)` gives: a column for each place in a row, with an entry for each row, which may stand
+    for many. None where a row may have another length than the others."""
     found: list[list[Value]] = []
     for row in rows:
         if not isinstance(row.value, Seq) or not are_single(row.value):

@@ -104,6 +104,14 @@ class Natured(Computed):
                     self.truths.add(value.key)
         return value
 
+    def _handed_in(self, name: str) -> Symbol:
+        """`*xs` of forward: as many as whoever calls it likes, in a tuple."""
+        symbol = Symbol(self.intern(("handed in", name)), origin="input", text=name)
+        unproven = frozenset({Cause(Varies.UNPROVEN, name)})
+        self._learn(symbol, Nature(What.MANY, unproven, outside=self._has_stub()))
+        self.named_inputs[symbol.key] = name
+        return symbol
+
     def _has_stub(self) -> bool:
         """Whether the owner holds a QuantStub: what has not passed one is not quantised."""
         assert self.root is not None
@@ -112,6 +120,10 @@ class Natured(Computed):
     def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
         super().bind_parameters(callee, args, receiver, inner)
         if self.watching and self.phase == "forward":
+            extra = callee.node.args.vararg
+            handed = inner.env.get(extra.arg) if extra is not None else None
+            if extra is not None and isinstance(handed, Seq) and handed.open and not handed.items:
+                inner.env[extra.arg] = self._handed_in(extra.arg)
             for name in number_names(callee.node):
                 self._used_as_number(inner.env.get(name))
             for argument in (*callee.node.args.args, *callee.node.args.kwonlyargs):
@@ -205,6 +217,8 @@ class Natured(Computed):
             self._learn(result, Nature(What.MAYBE, nature.causes or UNPROVEN, derived=True, plain=True))
         elif result.key not in self.natures:
             self._learn(result, Nature(What.UNKNOWN, nature.causes if nature.what is What.UNKNOWN else FIXED))
+            if nature.is_tensor or value.key in self.handed_parts:
+                self.handed_parts.add(result.key)
         self.members[result.key] = (value, name)
         return result
 
@@ -213,6 +227,7 @@ class Natured(Computed):
         if self.watching and isinstance(value, Symbol) and isinstance(result, Symbol):
             self.use(self.nature(value))
             self.natures.setdefault(result.key, self._part(value, index))
+            self._hand_on(result, value)
             place = index.value if isinstance(index, Const) and type(index.value) is int else None
             self._note_entry(result, value, place, place is not None or isinstance(index, Index))
             if isinstance(index, Const) and index.value in _SPATIAL and self.nature(value).what is What.SHAPE:
@@ -226,6 +241,7 @@ class Natured(Computed):
         if self.watching and isinstance(base, Symbol) and isinstance(result, Symbol):
             self.use(self.nature(base))
             self.natures.setdefault(result.key, self.nature(base)._replace(producers=frozenset()))
+            self._hand_on(result, base)
             self.measured.add(base.key)
             self._note_cut(result, base, bounds)
         return result
@@ -235,7 +251,9 @@ class Natured(Computed):
         natures = (self.nature(value), self.nature(new))
         if natures[0].plain:
             return
-        if self.watching and natures[0].what is What.TENSOR and natures[1].is_tensor:
+        # A number is written by the same function, which is replaced like any other.
+        written = natures[1].is_tensor or natures[1].what is What.NUMBER
+        if self.watching and natures[0].what is What.TENSOR and written:
             result = self._ran(of_function(WRITES_ITEM), natures, target, frame, WRITTEN_ITEM)
             self._learn(value, natures[0]._replace(producers=result.producers))
 
@@ -247,6 +265,7 @@ class Natured(Computed):
         for symbol in [result] if isinstance(result, Symbol) else _options(result):
             if isinstance(symbol, Symbol):
                 self.natures.setdefault(symbol.key, part)
+                self._hand_on(symbol, value)
                 self._note_entry(symbol, value, at.exact if isinstance(at.exact, int) else None, True)
         return result
 
@@ -263,6 +282,8 @@ class Natured(Computed):
             return Nature(What.UNKNOWN, frozenset(c for c in nature.causes if c.varies is Varies.STATE))
         if nature.what is What.MANY:
             return nature._replace(what=What.MAYBE, producers=frozenset())
+        if index is not None and nature.what is What.UNKNOWN:
+            return nature._replace(causes=united(nature.causes, self._mask_causes(index)))
         if index is not None and nature.is_tensor:
             if self._is_index_tensor(index):
                 self._is_a_tensor(value)
@@ -271,6 +292,13 @@ class Natured(Computed):
                 producers=frozenset(), causes=united(nature.causes, self._mask_causes(index))
             )
         return nature._replace(producers=frozenset())
+
+    def _hand_on(self, part: Symbol, whole: Value) -> None:
+        """`part` has been taken out of `whole`: nobody knows what it is, where that is an entry by name, or
+        where nobody knows what `whole` is."""
+        if self.nature(part).what is What.UNKNOWN and isinstance(whole, Symbol):
+            if whole.key in self.handed_parts or self.nature(whole).what in (What.MAYBE, What.MANY):
+                self.handed_parts.add(part.key)
 
     def _note_cut(self, result: Symbol, base: Symbol, bounds: list[Value]) -> None:
         """`base[low:high]` is as long as `base` and its bounds say."""
@@ -349,6 +377,8 @@ class Natured(Computed):
             if old is not None and value is not old and isinstance(value, Symbol):
                 self.natures[value.key] = self.nature(old)._replace(producers=frozenset())
                 self.began[value.key] = old
+                if _key(old) in self.handed_parts:
+                    self.handed_parts.add(value.key)
                 self.carried.setdefault(loop.number, []).append((value.key, name, frame))
 
     def carry(self, loop: int) -> None:

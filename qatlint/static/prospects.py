@@ -552,6 +552,8 @@ class _Function:
             return not (self._is_fixed(node.left) and self._is_fixed(node.right))
         if isinstance(node, ast.AugAssign):
             return not isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Assign):
+            return any(isinstance(target, ast.Subscript) and _is_written(target) for target in node.targets)
         if not isinstance(node, ast.Call):
             return False
         if isinstance(node.func, ast.Name):
@@ -595,6 +597,14 @@ def _is_switch(annotation: ast.expr) -> bool:
         elif isinstance(part, ast.Constant) and isinstance(part.value, str):
             words.update(_WORD.findall(part.value))
     return bool(words & {"bool", "str"}) and words <= _SWITCH
+
+
+def _is_written(target: ast.Subscript) -> bool:
+    """Whether `x[...] = y` may write into a tensor: not by name."""
+    index = target.slice
+    return not (
+        isinstance(index, ast.JoinedStr) or (isinstance(index, ast.Constant) and isinstance(index.value, str))
+    )
 
 
 def _operands(node: ast.expr) -> Iterator[ast.expr]:

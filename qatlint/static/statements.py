@@ -111,10 +111,17 @@ class Statements(Iteration):
                 item = entries.items[i]
                 self.assign(target, item.value, frame, item.node or node)
             elif isinstance(target, ast.Starred):
-                self.assign(target.value, self.unknown(value), frame, node)
+                self.assign(target.value, self._rest_of(value, i, len(targets) - i - 1), frame, node)
             else:
                 inner = node if isinstance(node, ast.expr) else ast.Constant(None)
                 self.assign(target, self.subscript(value, Const(i), inner, frame), frame, node)
+
+    def _rest_of(self, value: Value, before: int, behind: int) -> Value:
+        """What `*rest` gets, between so many others: a list."""
+        if not isinstance(value, (Seq, Symbol)):
+            return self.unknown(value)
+        rest = self._cut(value, [Const(before), Const(-behind or None), NONE])
+        return Seq(rest.items, "list", rest.open, rest.loops) if isinstance(rest, Seq) else rest
 
     def _fits(self, value: Value, count: int) -> bool:
         if not isinstance(value, Seq) or value.open or any(i.times is not None for i in value.items):

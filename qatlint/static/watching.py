@@ -139,6 +139,8 @@ class Watching(Natured):
         key = (id(node), written, tuple(id(r) for r, _ in inside), tuple(id(p.node) for p in self.via))
         number = self._seen.get(key)
         tensors = [n for n in operands if n.is_tensor]
+        # Of what nobody knows, an op takes it for a tensor: a number would be known, or be the constructor's.
+        taken = [n for n in operands if n.is_tensor or n.what is What.UNKNOWN]
         if number is None:
             number = self._seen[key] = len(self.ops)
             place = Place(frame.file, node, frame.cls, frame.name, frame.owner)
@@ -154,7 +156,7 @@ class Watching(Natured):
                     inside,
                     scope,
                     tuple(self.via),
-                    len(tensors),
+                    len(taken),
                 )
             )
         op = self.ops[number]

@@ -1010,3 +1010,93 @@ def test_a_sum_of_two_convolutions_fuses_with_the_one_beside_it() -> None:
     text = HEAD + model(INIT, forward)
     (found,) = findings_in({"model.py": text}, "QAT201")
     assert "then `+` is not fused" in found.message
+
+
+@pytest.mark.parametrize(
+    ("test", "varies"),
+    [
+        ("xs['score'].max() > 0", "data"),
+        ("xs['score'][0].mean() > self.limit", "data"),
+        ("xs.scores.sum().item() > 0", "data"),
+        ("xs.boxes.scores[:, None].sigmoid().max() > 0.5", "data"),
+        ("(xs.scores > 0.5).any()", "data"),
+        ("((xs.scores > 0.5) & ~(xs.ids < 0)).any()", "data"),
+        ("len(xs.embed[xs.scores > 0.5]) > 0", "data"),
+        ("len(x[xs.scores > 0.5]) > 0", "data"),
+        ("xs[0].scores.any()", "data"),
+        # What a number answers, too, says nothing of tensors.
+        ("xs[0]['height'] > 640", "static"),
+        ("xs.count == 3", "static"),
+        ("xs['mode'] == 'test'", "static"),
+        ("xs['limits'].get('max') is not None", "static"),
+        ("self.settings.scores.max() > 0", "static"),
+        ("self.settings['scores'].any()", "static"),
+    ],
+)
+def test_tests_of_what_was_handed_in(test: str, varies: str) -> None:
+    forward = (
+        f"if {test}:\n    x = x * x\nwhile x.max() > 1:\n    x = x @ x\n"
+        "mask = xs.scores > 0.5\nif mask.any():\n    x = x / 3\nreturn x"
+    )
+    found = trace_of(
+        model(f"{INIT}\nself.settings = settings\nself.limit = 3", forward, HELPERS, "settings"), "Model"
+    )
+    (op,) = [op for op in found.ops if op.written == "*"]
+    assert found.regions[op.inside[-1].region].varies.value == varies
+    (kept,) = [op for op in found.ops if op.written == "/"]
+    assert found.regions[kept.inside[-1].region].varies.value == "data", "a mask with a name"
+
+
+@pytest.mark.parametrize(
+    ("body", "operands"),
+    [
+        ("x = self.conv(x) + xs.offset", 2),
+        ("x = xs['offset'] + self.conv(x)", 2),
+        ("x = torch.add(self.conv(x), xs.offset)", 2),
+        ("x = self.conv(x) + self.gain", 1),
+        ("x = self.conv(x) + self.gain * math.sqrt(2)", 1),
+        ("x = self.conv(x) + len(xs)", 1),
+        ("x = torch.add(self.conv(x), self.gain)", 1),
+    ],
+)
+def test_what_is_added_to_a_convolution(body: str, operands: int) -> None:
+    """Adding a number fuses with nothing. What was handed in as a part of something is taken for a tensor."""
+    forward = f"for i in range(x.shape[0]):\n    {body}\nreturn x"
+    found = traced(forward, init=f"{INIT}\nself.gain = gain", parameters="gain")
+    assert [op.operands for op in found.ops if not op.is_module] == [operands]
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [("def forward(self, *xs)", "a, *rest = xs"), ("def forward(self, xs)", "*rest, a = xs")],
+)
+def test_the_rest_of_what_was_handed_in(head: str, rest: str) -> None:
+    text = model(INIT, f"{rest}\nfor r in rest:\n    a = self.conv(r) + a\nreturn a")
+    text = HEAD + text.replace("def forward(self, x, xs, flag=False)", head)
+    (found,) = findings_in({"model.py": text}, "QAT201")
+    assert "(`xs`)" in found.message and "then `+` is not fused" in found.message
+
+
+def test_the_rest_of_a_list_that_is_known() -> None:
+    forward = (
+        "a, *rest = [x, x, x]\nfor r in rest:\n    a = a + r\nwhile x.max() > 1:\n    x = x @ x\nreturn a"
+    )
+    assert next(r.varies.value for r in traced(forward).regions if r.loops) == "static"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("y = self.conv(x)\nfor i in range(x.shape[0]):\n    y[i] = x[i]", 1),
+        ("y = self.conv(x)\nif x.max() > 0:\n    y[:, 0] = 0.0", 1),
+        ("y = torch.zeros_like(x)\nif x.max() > 0:\n    y[x > 1] = x[x > 1]", 1),
+        ("y = torch.zeros(3)\nfor i in range(x.shape[0]):\n    y[i] = i", 0),
+        ("y = {}\nfor i in range(x.shape[0]):\n    y[i] = x[i]", 0),
+        ("y = [None] * 4\nfor i in range(x.shape[0]):\n    y[i] = x[i]", 0),
+        ("y = x.argmax(1)\nfor i in range(x.shape[0]):\n    y[i] = 0", 0),
+    ],
+)
+def test_writing_into_a_tensor_is_an_op(body: str, found: int) -> None:
+    """`prepare` replaces `Tensor.__setitem__`, alone in its loop or not."""
+    text = HEAD + model(INIT, f"{body}\nreturn y")
+    assert len(findings_in({"model.py": text}, "QAT201")) == found
