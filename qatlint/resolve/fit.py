@@ -25,10 +25,10 @@ def doubt(check: ModelCheck, names: Names | None, where: str, others: Sequence[F
     if not ran or 2 * found >= len(ran):
         return ""
     few = "1 is" if found == 1 else f"{found or 'none'} are"
-    said = (
-        f"of {len(ran)} modules in this report {few} found in {where}, as it is read from source: the report "
-        "may be about another class, or about another version of the source"
-    )
+    found_words = f"of {len(ran)} modules in this report {few} found in {where}, as it is read from source"
+    if names is not None and names.gap:
+        return f"{found_words}: {names.gap}"
+    said = f"{found_words}: the report may be about another class, or about another version of the source"
     # All modules that are tried, and not all names: a report may have many, and there may be many models.
     rival = max((Names(other, ran) for other in others), key=lambda one: one.matched, default=None)
     if rival is None or rival.matched <= found:

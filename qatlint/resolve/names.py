@@ -112,6 +112,14 @@ class Names:
         """All calls that lead from the forward of the model into another one."""
         return frozenset(span for op in self.flow.ops for span in op.via)
 
+    @cached_property
+    def gap(self) -> str:
+        """In words, what the model's own forward calls that was not followed; "" where there is nothing."""
+        for op in self.flow.ops:
+            if not (op.name or op.module or op.path):
+                return f"at line {op.span.line} it calls what was not followed, `{op.written}`"
+        return ""
+
     def owner_in(self, label: str, owner: str, path: str) -> str:
         """The module around that of a row, by its name in the report, that a class holds at a path; "" where
         there is none."""
@@ -283,7 +291,8 @@ class Names:
                 why = f"source does not tell what `{part}` is; {classes} such a part"
                 return [op for ops in found for op in ops] if len(found) <= _CLASSES else [], why
         owner = self.flow.root.rpartition(":")[2]
-        return [], f"no module `{label}` is run in the forward of {owner}, as it was read"
+        why = f"no module `{label}` is run in the forward of {owner}, as it was read"
+        return [], f"{why}: {self.gap}" if self.gap else why
 
     def _likely_to_be(self, part: str) -> list[Runs]:
         """Those of the other classes that have most of the names below a part of the model: at least half of
@@ -364,13 +373,16 @@ class Names:
 
 
 def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Names | None:
-    """The one of `flows` that has most of the names of a report; None when none has any. `others` are of
+    """The one of `flows` that has most of the names of a report; None when none has any, but for a single one
+    whose forward was not followed to its end. `others` are of
     classes that may be parts of it."""
     names, whole = check.names, is_whole(check)
     counted = {count.name: count.times for count in check.counts}
     found = [Names(flow, names, others, whole, counted) for flow in flows]
     chosen = max(found, key=lambda one: one.matched, default=None)
-    return chosen if chosen is not None and chosen.matched else None
+    # Of the one model that there is the names may stand in what was not followed.
+    is_right = chosen is not None and (chosen.matched or (len(found) == 1 and chosen.gap))
+    return chosen if is_right else None
 
 
 def _calls_of(runs: Runs, made: Generated) -> list[QuantOp]:

@@ -369,6 +369,41 @@ class Open(Base):
         assert bool(rows["first.conv"]["places"]) is (model == "Open")
 
 
+def test_a_forward_that_was_not_followed_says_at_which_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no other class is thought of."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.py").write_text(
+        MODELS
+        + """
+
+class Chosen(Base):
+    def __init__(self, mode="infer"):
+        super().__init__()
+        self.act, self.mode = nn.Sigmoid(), mode
+
+    def forward(self, x):
+        return getattr(self, f"forward_{self.mode}")(x)
+""",
+        encoding="utf-8",
+    )
+    counts = tuple(CallCount(name, 2) for name in ("quant", "dequant", "act"))
+    (tmp_path / "r.txt").write_text(write(ModelCheck(counts=counts)), encoding="utf-8")
+    number = (
+        (tmp_path / "m.py")
+        .read_text(encoding="utf-8")
+        .splitlines()
+        .index('        return getattr(self, f"forward_{self.mode}")(x)')
+    )
+    words = ["r.txt", "--model", "m.py:Chosen", "--output-format", "json"]
+    found = json.loads(CliRunner().invoke(report, words, standalone_mode=False).stdout)
+    gap = f"at line {number + 1} it calls what was not followed"
+    (note,) = found["notes"]
+    assert gap in note and "Second has" not in note and "another class" not in note
+    assert all(gap in row["why"] for row in found["judgements"])
+
+
 def test_of_two_classes_of_one_name_the_file_says_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
