@@ -106,3 +106,47 @@ def test_of_a_list_each_entry_runs_again() -> None:
         counts = tuple(CallCount(name, 2) for name in names)
         found = about(ModelCheck(counts=counts), Topic.SHARED)[names[0]]
         assert f"; {words} may run 2 times" in found.reason
+
+
+def test_float_inputs_of_other_widths() -> None:
+    check = ModelCheck(
+        layers=(
+            layer("double", CONV, "qint8 torch.float64", "qint8"),
+            layer("brain", CONV, "torch.bfloat16", "qint8"),
+            layer("numbers", FUNCTIONAL, "qint8 torch.int64", "qint8"),
+        )
+    )
+    found = about(check, Topic.FLOAT_INPUT)
+    assert {name: j.rank for name, j in found.items()} == {"double": Rank.FIRST, "brain": Rank.FIRST}
+    assert "second input" in found["double"].reason
+
+
+def test_float16_on_a_chip_without_it_is_told_where_it_is_made() -> None:
+    layers = (
+        layer("quant", "horizon_plugin_pytorch.nn.qat.stubs.QuantStub", F32, "torch.float16"),
+        layer("conv", CONV, "qint8", "torch.float16"),
+        layer("dequant", DEQUANT, "torch.float16", F32),
+    )
+    rows = judge(ModelCheck(layers=layers), Settings(march="nash-e"))
+    assert {j.names[0] for j in rows if "float16, in which this chip" in j.reason} == {"quant", "conv"}
+    rows = judge(ModelCheck(layers=layers), Settings(march="nash-p"))
+    assert not [j for j in rows if "float16, in which this chip" in j.reason]
+
+
+def test_mixed_rows_by_what_they_name() -> None:
+    def row(name: str, given: str, out: str) -> Suspicious:
+        return Suspicious(name, CONV, f"Mixed input dtype [{given}] and output dtype [{out}]")
+
+    rows = (
+        row("wide", "'qint16'", "'qint32'"),
+        row("none", "", "'qint8'"),
+        row("told", "'qint8'", "'qint32'"),
+    )
+    layers = (layer("told", CONV, "qint8", "qint32"),)
+    check = ModelCheck(layers=layers, suspicious=rows)
+    assert {name: j.rank for name, j in about(check, Topic.QINT32).items()} == {
+        "told": Rank.FIRST,
+        "wide": Rank.FIRST,
+    }
+    mixed = about(check, Topic.MIXED)
+    assert set(mixed) == {"none"} and "float input" not in mixed["none"].step

@@ -27,10 +27,10 @@ from qatlint.horizon.ops import Gemm, of_class
 from qatlint.horizon.report.values import Layer, ModelCheck, Statistic
 from qatlint.trace import Kind
 
-_QINT32_REASON = (
+QINT32_REASON = (
     "an output in high precision shows as torch.float32 here, never as qint32: its qconfig is wrong"
 )
-_QINT32_STEP = "correct the qconfig of this module: qint8 or qint16, or none for the output (high precision)"
+QINT32_STEP = "correct the qconfig of this module: qint8 or qint16, or none for the output (high precision)"
 _SUSPECT = "suspect that a QuantStub is missing"
 _FALLS_BACK_TO = "most chips leave what is given float to the CPU, which splits the compiled model"
 _NOT_CAST = "float32 all through: neither quantised nor cast to float16, in which nash-p and nash-h compute"
@@ -56,6 +56,8 @@ _FALLS_BACK = frozenset(
     "UpsamplingBilinear2d GridSample RoIAlign MultiScaleRoIAlign MultiheadAttention".split()
 )
 """Classes that give int8 whatever is set (horizon_facts H3)."""
+_WIDE = FLOATS - {HALF}
+"""Float dtypes that no part of the chip computes in."""
 _PASSIVE = (Kind.DROPOUT, Kind.IDENTITY, Kind.RELU, Kind.RESHAPE)
 _PAD = re.compile(r"Pad(?:\dd)?$|^(?:Flatten|Unflatten|PixelShuffle|PixelUnshuffle|ChannelShuffle)$")
 _MAY_BE_GEMM = frozenset(
@@ -84,8 +86,8 @@ def _qint32(check: ModelCheck) -> Iterator[Judgement]:
     for layer in check.layers:
         if "qint32" in layer.outputs:
             seen[layer.type] += 1
-            yield _of(layer, Topic.QINT32, Rank.FIRST, _QINT32_REASON, _QINT32_STEP)
-    yield from _unnamed(check.outputs, "qint32", seen, Topic.QINT32, Rank.FIRST, _QINT32_REASON, ())
+            yield _of(layer, Topic.QINT32, Rank.FIRST, QINT32_REASON, QINT32_STEP)
+    yield from _unnamed(check.outputs, "qint32", seen, Topic.QINT32, Rank.FIRST, QINT32_REASON, ())
 
 
 # float inside of the stubs
@@ -97,13 +99,14 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     half = halves(check, settings)
     pairs = pairs_of(check)
     for position, layer in enumerate(check.layers):
-        if is_stub(layer.type):
+        if is_stub(layer.type) or _WIDE.isdisjoint(layer.inputs):
+            # Before a DeQuantStub what gives it float16 has its own row.
+            is_end = kind_of(layer.type) is Kind.DEQUANT_STUB
+            if settings.march and not half and _has_half(layer) and not is_end:
+                topic = Topic.FLOAT_INPUT if HALF in layer.inputs else Topic.MIXED
+                yield _of(layer, topic, Rank.CHECK, NO_HALF, NO_HALF_STEP)
             continue
-        if FLOAT not in layer.inputs:
-            if settings.march and not half and _computes_in_half(layer):
-                yield _of(layer, Topic.FLOAT_INPUT, Rank.CHECK, NO_HALF, NO_HALF_STEP)
-            continue
-        seen[layer.type] += 1
+        seen[layer.type] += FLOAT in layer.inputs
         if position in pairs.roots:
             continue
         told = "; the toolchain lists it as mixed, too" if layer.label in mixed else ""
@@ -144,13 +147,17 @@ def _computes_in_half(layer: Layer) -> bool:
     """Whether a row is float all through with float16 in it. What is float32 only was not cast: it is no
     part that such a chip computes in float16."""
     dtypes = {*layer.inputs, *layer.outputs}
-    return dtypes <= FLOATS and (HALF in dtypes or HALF in layer.ch_axis)
+    return dtypes <= FLOATS and _has_half(layer)
+
+
+def _has_half(layer: Layer) -> bool:
+    return HALF in layer.inputs or HALF in layer.outputs or HALF in layer.ch_axis
 
 
 def _which(layer: Layer) -> str:
     """Which of the inputs are float, in words."""
     ordinals = ("first", "second", "third", "fourth", "fifth")
-    found = [i for i, dtype in enumerate(layer.inputs) if dtype == FLOAT]
+    found = [i for i, dtype in enumerate(layer.inputs) if dtype in _WIDE]
     if len(found) == 1 and found[0] < len(ordinals):
         return f"{ordinals[found[0]]} input"
     return "input" if len(layer.inputs) == 1 else "part of its inputs"

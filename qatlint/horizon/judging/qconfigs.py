@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qatlint.horizon.judging.dtypes import QINT32_REASON, QINT32_STEP
 from qatlint.horizon.judging.facts import (
-    FLOAT,
     FLOATS,
     HALF,
     NO_HALF,
@@ -35,6 +35,7 @@ _PAIR = (
     (),
     Rank.KNOW,
 )
+_WIDE = FLOATS - {HALF}
 _COMPUTES = (Kind.GEMM, Kind.FLOAT_FUNCTIONAL, Kind.LUT_ACTIVATION, Kind.SOFTMAX, Kind.NORM)
 
 
@@ -186,7 +187,8 @@ def _without_qconfig(check: ModelCheck) -> Iterator[Judgement]:
 def _asked(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
     """The toolchain's own list, without what other rows say already."""
     half = halves(check, settings)
-    floats = {layer.label for layer in check.layers if FLOAT in layer.inputs}
+    floats = {layer.label for layer in check.layers if not _WIDE.isdisjoint(layer.inputs)}
+    told = {layer.label for layer in check.layers if "qint32" in layer.outputs}
     weights = {weight.name for weight in check.weights if weight.dtype not in ("", "qint8")}
     roots = {check.layers[root].label for root in pairs_of(check).roots.values()}
     for row in check.suspicious:
@@ -196,7 +198,12 @@ def _asked(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
                 row, Topic.MIXED if row.message.startswith("Mixed") else Topic.NO_ACTIVATION, *_PAIR
             )
         elif row.message.startswith("Mixed"):
-            if row.name not in floats or is_stub(row.type):
+            out = _MIXED_DTYPES.search(row.message)
+            if out is not None and "qint32" in dtypes_of(out[2]):
+                if row.name not in told:  # the rows of the file may be cut off
+                    words = (QINT32_REASON, QINT32_STEP, (), Rank.FIRST)
+                    yield _asked_row(row, Topic.QINT32, *words)
+            elif row.name not in floats or is_stub(row.type):
                 # A row alone may be the only one that tells of float16.
                 is_half = half or (not settings.march and HALF in row.message)
                 yield _asked_row(row, Topic.MIXED, *_mixed(row.message, is_half))
@@ -221,11 +228,10 @@ def _mixed(message: str, half: bool) -> tuple[str, str, tuple[str, ...], Rank]:
     computes in float16, beside GEMM operations with int8 (horizon_facts A6, C6)."""
     found = _MIXED_DTYPES.search(message)
     given, out = (dtypes_of(found[1]), dtypes_of(found[2])) if found is not None else ((), ())
-    floats = FLOATS - {HALF}
     has_half = HALF in given or HALF in out
-    if has_half and not half and floats.isdisjoint(given):
+    if has_half and not half and _WIDE.isdisjoint(given):
         return (NO_HALF, NO_HALF_STEP, (), Rank.CHECK)
-    if not given or not floats.isdisjoint(given):
+    if found is None or not _WIDE.isdisjoint(given):
         return (
             "it is given or gives quantised and float tensors together, which mostly means that a QuantStub "
             "is missing",
