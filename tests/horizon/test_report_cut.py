@@ -9,7 +9,7 @@ import pytest
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Rank, Topic
 from qatlint.horizon.report import read, write
-from qatlint.horizon.report.values import ModelCheck
+from qatlint.horizon.report.values import Layer, ModelCheck
 
 NEWER = (Path(__file__).parent / "reports" / "newer.txt").read_text(encoding="utf-8")
 LAYERS = """\
@@ -69,6 +69,21 @@ def test_what_tools_put_before_each_line_is_taken_off(put: str) -> None:
     lines = NEWER.splitlines()
     text = "\n".join(put.format(n=n, line=line) for n, line in enumerate(lines, 1))
     assert read(text)._replace(unread=(), unread_lines=0) == read(NEWER)._replace(unread=(), unread_lines=0)
+
+
+def test_a_name_with_a_bar_in_it() -> None:
+    rows = tuple(
+        Layer(name, "a.Conv2d", ("qint8",), ("qint8",), "-1", "Min(a=1)")
+        for name in ("m.p|q", "m.p|", "plain")
+    )
+    found = read(write(ModelCheck(layers=rows)))
+    assert found.layers == rows and not found.unread
+
+
+def test_tables_drawn_with_lines() -> None:
+    """A terminal or a page may draw the bars, and takes each minus for a line."""
+    drawn = str.maketrans({"-": "\u2500", "|": "\u2502", "+": "\u253c"})
+    assert read(NEWER.translate(drawn)) == read(NEWER)
 
 
 def test_headings_in_other_letters() -> None:

@@ -43,6 +43,8 @@ _TYPED = {
     **dict.fromkeys("\ufeff\u200b\x0b\x0c", ""),
     **dict.fromkeys("\u2018\u2019", "'"),
     **dict.fromkeys("\u2502\u2503\uff5c", "|"),
+    **dict.fromkeys("\u2500\u2501\u2212", "-"),
+    **dict.fromkeys("\u250c\u2510\u2514\u2518\u251c\u2524\u252c\u2534\u253c", "+"),
 }
 _AS_TYPED = str.maketrans(_TYPED)
 

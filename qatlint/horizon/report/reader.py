@@ -269,6 +269,10 @@ class _Reader:
             self._columns, self._head = list(map(_column, cells)), line
             self._rows.setdefault(section, [])
             return True
+        surplus = len(cells) - len(self._columns)
+        is_named = surplus > 0 and self._columns[:2] == ["module name", "module type"]
+        if is_named and cells[1 + surplus].startswith("<class"):
+            cells = ["|".join(cells[: 1 + surplus]), *cells[1 + surplus :]]  # a key of a ModuleDict with bars
         if len(cells) != len(self._columns):
             return False
         if "module type" not in self._columns:
