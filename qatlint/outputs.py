@@ -34,6 +34,7 @@ class Precision(Enum):
     VERSION = "depends on the version"
     BETWEEN = "another op stands between"
     USERS = "the result has other users"
+    UNLISTED = "a product that is none of the GEMM ops"
     NONE = "no GEMM op before it"
     FLOAT = "float already"
     UNKNOWN = "nobody can tell"
@@ -122,6 +123,8 @@ def _precision(
         return Precision.UNKNOWN
     if not sources:
         return Precision.BETWEEN if is_open and between else Precision.NONE if between else Precision.UNKNOWN
+    if any(source.gemm is Gemm.UNLISTED for source in sources):
+        return Precision.UNLISTED
     if between:
         return Precision.BETWEEN
     if shared:

@@ -9,11 +9,12 @@ from qatlint import dequant_plan
 from qatlint.finding import AddQuantStub, Fix, Safety
 from qatlint.outputs import outputs
 from qatlint.trace import Comes, Flow, Quant, QuantOp, Span, Trace
-from qatlint.unquantised import Meeting, Stray, is_mixed
+from qatlint.unquantised import Meeting, Stray, entering, is_mixed
 
 _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
 )
+_MIXES_THERE = "the operation also runs where all that it takes is float: there, a stub would mix the two"
 _UNSEEN = (
     "code of training or post-processing may run the class too: where its inputs are float, types would mix"
 )
@@ -35,9 +36,9 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
             None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
         )
     if Quant.FLOAT in _elsewhere(trace, stray):
-        return Plan(None, "the class also runs where all that the operation takes is float")
+        return Plan(None, _MIXES_THERE)
     if stray.taken:
-        before = _maker(trace, stray, stray.taken)
+        before = _maker(trace, stray.taken)
         if before is not None:
             return _plan(trace, stray, before.span)
         return Plan(None, "a loop begins with it: put a QuantStub where the variable is set in front of it")
@@ -47,7 +48,7 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     inside = all(op.owner == op.runner == trace.owner for op in ops)
     if inside and len(ops) == 1 and not first.op.loops and position is not None:
         return _plan(trace, stray, position)
-    maker = _maker(trace, stray, stray.meetings)
+    maker = _maker(trace, stray.runs)
     if maker is not None:
         return _plan(trace, stray, maker.span)
     if _is_bare_input(trace, stray):
@@ -79,14 +80,24 @@ def _leaving(trace: Trace, stray: Stray) -> QuantOp | None:
 
 def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
     """What the operation takes beside the tensor where it runs and nothing that it takes is quantised: with a
-    float tensor there, a stub would mix the two."""
-    places = {m.op.span: m.operand for m in stray.meetings if is_mixed(m.op)}
+    float tensor there, a stub would mix the two. So it would behind a layer whose result stays in float."""
+    places = {m.op.span: m for m in stray.meetings}
+    origins = {origin for m in stray.meetings for origin in m.state.origins}
     found: set[Quant] = set()
     for flow in trace.flows:
+        enters = entering(flow)
         for op in flow.ops:
-            operand = places.get(op.span)
-            if operand is not None and not is_mixed(op):
-                found.update(s.quant for n, s in enumerate(op.operands) if n != operand and not s.turned)
+            meeting = places.get(op.span)
+            if meeting is None or is_mixed(op) or meeting.operand >= len(op.operands):
+                continue
+            there = op.operands[meeting.operand]
+            if there.origins and origins.isdisjoint(there.origins):
+                continue  # another tensor, which the stub does not get
+            if is_mixed(meeting.op):
+                others = (s for n, s in enumerate(op.operands) if n != meeting.operand)
+                found.update(s.quant for s in others if not s.turned)
+            elif op.number not in enters and not there.turned:
+                found.add(Quant.FLOAT)
     return found
 
 
@@ -95,9 +106,22 @@ def _position(meeting: Meeting) -> Span | None:
     return positions[meeting.operand] if meeting.operand < len(positions) else None
 
 
-def _maker(trace: Trace, stray: Stray, meetings: Sequence[Meeting]) -> QuantOp | None:
-    """The op that makes the tensor, outside of loops, where only the meetings take its result."""
-    flow = _flow(trace, stray)
+def _maker(trace: Trace, meetings: Sequence[Meeting]) -> QuantOp | None:
+    """The op that makes the tensor, outside of loops, where only the meetings take its result: the same in
+    all models."""
+    found: QuantOp | None = None
+    for flow in trace.flows:
+        here = [m for m in meetings if m.op.number < len(flow.ops) and flow.ops[m.op.number] is m.op]
+        if not here:
+            continue
+        maker = _maker_in(trace, flow, here)
+        if maker is None or (found is not None and found.span != maker.span):
+            return None
+        found = maker
+    return found
+
+
+def _maker_in(trace: Trace, flow: Flow, meetings: Sequence[Meeting]) -> QuantOp | None:
     # What a later turn made is quantised.
     made_by = [
         {n for n in meeting.state.made_by if flow.ops[n].result.quant is not Quant.QUANTIZED}

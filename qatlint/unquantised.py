@@ -1,18 +1,19 @@
 """Float tensors inside the quantised region: which tensor, what it meets there, and where that is said.
 
 A float tensor is followed from its beginning. Arithmetic on it is nobody's business until it meets a
-quantised tensor, or a GEMM operation whose result goes on into the region.
+quantised tensor, or a layer with weights whose result goes on into the region: it is to run there. A product
+of two tensors without any weights (`inverse(K) @ points`) is arithmetic like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING, TRUE, excludes, literal
 from qatlint.flowing import is_quantised
-from qatlint.horizon.ops import Confidence, Gemm, meanings
+from qatlint.horizon.ops import Confidence, meanings
 from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
 
 
@@ -45,6 +46,8 @@ class Stray(NamedTuple):
     """Where it is what a loop begins with: all that takes the variable."""
     bare: bool = False
     """Whether no stub was found in the model."""
+    runs: tuple[Meeting, ...] = ()
+    """All meetings: one place may run in several modules, in several turns and in several models."""
 
 
 def unquantized_inputs(trace: Trace) -> list[Stray]:
@@ -55,13 +58,13 @@ def unquantized_inputs(trace: Trace) -> list[Stray]:
         if flow.root != trace.owner or flow.assumed:
             continue
         bare = _is_bare(flow)
-        enters = {op.number for op in flow.ops} if bare else _entering(flow)
+        enters = {op.number for op in flow.ops} if bare else entering(flow)
         derived: set[int] = set()
         for op in flow.ops:
             for meeting in _meetings(op, Comes.INPUT):
                 if not derived.isdisjoint(meeting.state.made_by):
                     derived.add(op.number)
-                elif is_mixed(op) or (op.name in _gemms() and op.number in enters):
+                elif is_mixed(op) or _is_layer(op, enters):
                     found.setdefault(_first(meeting.state, Comes.INPUT), []).append(meeting)
                     derived.add(op.number)
     strays = [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
@@ -102,19 +105,21 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
     doubted: set[tuple[Origin, ...]] = set()
     for flow in trace.flows:
         turned = _Turned(flow)
+        enters = entering(flow)
+        behind: set[int] = set()
         for op in flow.ops:
             direct, met_later = turned.follow(op)
             for origins, meeting in direct:
                 taken.setdefault(origins, []).append(meeting)
             if op.name.startswith("functional."):
                 continue  # the weights of a convolution are not its inputs
+            floats = [m for m in _meetings(op, Comes.CONSTANT) if not turned.is_made_of(m.state)]
+            enters_here = _is_layer(op, enters)
+            if enters_here or any(not behind.isdisjoint(m.state.made_by) for m in floats):
+                behind.add(op.number)
             meetings = [*met_later]
-            if is_mixed(op) or _meets_later(op):
-                meetings += [
-                    (m.state.origins, m)
-                    for m in _meetings(op, Comes.CONSTANT)
-                    if not turned.is_made_of(m.state)
-                ]
+            if enters_here or is_mixed(op) or _meets_later(op):
+                meetings += [(m.state.origins, m) for m in floats if behind.isdisjoint(m.state.made_by)]
             for origins, meeting in meetings:
                 if _home(op, origins[0]) == trace.owner:
                     found.setdefault(origins, []).append(meeting)
@@ -215,11 +220,17 @@ def is_mixed(op: QuantOp) -> bool:
     return any(state.quant is Quant.QUANTIZED for state in op.operands)
 
 
+def _is_layer(op: QuantOp, enters: Collection[int]) -> bool:
+    """Whether an op is a layer with weights that computes in float, and belongs into the region, since its
+    result goes on there (it is one of `enters`)."""
+    return op.name in _layers() and op.number in enters
+
+
 def _is_float(state: QuantState) -> bool:
     return state.quant is Quant.FLOAT
 
 
-def _entering(flow: Flow) -> set[int]:
+def entering(flow: Flow) -> set[int]:
     """The ops whose float result goes on into the region, or to a DeQuantStub, without a QuantStub."""
     enters: set[int] = set()
     changed = True
@@ -241,8 +252,8 @@ def _entering(flow: Flow) -> set[int]:
 
 
 @cache
-def _gemms() -> frozenset[str]:
-    return frozenset(m.name for m in meanings() if m.gemm is not Gemm.NO)
+def _layers() -> frozenset[str]:
+    return frozenset(m.name for m in meanings() if m.layer)
 
 
 @cache
@@ -259,7 +270,7 @@ def _stray(
         places.setdefault((meeting.op.span, meeting.operand), meeting)
     distinct = tuple(places.values())
     owner, place = _said_at(distinct[0].op, origin)
-    return Stray(origin, distinct, doubted, place, owner, tuple(taken))
+    return Stray(origin, distinct, doubted, place, owner, tuple(taken), tuple(meetings))
 
 
 def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:

@@ -4,8 +4,9 @@
 
 An argument of the model's forward (or an element of one: `batch["img"]`, `batch.img`, `feats[0]`) that is
 given, as it is or after float arithmetic, to an operation together with a quantised tensor; or to a
-convolution, a linear layer or a matrix product whose result goes on into the region, or to the first such
-layer of a model in which no stub is found. As well: what a DeQuantStub gave, where it goes back into the
+convolution, a linear layer or another layer with weights whose result goes on into the region, or to the
+first such layer of a model in which no stub is found. A product without weights (`torch.inverse(camera) @
+points`) is float arithmetic like any other. As well: what a DeQuantStub gave, where it goes back into the
 region like this (a model that is cut in two, reference points that a decoder refines). The model is
 followed through its children in all files, so a QuantStub in a backbone is seen. A stub that a flag
 replaces by `nn.Identity()` or None counts: the model without it is the float one.

@@ -4,7 +4,9 @@
 
 An op between the last GEMM op (Conv2d, Conv3d, Linear, matmul) and a DeQuantStub, a GEMM op whose result
 has other users besides DeQuantStubs, and an output without any GEMM op. What fuses with the GEMM op (batch
-norm, add, ReLU) is part of it; an Identity does not count. As a note: ops that only move numbers (`view`,
+norm, add, ReLU) is part of it; an Identity does not count. Also a product that the toolchain's list of GEMM
+ops does not have: `F.linear` and other functions that are given their weights, `torch.bmm`, `einsum`, an
+attention. As a note: ops that only move numbers (`view`,
 `permute`, slices), which newer versions of the toolchain may see through (a warning where the settings say
 `toolchain = "early"`), and ConvTranspose, Conv1d and deformable convolutions, for which it depends on the
 version.
@@ -62,7 +64,7 @@ The stub is moved to the result of the GEMM op, and the ops run behind it, in fl
 several GEMM ops are put together (`cat`), each gets a stub of its own. In float a stub does nothing, so
 results and keys of the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs
 elsewhere, where it stays quantised. There is no fix where another op, or another stub, needs what would be
-float then.
+float then, and for products, which are no work for the CPU.
 
 ## Source
 
@@ -78,13 +80,13 @@ from qatlint.condition import TRAINING, implies, literal
 from qatlint.dequant_plan import NoPlan, Plan, plan
 from qatlint.finding import Finding, Fix, Related, Safety, Severity
 from qatlint.flowing import Subjects, own_stubs, subject_of
-from qatlint.horizon.ops import chips, meaning_of
+from qatlint.horizon.ops import Gemm, Result, chips, meaning_of, result_on
 from qatlint.outputs import Output, Precision, outputs
 from qatlint.rule import rule
 from qatlint.trace import Flow, QuantOp, Trace
 from qatlint.words import listed
 
-_SAID = (Precision.VERSION, Precision.BETWEEN, Precision.USERS, Precision.NONE)
+_SAID = (Precision.VERSION, Precision.BETWEEN, Precision.USERS, Precision.UNLISTED, Precision.NONE)
 
 
 @rule("QAT401", "non-gemm-before-dequant", severity=Severity.WARNING, fixable=True, since="0.2.0")
@@ -134,6 +136,8 @@ def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
         return f"whether {gemm} keeps its precision before `{op.written}` depends on the toolchain's version"
     if output.precision is Precision.USERS:
         return f"the result of {gemm} has other users besides `{op.written}`: {_lost(trace)}"
+    if output.precision is Precision.UNLISTED:
+        return _unlisted(trace, flow, op, output)
     if output.precision is Precision.NONE:
         last = between[-1:] or ["a QuantStub"]
         return f"`{op.written}` is given the result of {last[0]}, and no GEMM op is before it: {_lost(trace)}"
@@ -143,6 +147,25 @@ def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
     if _severity(trace, flow, output) is Severity.NOTE:
         message += "; newer versions of the toolchain may see through ops that only move numbers"
     return message
+
+
+def _unlisted(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
+    """Of a product that the toolchain's list does not have."""
+    ops = _products(flow, output)
+    refused = [one for one in ops if _is_refused(one, trace.march)]
+    names = listed([*dict.fromkeys(f"`{one.written}`" for one in refused or ops)])
+    if refused:
+        return f"a quantised tensor refuses {names} before `{op.written}`, and prepare makes no module of it"
+    return f"`{op.written}` is given the result of {names}, which is none of the GEMM ops: {_lost(trace)}"
+
+
+def _products(flow: Flow, output: Output) -> list[QuantOp]:
+    return [flow.ops[source.root] for source in output.sources if source.gemm is Gemm.UNLISTED]
+
+
+def _is_refused(op: QuantOp, march: str) -> bool:
+    meaning = meaning_of(op.name)
+    return meaning is not None and result_on(meaning, march) is Result.REFUSED
 
 
 def _between(flow: Flow, output: Output) -> list[str]:
@@ -176,6 +199,13 @@ def _fix(trace: Trace, said: list[tuple[Flow, QuantOp, Output]]) -> tuple[Fix | 
         return None, "end with Conv2d, Conv3d or Linear where the precision matters"
     if output.precision is Precision.USERS:
         return None, "give the output a GEMM op of its own, or the other users one"
+    if output.precision is Precision.UNLISTED:
+        if any(_is_refused(one, trace.march) for one in _products(flow, output)):
+            return (
+                None,
+                "hold the weights in a module (nn.Linear, nn.Conv2d); write a product as torch.matmul",
+            )
+        return None, "end with Conv2d, Conv3d, Linear or torch.matmul where the precision matters"
     if output.precision is Precision.NONE:
         return None, "end with a GEMM op, or keep the output at int16 by the qconfig"
     if op.owner != trace.owner:

@@ -257,6 +257,27 @@ def test_the_message_names_the_op_and_what_is_lost_on_the_chip(march: str, said:
     assert found.message == f"`.sigmoid()` stands between `self.out` and `self.dequant`: {said}"
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "functional.linear",
+            "a quantised tensor refuses `f` before `self.dequant`, and prepare makes no module",
+        ),
+        (
+            "einsum",
+            "`self.dequant` is given the result of `f`, which is none of the GEMM ops: the output leaves",
+        ),
+    ],
+)
+def test_a_product_that_is_none_of_the_gemm_ops_is_not_moved_out(name: str, said: str) -> None:
+    f, x = started()
+    f.dequant(f.op("sigmoid", f.op(name, f.op("conv2d", x), written="f")))
+    (found,) = judge("QAT401", trace_of(f))
+    assert found.message.startswith(said)
+    assert found.fix is None and found.no_fix
+
+
 def test_a_model_in_which_it_is_right_silences_the_others() -> None:
     good, x = started()
     good.dequant(good.op("conv2d", good.op("sigmoid", x)))

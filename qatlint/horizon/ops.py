@@ -40,6 +40,9 @@ class Gemm(Enum):
     NO = "no"
     VERSION = "version"
     """The sources disagree: it depends on the version of the toolchain."""
+    UNLISTED = "unlisted"
+    """It computes products, and is none of the list: nothing keeps its precision, and it is no work for the
+    CPU either."""
 
 
 class Role(Enum):
@@ -89,6 +92,8 @@ class Meaning(NamedTuple):
     fuses: Role | None = None
     dims: frozenset[str] = frozenset()
     """`1d`, `2d`, `3d`: a batch norm fuses with a root that shares one."""
+    layer: bool = False
+    """It computes products with weights, its own or those that it is given."""
     layout: bool = False
     """It moves numbers and changes none."""
     boundary: Boundary = Boundary.NONE

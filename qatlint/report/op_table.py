@@ -104,6 +104,9 @@ def render_table(style: Style) -> str:
     return "\n".join([*lines, "", *wrap(hint, style.width)])
 
 
+_GEMMS = {Gemm.YES: "GEMM", Gemm.VERSION: "GEMM by version", Gemm.UNLISTED: "products"}
+
+
 def as_json(found: Sequence[Meaning], march: str) -> str:
     """A document for programs: the chip, and the operations with all that is known of them."""
     chip = _chip(chips()[march]) if march else None
@@ -119,6 +122,8 @@ def _means(meaning: Meaning, march: str) -> Iterator[str]:
         yield "GEMM"
     elif meaning.gemm is Gemm.VERSION:
         yield "GEMM or not, depending on the version"
+    elif meaning.gemm is Gemm.UNLISTED:
+        yield "computes products, but is none of the GEMM operations that keep their precision"
     if meaning.replaced:
         yield f"prepare replaces a call of the function by {_readable(meaning.becomes)}"
     elif meaning.becomes:
@@ -131,8 +136,8 @@ def _means(meaning: Meaning, march: str) -> Iterator[str]:
 
 
 def _short(meaning: Meaning) -> Iterator[str]:
-    if meaning.gemm is not Gemm.NO:
-        yield "GEMM" if meaning.gemm is Gemm.YES else "GEMM by version"
+    if meaning.gemm in _GEMMS:
+        yield _GEMMS[meaning.gemm]
     if meaning.replaced:
         yield f"becomes {_readable(meaning.becomes)}"
     if meaning.fuses is not None:

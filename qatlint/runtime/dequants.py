@@ -57,7 +57,9 @@ def _feed(flow: Flow, roots: dict[int, Fusion], dequant: int) -> Feed:
         if kind is not Gemm.NO:
             others = tuple(_other_users(flow, number, dequant if not between else between[-1]))
             precision = (
-                Precision.BETWEEN
+                Precision.UNLISTED
+                if kind is Gemm.UNLISTED
+                else Precision.BETWEEN
                 if between
                 else Precision.USERS
                 if others
@@ -130,6 +132,7 @@ _BADNESS = {
     Precision.VERSION: 1,
     Precision.BETWEEN: 2,
     Precision.USERS: 2,
+    Precision.UNLISTED: 2,
     Precision.NONE: 2,
 }
 

@@ -214,6 +214,29 @@ def test_gemm_by_version(name: str) -> None:
     assert module(name).gemm is Gemm.VERSION
 
 
+@pytest.mark.parametrize(
+    ("dotted", "layer"),
+    [
+        ("torch.nn.functional.linear", True),
+        ("torch.nn.functional.conv2d", True),
+        ("torch.nn.functional.multi_head_attention_forward", True),
+        ("torch.bmm", False),
+        ("torch.Tensor.mm", False),
+        ("torch.einsum", False),
+        ("torch.nn.functional.scaled_dot_product_attention", False),
+    ],
+)
+def test_products_that_no_list_has(dotted: str, layer: bool) -> None:
+    found = ops.of_function(dotted)
+    assert found is not None
+    assert (found.gemm, found.layer) == (Gemm.UNLISTED, layer)
+
+
+def test_layers_have_weights() -> None:
+    assert module("Conv2d").layer and module("Linear").layer and module("MultiheadAttention").layer
+    assert not function("matmul").layer
+
+
 def test_stubs() -> None:
     for home in ("torch.quantization", "torch.ao.quantization", "horizon_plugin_pytorch.quantization"):
         quant, dequant = ops.of_class(f"{home}.QuantStub"), ops.of_class(f"{home}.DeQuantStub")

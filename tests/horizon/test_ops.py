@@ -88,7 +88,8 @@ def test_methods_of_other_modules_are_unknown() -> None:
         ("horizon_plugin_pytorch.nn.Conv3d", Gemm.YES),
         ("torch.nn.ConvTranspose2d", Gemm.VERSION),
         ("torch.nn.Conv1d", Gemm.VERSION),
-        ("torch.nn.MultiheadAttention", Gemm.NO),
+        ("torch.nn.MultiheadAttention", Gemm.UNLISTED),
+        ("torch.nn.Bilinear", Gemm.UNLISTED),
         ("torch.nn.ReLU", Gemm.NO),
     ],
 )

@@ -94,6 +94,15 @@ def test_an_unknown_op_is_looked_behind() -> None:
     assert (feed.precision, feed.gemm, feed.between) == (Precision.BETWEEN, conv, (conv + 1,))
 
 
+def test_a_product_that_is_none_of_the_gemm_ops() -> None:
+    f = Forward()
+    x = f.quant(f.input())
+    product = f.function("torch.nn.functional.linear", f.module("Conv2d", "conv", x))
+    f.output(f.dequant(f.function("relu", product)))
+    (feed,) = fed(f)
+    assert (feed.precision, feed.gemm) == (Precision.UNLISTED, product)
+
+
 def test_nothing_quantised_and_no_gemm() -> None:
     f = Forward()
     x = f.input()
@@ -127,6 +136,8 @@ def output(precision: Precision) -> tuple[Forward, list[Feed]]:
     others = [f.function("sigmoid", x)] if precision is Precision.USERS else []
     if precision is Precision.BETWEEN:
         x = f.function("sigmoid", x)
+    if precision is Precision.UNLISTED:
+        x = f.function("bmm", x)
     if precision is Precision.NONE:
         x = f.quant(f.constant("c"), "again")
     f.output(f.dequant(x), *others)
