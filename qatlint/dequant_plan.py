@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from qatlint.finding import MoveDequant
-from qatlint.outputs import Output, Source
+from qatlint.outputs import Output, Source, outputs
 from qatlint.trace import Flow, Quant, QuantOp, Span
 
 
@@ -27,15 +27,18 @@ class NoPlan(NamedTuple):
 
 
 def plan(flow: Flow, output: Output) -> Plan | NoPlan:
-    """How the DeQuantStub of `output` gets in front of the ops between."""
-    stub = flow.ops[output.stub]
+    """How the DeQuantStub of `output` gets in front of the ops between, with those of others that
+    take parts of the same."""
+    together = _together(flow, output)
+    stubs = [flow.ops[one.stub] for one in together]
+    stub = stubs[0]
+    output = _joined(together)
     between = [flow.ops[n] for n in output.between]
-    # Turns of a loop are one op, and each may have a stub of its own.
-    stubs = {op.number for op in flow.ops if op.stub is not None and op.span == stub.span}
-    inside = {*stubs, *output.between}
-    problem = _problem(flow, output, stub, between, inside)
-    if problem:
-        return NoPlan(problem)
+    inside = {*_stubs_at(flow, stubs), *output.between}
+    for one in stubs:
+        problem = _problem(flow, output, one, between, inside)
+        if problem:
+            return NoPlan(problem)
     places: list[Span] = []
     for source in output.sources:
         place = _place(flow, source, stub, between)
@@ -44,8 +47,53 @@ def plan(flow: Flow, output: Output) -> Plan | NoPlan:
             return NoPlan(f"the result of {name} has no place of its own where a stub could take it")
         places.append(place)
     owner = stub.owner.partition(":")[2]
-    intent = MoveDequant(stub.span.path, owner, stub.span, tuple(dict.fromkeys(places)))
+    others = tuple(dict.fromkeys(one.span for one in stubs if one.span != stub.span))
+    intent = MoveDequant(stub.span.path, owner, stub.span, tuple(dict.fromkeys(places)), others)
     return Plan(intent, _unsafe(flow, between, inside))
+
+
+def _together(flow: Flow, output: Output) -> list[Output]:
+    """The outputs of one call each that can only be moved at once, in order: `box, cls = head(x).split(...)`,
+    where both go through a stub. Only those beside the first."""
+    stub = flow.ops[output.stub]
+    found = {output.stub: output}
+    known = list(outputs(flow))
+    new = [output]
+    while new:
+        inside = {
+            *_stubs_at(flow, [flow.ops[n] for n in found]),
+            *(n for o in found.values() for n in o.between),
+        }
+        made = {n for o in new for n in (*o.between, *(source.end for source in o.sources))}
+        users = {user for number in made for user in flow.ops[number].users} - inside
+        new = [
+            other
+            for other in known
+            if other.stub not in found
+            and _beside(flow.ops[other.stub], stub)
+            and not users.isdisjoint((other.stub, *other.between))
+        ]
+        found.update((other.stub, other) for other in new)
+    return [found[number] for number in sorted(found)]
+
+
+def _joined(together: list[Output]) -> Output:
+    """What is true of all of them."""
+    first = together[0]
+    return Output(
+        first.stub,
+        first.precision,
+        tuple(sorted({n for one in together for n in one.between})),
+        tuple(sorted({source for one in together for source in one.sources})),
+        tuple(sorted({n for one in together for n in one.others})),
+        any(one.open for one in together),
+    )
+
+
+def _stubs_at(flow: Flow, stubs: list[QuantOp]) -> set[int]:
+    """The runs of some calls of stubs: turns of a loop are one op, and each may have a stub of its own."""
+    spans = {stub.span for stub in stubs}
+    return {op.number for op in flow.ops if op.stub is not None and op.span in spans}
 
 
 def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], inside: set[int]) -> str:

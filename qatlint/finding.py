@@ -203,13 +203,15 @@ class MoveDequant:
 
     `call` is the whole call, `self.dequant(self.head(x).sigmoid())`, and becomes its argument; each of
     `operands` (`self.head(x)`) is put into a call of the stub. The first keeps the stub, further ones get
-    one of their own.
+    one of their own. `others` are calls of it, or of other stubs, that take parts of the same: they become
+    their arguments as well, and a stub that nothing else uses is not made any more.
     """
 
     path: str
     owner: str
     call: Span
     operands: tuple[Span, ...]
+    others: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from qatlint import dequant_plan
 from qatlint.finding import AddQuantStub, Fix, Safety
 from qatlint.outputs import outputs
 from qatlint.trace import Comes, Flow, Quant, QuantOp, Span, Trace
-from qatlint.unquantised import Meeting, Stray, entering, is_mixed
+from qatlint.unquantised import Meeting, Stray, entering, is_mixed, layers
 
 _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
@@ -96,7 +96,7 @@ def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
             if is_mixed(meeting.op):
                 others = (s for n, s in enumerate(op.operands) if n != meeting.operand)
                 found.update(s.quant for s in others if not s.turned)
-            elif op.number not in enters and not there.turned:
+            elif op.name in layers() and op.number not in enters and not there.turned:
                 found.add(Quant.FLOAT)
     return found
 

@@ -223,7 +223,7 @@ def is_mixed(op: QuantOp) -> bool:
 def _is_layer(op: QuantOp, enters: Collection[int]) -> bool:
     """Whether an op is a layer with weights that computes in float, and belongs into the region, since its
     result goes on there (it is one of `enters`)."""
-    return op.name in _layers() and op.number in enters
+    return op.name in layers() and op.number in enters
 
 
 def _is_float(state: QuantState) -> bool:
@@ -252,7 +252,8 @@ def entering(flow: Flow) -> set[int]:
 
 
 @cache
-def _layers() -> frozenset[str]:
+def layers() -> frozenset[str]:
+    """Names of the ops that compute products with weights."""
     return frozenset(m.name for m in meanings() if m.layer)
 
 

@@ -4,8 +4,9 @@
 
 A tensor that is the same in every forward (`torch.arange`, `linspace`, a literal, a buffer, a parameter, the
 weight of an embedding), or what is computed of such tensors only, where it meets a quantised tensor in an
-operation, or a layer with weights whose result goes on into the region; also where a loop begins with it and goes on with what is quantised (the queries of a decoder). The
-model is followed through its children in all files.
+operation, or a layer with weights whose result goes on into the region; also where a loop begins with it and
+goes on with what is quantised (the queries of a decoder). The model is followed through its children in all
+files.
 
 Silent for constants of whole numbers and truths, for tensors of one number (and an entry of a row of
 numbers), for constants whose dtype nobody knows, for the weights of functional convolutions, for what runs

@@ -61,7 +61,8 @@ class Head(nn.Module):
 ## The fix
 
 The stub is moved to the result of the GEMM op, and the ops run behind it, in float, on the CPU. Where
-several GEMM ops are put together (`cat`), each gets a stub of its own. In float a stub does nothing, so
+several GEMM ops are put together (`cat`), each gets a stub of its own; outputs that are parts of one result
+(`boxes, classes = head(x).split(...)`) are moved at once, and share one. In float a stub does nothing, so
 results and keys of the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs
 elsewhere, where it stays quantised. There is no fix where another op, or another stub, needs what would be
 float then, and for products, which are no work for the CPU.
@@ -130,12 +131,13 @@ def _is_layout(op: QuantOp) -> bool:
 
 
 def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
-    gemm = ", ".join(dict.fromkeys(f"`{flow.ops[source.end].written}`" for source in output.sources))
+    gemm = _listed_gemms(flow, [source.root for source in output.sources])
     between = _between(flow, output)
     if output.precision is Precision.VERSION:
         return f"whether {gemm} keeps its precision before `{op.written}` depends on the toolchain's version"
     if output.precision is Precision.USERS:
-        return f"the result of {gemm} has other users besides `{op.written}`: {_lost(trace)}"
+        fused = _listed_gemms(flow, [source.end for source in output.sources])
+        return f"the result of {fused} has other users besides `{op.written}`: {_lost(trace)}"
     if output.precision is Precision.UNLISTED:
         return _unlisted(trace, flow, op, output)
     if output.precision is Precision.NONE:
@@ -147,6 +149,10 @@ def _message(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
     if _severity(trace, flow, output) is Severity.NOTE:
         message += "; newer versions of the toolchain may see through ops that only move numbers"
     return message
+
+
+def _listed_gemms(flow: Flow, numbers: list[int]) -> str:
+    return ", ".join(dict.fromkeys(f"`{flow.ops[number].written}`" for number in numbers))
 
 
 def _unlisted(trace: Trace, flow: Flow, op: QuantOp, output: Output) -> str:
@@ -186,7 +192,7 @@ def _related(flow: Flow, output: Output) -> Iterator[Related]:
     for span, written in {flow.ops[n].span: flow.ops[n].written for n in output.between}.items():
         yield Related(span, f"`{written}`")
     for source in output.sources:
-        yield Related(flow.ops[source.end].span, "the GEMM op")
+        yield Related(flow.ops[source.root].span, "the GEMM op")
     if output.precision is Precision.USERS:
         for number in output.others:
             yield Related(flow.ops[number].span, f"`{flow.ops[number].written}` takes the same result")

@@ -5,19 +5,23 @@ Nothing is written. A fix counts only when its finding is gone afterwards and no
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from qatlint.codemods.apply import Refused, apply_all
-from qatlint.finding import AddQuantStub, Finding, Fix, Safety, SeparateInstances
+from qatlint.finding import AddQuantStub, CloneInherited, CloneModule, Finding, Fix, Safety, SeparateInstances
 from qatlint.loader import Loader, OverlayLoader
 
 CheckFn = Callable[[Loader], list[Finding]]
 """Findings in the files to fix as a loader gives them, with selection and suppressions applied."""
 
 MAX_PASSES = 100
+
+_NUMBERED = re.compile(r"(_\d+| \(\d+\))+$")
+"""What tells subjects of one name apart."""
 
 _Key = tuple[str, str, str, str]
 
@@ -218,13 +222,22 @@ def _is_remainder(
 ) -> bool:
     """Whether `finding` is what remains of an old one under another name.
 
-    When `self.a` and `self.b` stop being one instance, what was reported for `a` may now be about `b`.
+    When `self.a` and `self.b` stop being one instance, what was reported for `a` may now be about `b`; and
+    what was reported for the second call of `a` is about `a_1` when that has an instance of its own.
     """
+    intents = [w.fix.intent for w in done if w.finding.owner == finding.owner]
+    cloned = {intent.attribute for intent in intents if isinstance(intent, (CloneModule, CloneInherited))}
 
-    def number(findings: Sequence[Finding]) -> int:
-        return sum(f.code == finding.code and f.owner == finding.owner for f in findings)
+    def number(findings: Sequence[Finding], base: str = "") -> int:
+        same = [f for f in findings if f.code == finding.code and f.owner == finding.owner]
+        return sum(not base or _base(f.subject) == base for f in same)
 
-    separated = any(
-        isinstance(w.fix.intent, SeparateInstances) and w.finding.owner == finding.owner for w in done
-    )
-    return separated and number(after) <= number(before)
+    if any(isinstance(intent, SeparateInstances) for intent in intents) and number(after) <= number(before):
+        return True
+    base = _base(finding.subject)
+    return base in cloned and number(after, base) <= number(before, base)
+
+
+def _base(subject: str) -> str:
+    """`dequant` of `dequant_1` and `dequant (2)`."""
+    return _NUMBERED.sub("", subject)

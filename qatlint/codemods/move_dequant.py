@@ -9,6 +9,7 @@ from qatlint.codemods.edits import Edits, Rewrite
 from qatlint.codemods.locate import COMPREHENSIONS, Tree, method_of, walk
 from qatlint.codemods.opened import OpenedFile, without_comments
 from qatlint.codemods.refused import Refused
+from qatlint.codemods.remove_stub import remove_maker
 from qatlint.codemods.stub_calls import StubCall, stub_call, unwrap
 from qatlint.finding import MoveDequant
 
@@ -19,9 +20,11 @@ def plan_dequant(file: OpenedFile, intent: MoveDequant) -> tuple[Edits, cst.Clas
     """The edits that carry out `intent`, and the class they are in. Raises `Refused`."""
     tree, edits = file.tree, Edits()
     call = stub_call(tree, intent.call)
+    calls = [call, *(stub_call(tree, span) for span in intent.others)]
     operands = [tree.expression(span) for span in intent.operands]
     for operand in operands:
-        _check(tree, call, operand)
+        for one in calls:
+            _check(tree, one, operand)
     if any(tree.contains(one, other) for one in operands for other in operands if one is not other):
         raise Refused("one of the ops takes the result of another")
     first, *others = sorted(operands, key=lambda node: (tree.lines(node)[0], tree.column(node)))
@@ -29,7 +32,10 @@ def plan_dequant(file: OpenedFile, intent: MoveDequant) -> tuple[Edits, cst.Clas
         raise Refused("each op needs a stub of its own, and the stub is one of a list")
     further = _further_stubs(file, call, len(others), edits)
     callees = [tree.code(call.node.func), *(f"{call.receiver}.{name}" for name in further)]
-    unwrap(file, call, edits)
+    for one in calls:
+        unwrap(file, one, edits)
+    for attribute in {one.attribute: None for one in calls if one.attribute != call.attribute}:
+        remove_maker(file, [one for one in calls if one.attribute == attribute], edits)
     for operand, callee in zip([first, *others], callees, strict=True):
         edits.replace[operand] = _into_call(file, callee)
     return edits, call.cls

@@ -13,6 +13,8 @@ from qatlint.codemods.refused import Refused
 from qatlint.finding import AddQuantStub
 
 _PREFIX = "quant_"
+_HOMES = ("self", "torch", "F")
+"""What stands before a name and says nothing of what it is."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -118,7 +120,32 @@ def _name(tree: Tree, node: cst.CSTNode, hint: str) -> str:
         target = parent.targets[0].target
         if isinstance(target, cst.Name):
             return target.value
+    if "(" in hint:
+        # Not what an expression happens to mention: what is called, or whose method is.
+        peeled = _peeled(node)
+        if peeled and len(peeled) < 30:
+            return peeled
     inside = [n for n in walk(node) if isinstance(n, cst.SimpleString)]
     words = _WORD.findall(inside[0].value) if isinstance(node, cst.Subscript) and inside else []
     words = words or [w for w in _WORD.findall(hint) if w not in ("self", "torch")]
     return words[-1] if words and len(words[-1]) < 30 else "constant"
+
+
+def _peeled(node: cst.CSTNode) -> str:
+    """`table` of `self.table(4)`, `q` of `q.permute(0, 2, 1) * 2`, `zeros` of `torch.zeros(n)`; "" where there is
+    no name."""
+    while True:
+        if isinstance(node, cst.BinaryOperation):
+            node = node.left
+        elif isinstance(node, cst.UnaryOperation):
+            node = node.expression
+        elif isinstance(node, cst.Call):
+            node = node.func
+        elif isinstance(node, cst.Subscript):
+            node = node.value
+        elif isinstance(node, cst.Attribute):
+            if isinstance(node.value, cst.Name) and node.value.value in _HOMES:
+                return node.attr.value
+            node = node.value
+        else:
+            return node.value if isinstance(node, cst.Name) else ""

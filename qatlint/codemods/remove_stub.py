@@ -19,14 +19,20 @@ def plan_removal(file: OpenedFile, intent: RemoveStub) -> tuple[Edits, cst.Class
     edits = Edits()
     call = stub_call(file.tree, intent.call)
     unwrap(file, call, edits)
+    remove_maker(file, [call], edits)
+    return edits, call.cls
+
+
+def remove_maker(file: OpenedFile, calls: list[StubCall], edits: Edits) -> None:
+    """Remove the line that makes a stub where nothing uses it but these calls, which go. Raises `Refused`."""
+    call = calls[0]
     if call.is_element:
-        return edits, call.cls  # the others of the list keep their positions
+        return  # the others of the list keep their positions
     found = bindings_of(file.tree, call.cls, call.attribute)
-    known = [call.node.func, *(binding.target for binding in found)]
+    known = [*(one.node.func for one in calls), *(binding.target for binding in found)]
     if not other_references(file, call.cls, call.attribute, known):
         for binding in found:
             edits.remove.add(_line(file, call, binding))
-    return edits, call.cls
 
 
 def _line(file: OpenedFile, call: StubCall, binding: Binding) -> cst.SimpleStatementLine:

@@ -265,6 +265,26 @@ def test_what_a_stub_brings_into_the_region_may_have_findings(begins: bool, code
     assert run(source, rule).applied == applied
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "applied"),
+    [
+        (["act (2)"], ["act_1"], 1),  # that of the second call, which has an instance of its own now
+        (["act (2)"], ["act", "act_1"], 0),  # one more than before
+        (["act (2)"], ["other"], 0),  # another module's
+    ],
+)
+def test_what_a_clone_is_told_of_was_told_of_the_second_call(
+    before: list[str], after: list[str], applied: int
+) -> None:
+    def rule(text: str) -> list[Finding]:
+        mine = twice(text)
+        return mine + [finding("QAT401", subject) for subject in (before if mine else after)]
+
+    result = run(BEFORE, rule)
+    assert result.applied == applied
+    assert ("taken back" in "".join(result.problems)) == (not applied)
+
+
 def test_a_file_that_is_not_to_be_fixed() -> None:
     result = fix(["other.py"], Texts(other="", model=BEFORE), lambda loader: twice(BEFORE), unsafe=False)
     assert not result.texts
