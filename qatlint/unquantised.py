@@ -33,7 +33,7 @@ class Stray(NamedTuple):
     """A float tensor in the region."""
 
     origin: Origin
-    """Where it begins: the first, where it is made of several."""
+    """Where it begins: the first, or the first of the class, where it is made of several."""
     meetings: tuple[Meeting, ...]
     """In order of execution, one for each place."""
     doubted: bool
@@ -126,9 +126,16 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
                     if flow.assumed and not any(is_quantised(flow, state) for state in op.operands):
                         doubted.add(origins)
     return [
-        _stray(origins[0], meetings, doubted=origins in doubted, taken=taken.get(origins, ()))
+        _stray(
+            _named(origins, trace.owner), meetings, doubted=origins in doubted, taken=taken.get(origins, ())
+        )
         for origins, meetings in found.items()
     ]
+
+
+def _named(origins: Sequence[Origin], owner: str) -> Origin:
+    """The beginning that a constant is called by: the first that the class holds or makes itself."""
+    return next((origin for origin in origins if origin.runner == owner), origins[0])
 
 
 def _meets_later(op: QuantOp) -> bool:

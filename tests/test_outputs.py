@@ -278,6 +278,14 @@ def test_a_product_that_is_none_of_the_gemm_ops_is_not_moved_out(name: str, said
     assert found.fix is None and found.no_fix
 
 
+def test_the_message_names_the_gemm_op_and_not_what_fuses_with_it() -> None:
+    f, x = started()
+    head = f.op("conv2d", x, written="self.head")
+    f.dequant(f.op("sigmoid", f.op("add", head, x, written="+"), written=".sigmoid()"))
+    (found,) = judge("QAT401", trace_of(f))
+    assert found.message.startswith("`.sigmoid()` stands between `self.head` and `self.dequant`")
+
+
 def test_a_model_in_which_it_is_right_silences_the_others() -> None:
     good, x = started()
     good.dequant(good.op("conv2d", good.op("sigmoid", x)))

@@ -120,7 +120,7 @@ def _name(tree: Tree, node: cst.CSTNode, hint: str) -> str:
         target = parent.targets[0].target
         if isinstance(target, cst.Name):
             return target.value
-    if "(" in hint:
+    if "(" in hint or hint.startswith("self."):
         # Not what an expression happens to mention: what is called, or whose method is.
         peeled = _peeled(node)
         if peeled and len(peeled) < 30:
@@ -132,8 +132,8 @@ def _name(tree: Tree, node: cst.CSTNode, hint: str) -> str:
 
 
 def _peeled(node: cst.CSTNode) -> str:
-    """`table` of `self.table(4)`, `q` of `q.permute(0, 2, 1) * 2`, `zeros` of `torch.zeros(n)`; "" where there is
-    no name."""
+    """`table` of `self.table(4)`, `q` of `q.permute(0, 2, 1) * 2`, `zeros` of `torch.zeros(n)`; "" where
+    there is no name."""
     while True:
         if isinstance(node, cst.BinaryOperation):
             node = node.left
