@@ -96,7 +96,7 @@ def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
             if is_mixed(meeting.op):
                 others = (s for n, s in enumerate(op.operands) if n != meeting.operand)
                 found.update(s.quant for s in others if not s.turned)
-            elif op.name in layers() and op.number not in enters and not there.turned:
+            elif not stray.bare and op.name in layers() and op.number not in enters and not there.turned:
                 found.add(Quant.FLOAT)
     return found
 

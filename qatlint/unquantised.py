@@ -82,11 +82,11 @@ def unquantized_results(trace: Trace) -> list[Stray]:
     without another QuantStub; one entry per call of such a stub."""
     found: dict[Origin, list[Meeting]] = {}
     for flow in trace.flows:
-        enters = frozenset[int]() if flow.assumed else _entering(flow)
+        enters = frozenset[int]() if flow.assumed else entering(flow)
         derived: set[int] = set()
         for op in flow.ops:
             for meeting in _meetings(op, Comes.DEQUANTIZED):
-                begins_layer = op.name in _gemms() and op.number in enters
+                begins_layer = _is_layer(op, enters)
                 if not derived.isdisjoint(meeting.state.made_by):
                     derived.add(op.number)
                 elif begins_layer or any(is_quantised(flow, state) for state in op.operands):
@@ -278,7 +278,7 @@ def _stray(
         places.setdefault((meeting.op.span, meeting.operand), meeting)
     distinct = tuple(places.values())
     owner, place = _said_at(distinct[0].op, origin)
-    return Stray(origin, distinct, doubted, place, owner, tuple(taken), tuple(meetings))
+    return Stray(origin, distinct, doubted, place, owner, tuple(taken), runs=tuple(meetings))
 
 
 def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
