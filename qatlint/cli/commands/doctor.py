@@ -29,8 +29,8 @@ def command() -> int:
         base.out(f"plugin   {found['trouble'] or 'horizon_plugin_pytorch is not installed'}")
     else:
         base.out(f"plugin   horizon_plugin_pytorch {found['plugin']}, march {found['march'] or 'not set'}")
+    base.out("         (qatlint's authors have not run it against the real plugin, only against a stand-in)")
     base.out("backend  reference: the toolchain's rules as documented, on the executed graph")
     if found["plugin"] is not None:
         base.out("backend  horizon: the plugin's own prepare, beside it")
-    base.out("         (qatlint has not been run against the real plugin by its authors: a stand-in only)")
     return 0
