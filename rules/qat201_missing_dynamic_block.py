@@ -23,6 +23,14 @@ else a note. So it is with what nothing shows to be a tensor. It is fixed where 
 `x.view(3, -1)`, a `stack` of a list of known length, `x.chunk(2)`, `x.split([1, 2])`, and `zip` with
 anything that is.
 
+So it is with what tensors are kept in: the columns of `zip(*rows)` are as many as there are rows, a dict
+has an entry for each turn that filled it, and `a, *rest = xs` leaves the others. Of an attribute or an
+entry of something that was handed in (`tracks.scores`, `batch["x"]`) nobody knows if it is a tensor: a test
+of it depends on values where only a tensor answers (`.max()`, `.any()`, `.item()`), and where it is added
+to a convolution, that is a sequence. Writing into a tensor (`x[...] = y`) is an op, since `prepare`
+replaces it; a number that is written into what holds one number everywhere (`x.new_ones(2, 3)`) makes a
+mask, and is none.
+
 Silent for loops over the constructor's own lists and numbers, for bodies that only call modules or move
 data (`view`, `permute`, `x[i]`), for arithmetic on numbers and shapes, for `self.training`, for tests of
 presence (`is not None`) and of types, for code in a block already, for functions hidden by `@fx_wrap`, for

@@ -86,6 +86,8 @@ _TELLING = frozenset(
     "logical_xor isnan isinf isfinite isclose isin all any bool".split()
 )
 """Functions that give truths."""
+_BLANK = frozenset("ones_like zeros_like full_like empty_like new_ones new_zeros new_full new_empty".split())
+"""Functions that give one number, as often as their first argument is large, or in its kind."""
 _KEEPING_TRUTHS = frozenset(
     "view reshape flatten squeeze unsqueeze permute transpose expand repeat contiguous clone detach to cat "
     "stack flip".split()
@@ -374,9 +376,11 @@ class Computed(Sized):
             self.note_size(result, tensor, given[0].value)
 
     def _note_truths(self, result: Value, name: str, values: Sequence[Value]) -> None:
-        """A function gives truths, or leaves those that it is given."""
+        """A function gives truths, or leaves those that it is given, or what such are often written into."""
         bare = name.strip("_")
         if isinstance(result, Symbol) and not self.nature(result).constant:
+            if bare in _BLANK:
+                self.blank.add(result.key)
             if bare in _TELLING or (bare in _KEEPING_TRUTHS and self._are_truths(values[:1])):
                 self.truths.add(result.key)
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.mutation import MUTATORS
 from qatlint.static.source import children, nodes
 
 
-def kept_by_forward(classes: Iterable[ClassDef]) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of the attributes of `self` that forward, or a method it leads to, assigns; and that it fills.
+class Kept(NamedTuple):
+    """Names of attributes of `self` that forward, or a method it leads to, changes."""
+
+    assigned: frozenset[str] = frozenset()
+    filled: frozenset[str] = frozenset()
+    """By a method of lists, dicts and sets."""
+    keyed: frozenset[str] = frozenset()
+    """At a key that is no constant: a dict gets entries by this."""
+
+
+def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
+    """What forward, or a method it leads to, changes.
 
     What happens under `if self.training` is left out: it does not run on the chip.
     """
@@ -21,6 +32,7 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> tuple[frozenset[str], frozen
             methods.setdefault(name, []).append(method)
     assigned: set[str] = set()
     filled: set[str] = set()
+    keyed: set[str] = set()
     waiting = [name for name in methods if name.startswith("forward")]
     seen = {"__init__"}
     while waiting:
@@ -36,7 +48,8 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> tuple[frozenset[str], frozen
                     waiting.append(attribute)
                 assigned.update(name for name in _assigned(node) if name not in put_back)
                 filled.add(_filled(node))
-    return frozenset(assigned - {"training"}), frozenset(filled)
+                keyed.add(_keyed(node))
+    return Kept(frozenset(assigned - {"training"}), frozenset(filled), frozenset(keyed))
 
 
 def _put_back(function: ast.AST) -> frozenset[str]:
@@ -102,4 +115,11 @@ def _filled(node: ast.AST) -> str:
     """`self.queue.append(x)`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
         return _attribute(node.func.value)
+    return ""
+
+
+def _keyed(node: ast.AST) -> str:
+    """`self.cache[key] = x`."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return "" if isinstance(node.slice, (ast.Constant, ast.Slice)) else _attribute(node.value)
     return ""

@@ -8,7 +8,8 @@ from collections.abc import Hashable, Sequence
 from qatlint.condition import Condition, atoms_of
 from qatlint.horizon.ops import Meaning, Role
 from qatlint.static.interpreter import Interpreter
-from qatlint.static.machine import Frame, OutOfSteps, origin_of
+from qatlint.static.kept import Kept
+from qatlint.static.machine import Frame, OutOfSteps, deps_of, origin_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import (
     CONSTANT_TENSOR,
@@ -92,12 +93,13 @@ class Known(Interpreter):
         self.handed_parts: set[Hashable] = set()
         """Keys of attributes and entries of arguments and of results, and of what is computed of them: nobody
         knows what these are, but what only a tensor answers is read from values."""
+        self.blank: set[Hashable] = set()
+        """Keys of tensors that hold one number everywhere, in the shape of another: `x.new_ones(2, 3)`."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
         self._beside_a_list = False
         """While it is asked of which class something is that is a list on another path."""
-        self._kept: frozenset[str] | None = None
-        self._filled: frozenset[str] = frozenset()
+        self._kept: Kept | None = None
         self._set_now: set[str] = set()
         self._functions: list[ast.AST] = []
 
@@ -211,7 +213,9 @@ class Known(Interpreter):
             found.append(self.count_causes(times) if times is not None else FIXED)
             return united(*found, UNPROVEN if value.open else FIXED)
         if isinstance(value, Mapping):
-            return UNPROVEN if value.open else FIXED
+            # An entry for each turn of the loops that a key varies with.
+            turned = frozenset().union(*(deps_of(key) for key, _ in value.rest))
+            return united(*map(self.loop_causes, sorted(turned)), UNPROVEN if value.open else FIXED)
         if isinstance(value, (Choice, Pick)):
             return united(*(self.length_causes(v, depth + 1) for _, v in value.options))
         if not isinstance(value, Symbol) or value.key in self.given_length or value.origin == "config":

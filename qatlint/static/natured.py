@@ -15,7 +15,7 @@ from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import of_function
 from qatlint.static.axes import Axes
 from qatlint.static.computed import FIXED_FACTS, Computed
-from qatlint.static.kept import kept_by_forward
+from qatlint.static.kept import Kept, kept_by_forward
 from qatlint.static.machine import NOWHERE, Frame
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import (
@@ -153,22 +153,23 @@ class Natured(Computed):
         if self.watching and value is self.root and name not in self._set_now:
             if self._kept is None:
                 classes = [c for c in self.project.mro(self.cls) if isinstance(c, ClassDef)]
-                self._kept, self._filled = kept_by_forward(classes)
-            if name in self._kept or name in self._filled:
-                kept = self._kept_attribute(value, name)
+                self._kept = kept_by_forward(classes)
+            if any(name in names for names in self._kept):
+                kept = self._kept_attribute(value, name, self._kept)
                 if kept is not None:
                     return kept
         return super().instance_attribute(value, name, frame)
 
-    def _kept_attribute(self, root: Instance, name: str) -> Value | None:
+    def _kept_attribute(self, root: Instance, name: str, changed: Kept) -> Value | None:
         """An attribute as an earlier forward left it; None for a module and for a method."""
         item = root.attrs.get(name)
         if item is None and (root.cls is None or self.lookup(root.cls, name, None) is not None):
             return None
         given = item.value if item is not None else None
-        if isinstance(given, (Seq, Mapping)) and name not in self._filled:
+        grows = name in changed.filled or (isinstance(given, Mapping) and name in changed.keyed)
+        if isinstance(given, (Seq, Mapping)) and not grows:
             return None  # another list of the same length, as far as anybody knows
-        if given is not None and name in self._filled and not isinstance(given, (Seq, Mapping)):
+        if given is not None and name in changed.filled and not isinstance(given, (Seq, Mapping)):
             return None  # a method of its own that is called like one of a list
         if given is not None and (_holds(given, None) or (isinstance(given, Symbol) and given.made)):
             return None
@@ -251,9 +252,9 @@ class Natured(Computed):
         natures = (self.nature(value), self.nature(new))
         if natures[0].plain:
             return
-        # A number is written by the same function, which is replaced like any other.
-        written = natures[1].is_tensor or natures[1].what is What.NUMBER
-        if self.watching and natures[0].what is What.TENSOR and written:
+        # A number is written by the same function; into what holds but one, it makes a mask.
+        number = natures[1].what is What.NUMBER and _key(value) not in self.blank
+        if self.watching and natures[0].what is What.TENSOR and (natures[1].is_tensor or number):
             result = self._ran(of_function(WRITES_ITEM), natures, target, frame, WRITTEN_ITEM)
             self._learn(value, natures[0]._replace(producers=result.producers))
 
@@ -517,6 +518,8 @@ def _holds(value: Value, kind: Kind | None, depth: int = 0) -> bool:
         parts += [i.value for i in value.children.entries.values()] if value.children is not None else []
     elif isinstance(value, Seq):
         parts = [i.value for i in value.items]
+    elif isinstance(value, Mapping):
+        parts = [i.value for i in value.entries.values()]
     else:
         parts = _options(value)
     return depth < 3 and any(_holds(v, kind, depth + 1) for v in parts[:20])

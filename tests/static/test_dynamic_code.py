@@ -1090,6 +1090,8 @@ def test_the_rest_of_a_list_that_is_known() -> None:
         ("y = self.conv(x)\nfor i in range(x.shape[0]):\n    y[i] = x[i]", 1),
         ("y = self.conv(x)\nif x.max() > 0:\n    y[:, 0] = 0.0", 1),
         ("y = torch.zeros_like(x)\nif x.max() > 0:\n    y[x > 1] = x[x > 1]", 1),
+        # A mask of where a picture ends, and what is no tensor that is quantised.
+        ("y = x.new_ones(2, 4)\nfor i in range(x.shape[0]):\n    y[i, : len(xs)] = 0", 0),
         ("y = torch.zeros(3)\nfor i in range(x.shape[0]):\n    y[i] = i", 0),
         ("y = {}\nfor i in range(x.shape[0]):\n    y[i] = x[i]", 0),
         ("y = [None] * 4\nfor i in range(x.shape[0]):\n    y[i] = x[i]", 0),
@@ -1100,3 +1102,39 @@ def test_writing_into_a_tensor_is_an_op(body: str, found: int) -> None:
     """`prepare` replaces `Tensor.__setitem__`, alone in its loop or not."""
     text = HEAD + model(INIT, f"{body}\nreturn y")
     assert len(findings_in({"model.py": text}, "QAT201")) == found
+
+
+@pytest.mark.parametrize(
+    ("fill", "varies"),
+    [
+        ("for i in range(x.shape[0]):\n    made[str(i)] = x[i]", "shape"),
+        ("for name in xs:\n    made[name] = x", "unproven"),
+        ("for layer in self.layers:\n    made[layer.name] = x", "static"),
+        ("for name in ('a', 'b'):\n    made[name] = x", "static"),
+        ("made['a'] = x", "static"),
+    ],
+)
+def test_a_dict_is_as_long_as_the_loop_that_fills_it(fill: str, varies: str) -> None:
+    forward = f"made = {{}}\n{fill}\nfor name, t in made.items():\n    x = x * t\nwhile x.max() > 1:\n    x = x @ x\nreturn x"
+    found = traced(forward)
+    (op, *_) = [op for op in found.ops if op.written == "*"]
+    assert {found.regions[s.region].varies.value for s in op.inside} == {varies}
+
+
+@pytest.mark.parametrize(
+    ("given", "write", "varies"),
+    [
+        ("{}", "self.cache[x.shape[0]] = x", "state"),
+        ("dict()", "self.cache[x.shape[0]] = x", "state"),
+        # Another value under a name that is there, a list of the same length, and what holds modules.
+        ("{'a': 1}", "self.cache['a'] = x", "static"),
+        ("[None] * 9", "self.cache[len(xs)] = x", "static"),
+        ("{'a': self.conv}", "self.cache[flag] = self.conv", "static"),
+    ],
+)
+def test_a_cache_in_a_dict_of_the_module(given: str, write: str, varies: str) -> None:
+    forward = (
+        f"if 3 not in self.cache:\n    x = x * x\n    {write}\nwhile x.max() > 1:\n    x = x @ x\nreturn x"
+    )
+    found = traced(forward, init=f"{INIT}\nself.cache = {given}").regions
+    assert {r.varies.value for r in found if r.statement == "if"} == {varies}
