@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from qatlint.condition import TRUE, Condition, both, implies, literal
+from qatlint.condition import TRUE, Condition, both, implies, literal, negate
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES
 from qatlint.static.execution import Execution
@@ -240,9 +240,24 @@ class Calls(Execution):
                 made.append((position, value))
             self.loops = around
         frame.guard = outer
-        if len(made) == len(callee.options) > 1 and self.phase == "init":
-            return Pick(tuple(made), callee.at)  # `{"conv": Conv, "cat": Cat}[kind]()`
+        if last is not None and len(made) == len(callee.options) > 1 and self.phase == "init":
+            return self._one_of(made, callee.at)
         return value if value is not None else self.result(args, frame)
+
+    def _one_of(self, made: list[tuple[int | str | None, Value]], at: tuple[At, ...]) -> Value:
+        """What a table of classes makes: `{"conv": Conv, "cat": Cat}[kind]()`. Where turns decide, another one
+        in each; else the same wherever it is used."""
+        last = at[-1]
+        if last.running or last.deps or any(position is None for position, _ in made):
+            return Pick(tuple(made), at)
+        options: list[tuple[Condition, Value]] = []
+        rest = TRUE
+        for position, value in made[:-1]:
+            key = ("picked", last.key)
+            when = literal(self.atom((*key, position), None, group=key, config=True))
+            options.append((both(rest, when), value))
+            rest = both(rest, negate(when))
+        return self.choose([*options, (rest, made[-1][1])])
 
     def _perhaps_left_out(self, at: At, position: int | str | None, last: bool, option: Value) -> bool:
         """Whether a `zip` may end before it comes to this entry."""
