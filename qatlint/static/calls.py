@@ -245,8 +245,8 @@ class Calls(Execution):
         return value if value is not None else self.result(args, frame)
 
     def _one_of(self, made: list[tuple[int | str | None, Value]], at: tuple[At, ...]) -> Value:
-        """What a table of classes makes: `{"conv": Conv, "cat": Cat}[kind]()`. Where turns decide, another one
-        in each; else the same wherever it is used."""
+        """What a table of classes makes: `{"conv": Conv, "cat": Cat}[kind]()`. Where turns decide, another
+        one in each; else the same wherever it is used."""
         last = at[-1]
         if last.running or last.deps or any(position is None for position, _ in made):
             return Pick(tuple(made), at)
