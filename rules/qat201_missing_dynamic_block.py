@@ -87,16 +87,17 @@ class Refine(nn.Module):
 The statements that run the ops are put into `with Tracer.dynamic_block(self, "<class>_<method>_<n>"):`,
 inside the innermost dynamic loop or branch, numbered from the top of the text to its end. A loop in it
 whose turns are fixed comes into the block as a whole: each of its turns has modules of its own there, so
-`conv + add` in it does not fuse, and the finding says so. The block ends where a turn may be left
-(`continue`, `break`) or a generator gives something away; a convolution in front of that does not fuse with
-an add behind it. Results in float are the same, so the fix is safe. It imports `Tracer` where the file has
-no name for it: from the plugin, or from where `tracer-import` in the settings says; as `HorizonTracer`
-where something else is called `Tracer`. In a project that nowhere imports the plugin and has no such
-setting, the finding is the same, since the code is as wrong for the chip, but the fix is unsafe: the file
-could no longer be imported where the plugin is missing. A comprehension, a generator that is taken whole
-(by `sum`, `list`, `max` and the like), and `list(map(f, xs))` or `multi_apply`, become a loop in front of
-their statement, which is unsafe: it runs before the rest of the statement, and its variables become those
-of the function. A plain function has no module to give to the block: there the finding says what to do.
+`conv + add` in it does not fuse, and the finding says so. The block ends where a dynamic test may leave a
+turn (`continue`, `break`) or a generator gives something away; a convolution in front of that does not
+fuse with an add behind it. Results in float are the same, so the fix is safe. It imports `Tracer` where
+the file has no name for it: from the plugin, or from where `tracer-import` in the settings says; as
+`HorizonTracer` where something else is called `Tracer`. In a project that nowhere imports the plugin and
+has no such setting, the finding is the same, since the code is as wrong for the chip, but the fix is
+unsafe: the file could no longer be imported where the plugin is missing. A comprehension, a generator that
+is taken whole (by `sum`, `list`, `max` and the like), and `list(map(f, xs))` or `multi_apply`, become a
+loop in front of their statement, which is unsafe: it runs before the rest of the statement, and its
+variables become those of the function. A plain function has no module to give to the block: there the
+finding says what to do.
 
 ## Source
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from qatlint.static.seen import RawRegion
-from qatlint.static.source import nodes
+from qatlint.static.source import nodes, nodes_outside
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -19,7 +19,7 @@ def leaving_word(region: RawRegion) -> str:
     node = region.behind if region.behind is not None else region.node
     # A loop is not left by what leaves a loop in it; what its `else` leaves is the one around.
     parts = node.orelse if isinstance(node, _LOOPS) else [node]
-    inside = [inner for part in parts for inner in _own(part, _FUNCTIONS + _LOOPS)]
+    inside = [inner for part in parts for inner in nodes_outside(part, _FUNCTIONS + _LOOPS)]
     for word, kind in (("continue", ast.Continue), ("break", ast.Break)):
         if any(isinstance(inner, kind) for inner in inside):
             return word
@@ -49,7 +49,7 @@ def suspending(region: RawRegion, lines: Sequence[str]) -> list[ast.stmt]:
     text = lines[region.body[0].lineno - 1 : region.body[-1].end_lineno]
     if not any("yield" in line or "await" in line for line in text):
         return []
-    return [s for s in region.body if any(isinstance(n, _SUSPENDING) for n in _own(s, _FUNCTIONS))]
+    return [s for s in region.body if any(isinstance(n, _SUSPENDING) for n in nodes_outside(s, _FUNCTIONS))]
 
 
 def loops_in(block: ast.With | ast.AsyncWith) -> list[tuple[ast.stmt, bool]]:
@@ -79,13 +79,3 @@ def _head(node: ast.AST) -> str:
     if isinstance(node, (ast.While, ast.If, ast.IfExp)):
         return ast.dump(node.test)
     return ast.dump(node)
-
-
-def _own(node: ast.AST, others: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
-    """`node` and what is below it, without what is below nodes of the kinds `others`."""
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        if not isinstance(current, others):
-            waiting.extend(ast.iter_child_nodes(current))

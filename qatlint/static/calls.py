@@ -229,10 +229,7 @@ class Calls(Execution):
                     number = self.atom(("reached", last.key, position), None)
                     frame.guard = both(outer, literal(number))
                 if not last.running and not last.deps and position is not None:
-                    number = self.atom(
-                        ("picked", last.key, position), None, group=("picked", last.key), config=True
-                    )
-                    frame.guard = both(outer, literal(number))
+                    frame.guard = both(outer, self._when_picked(last, position))
             if not frame.guard:
                 continue
             value = self.call_at(option, at, args, node, frame)
@@ -244,6 +241,11 @@ class Calls(Execution):
             return self._one_of(made, callee.at)
         return value if value is not None else self.result(args, frame)
 
+    def _when_picked(self, at: At, position: int | str | None) -> Condition:
+        """The condition that a selector picks this entry and no other."""
+        key = ("picked", at.key)
+        return literal(self.atom((*key, position), None, group=key, config=True))
+
     def _one_of(self, made: list[tuple[int | str | None, Value]], at: tuple[At, ...]) -> Value:
         """What a table of classes makes: `{"conv": Conv, "cat": Cat}[kind]()`. Where turns decide, another
         one in each; else the same wherever it is used."""
@@ -253,8 +255,7 @@ class Calls(Execution):
         options: list[tuple[Condition, Value]] = []
         rest = TRUE
         for position, value in made[:-1]:
-            key = ("picked", last.key)
-            when = literal(self.atom((*key, position), None, group=key, config=True))
+            when = self._when_picked(last, position)
             options.append((both(rest, when), value))
             rest = both(rest, negate(when))
         return self.choose([*options, (rest, made[-1][1])])

@@ -6,7 +6,7 @@ import ast
 
 from qatlint.static.modulefile import FunctionFound, ModuleFile
 from qatlint.static.project import Project
-from qatlint.static.source import nodes
+from qatlint.static.source import nodes, nodes_outside
 from qatlint.static.values import Function
 from qatlint.trace import Loose
 
@@ -25,14 +25,11 @@ def loosened_by(project: Project, function: Function) -> Loose:
 
 def _is_generator(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Its turns and those of the loop that takes them run one in the other."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, (ast.Yield, ast.YieldFrom)):
-            return True
-        if not isinstance(node, _SCOPES):
-            waiting.extend(ast.iter_child_nodes(node))
-    return False
+    return any(
+        isinstance(node, (ast.Yield, ast.YieldFrom))
+        for statement in function.body
+        for node in nodes_outside(statement, _SCOPES)
+    )
 
 
 def _computes(project: Project, file: ModuleFile, decorator: ast.expr) -> bool:
@@ -42,13 +39,13 @@ def _computes(project: Project, file: ModuleFile, decorator: ast.expr) -> bool:
     if not isinstance(callee, (ast.Name, ast.Attribute)):
         return False
     found = project.expression(callee, file)
-    return isinstance(found, FunctionFound) and any(map(_may_run, nodes(found.node)))
+    return isinstance(found, FunctionFound) and any(
+        _may_run(project, found.file, node) for node in nodes(found.node)
+    )
 
 
-def _may_run(node: ast.AST) -> bool:
+def _may_run(project: Project, file: ModuleFile, node: ast.AST) -> bool:
     if isinstance(node, (ast.BinOp, ast.AugAssign)):
         return True
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-        return False
-    holder = node.func.value
-    return isinstance(holder, ast.Name) and holder.id in ("torch", "F")
+    called = project.expression(node.func, file) if isinstance(node, ast.Call) else None
+    return isinstance(called, str) and called.startswith("torch.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from qatlint.static.leads import CHECKPOINTING
 from qatlint.static.modulefile import ClassDef, ExpressionFound, Found, FunctionFound, ModuleFile
 from qatlint.static.plain_numbers import computes_numbers, is_made_once, keeps_no_module, numbers_of
 from qatlint.static.plain_words import (
@@ -28,7 +29,6 @@ from qatlint.static.plain_words import (
     root,
 )
 from qatlint.static.project import Project
-from qatlint.static.prospects import CHECKPOINTING
 
 T = TypeVar("T")
 

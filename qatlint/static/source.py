@@ -122,6 +122,16 @@ def nodes(root: ast.AST) -> Iterator[ast.AST]:
                 stack.append(value)
 
 
+def nodes_outside(root: ast.AST, kinds: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
+    """`nodes` without what is below nodes of these kinds, which come themselves."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, kinds):
+            stack += children(node)
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes directly below a node, as they are written, without Load, Store and Del."""
     kind = type(node)

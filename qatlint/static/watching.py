@@ -10,12 +10,12 @@ from qatlint.condition import TRAINING, Condition
 from qatlint.horizon.ops import Meaning, Role
 from qatlint.static.carried import carried
 from qatlint.static.iteration import Turns
+from qatlint.static.leads import CHECKPOINTING
 from qatlint.static.machine import Frame, Place, deps_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
 from qatlint.static.natures import FIXED, Causes, Nature, What, joined, of_a_kind, united
 from qatlint.static.project import Project
-from qatlint.static.prospects import CHECKPOINTING
 from qatlint.static.results import suppresses
 from qatlint.static.seen import RawBlock, RawOp, RawRegion
 from qatlint.static.source import nodes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import gcd
 
+from qatlint.horizon.judging.facts import modules_around
 from qatlint.horizon.report.values import CallCount, Generation, ModelCheck, Section
 from qatlint.horizon.report.whole import is_whole
 
@@ -31,7 +31,7 @@ class Counted:
         self._others_once = check.all_once or is_older
         self._below: dict[str, int] = {}
         for name, times in self._rows.items():
-            for owner in _owners(name) if times else ():
+            for owner in modules_around(name) if times else ():
                 self._below[owner] = gcd(self._below.get(owner, 0), times)
 
     def times(self, name: str) -> int | None:
@@ -48,10 +48,3 @@ class Counted:
         """How often a module may have run at most, by the counts of all that ran below it: each of them runs
         a multiple of that. 0 where none is counted."""
         return self._below.get(owner, 0)
-
-
-def _owners(name: str) -> Iterator[str]:
-    """The modules around one."""
-    while "." in name:
-        name = name.rpartition(".")[0]
-        yield name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -81,6 +81,13 @@ def generated_of(name: str) -> Generated | None:
         return None
     owner = name[: found.start()]
     return Generated(owner, found[1], int(found[2]), name[found.end() :].lstrip("."))
+
+
+def modules_around(name: str) -> Iterator[str]:
+    """The modules that a module is in, by its name, the innermost first."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def kinds(check: ModelCheck) -> dict[str, Kind]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from qatlint.horizon.judging.facts import generated_of
+from qatlint.horizon.judging.facts import generated_of, modules_around
 from qatlint.horizon.report.values import GraphNode, ModelCheck
 from qatlint.horizon.report.whole import is_whole
 
@@ -30,7 +29,7 @@ class Producers:
         self._nodes = {node.name: node for node in check.graph}
         # Only where no row is missing, a module without one, and without parts that have one, is an Identity,
         # left of what was fused.
-        rows = {part for layer in check.layers for part in _around(layer.name)}
+        rows = {name for layer in check.layers for name in (layer.name, *modules_around(layer.name))}
         self._rows = rows if is_whole(check) else None
         self._calls: dict[str, list[GraphNode]] = {}
         for node in check.graph:
@@ -90,13 +89,6 @@ class Producers:
                 return Producer(node.target, "")
             return Producer("", _function(node.target))
         return None
-
-
-def _around(name: str) -> Iterator[str]:
-    """A module and all that are around it."""
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
 
 
 def _function(target: str) -> str:

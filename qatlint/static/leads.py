@@ -1,0 +1,187 @@
+"""What a forward may lead to, as the text of its class tells: methods, functions of the project, and objects
+that are no modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from qatlint.static.calls import NOT_FORWARD
+from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
+from qatlint.static.project import Project
+
+BUILTINS = frozenset(
+    "abs all any bool dict divmod enumerate float getattr hasattr int isinstance iter len list map max min "
+    "next print range repr reversed round set setattr slice sorted str sum super tuple type zip".split()
+)
+_OWN = re.compile(r"(?:self|super\(\w*(?:, ?\w+)?\))\.(\w+)")
+_ASKED = re.compile(r"""getattr\(\s*self\s*,\s*(?:["'](\w+)["']\s*[,)])?""")
+"""An attribute that is asked for by its name, and by which one, where it is not put together."""
+CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
+_CLASSES = re.compile(r"(?<![\w.])(_*[A-Z]\w*)[.(]")
+"""What is named like a class, and made, or asked for a method."""
+_OF_OTHERS = re.compile(r"\.(\w+)\(")
+"""Methods of anything."""
+_CHANGED = re.compile(
+    r"self\.(\w+)(?:\[[^\]\n]*\])*[ \t]*"
+    r"(?:[-+*/|&]?=(?!=)|,[^=(\n]* = |\.(?:append|appendleft|pop|insert|extend)\()"
+)
+"""An attribute that is assigned, or filled. Both begin with what is searched for fastest."""
+CHECKPOINTING = "checkpoint"
+"""In the names of functions that save memory in training: what they are given runs as it would without them,
+and is looked at by itself."""
+
+
+class Leads:
+    """The methods of a class that forward may lead to, as text; those that are `called`, for an object that
+    is no module."""
+
+    def __init__(self, project: Project, cls: ClassDef, called: frozenset[str] = frozenset()) -> None:
+        self._project = project
+        self.cls = cls
+        self._line = [entry for entry in project.mro(cls) if isinstance(entry, ClassDef)]
+        self.texts: dict[str, str] = {}
+        """Of the methods of the class itself: those of its bases are looked at in these."""
+        self.inherited: list[tuple[ClassDef, str]] = []
+        """Methods of its bases that forward leads to."""
+        self._changed: frozenset[str] | None = None
+        self._objects: list[tuple[ClassDef, frozenset[str]]] | None = None
+        if called:
+            reached = self._reached(sorted(called))
+        elif any("forward" in entry.methods for entry in self._line):
+            reached = self._reached(["forward"])
+        else:
+            # What a library calls is followed from the methods that are named so.
+            reached = self._reached([n for e in self._line for n in e.methods if n.startswith("forward")])
+        for entry, name, text in reached:
+            if entry is cls:
+                self.texts[name] = text
+            elif name != "__init__":
+                self.inherited.append((entry, name))
+
+    def _reached(self, waiting: list[str], asks: bool = True) -> list[tuple[ClassDef, str, str]]:
+        """The methods that these names lead to, by names alone: class, name, and text. `asks`: where an
+        attribute is asked for by a name that is put together, any may be meant that the constructor has not
+        called."""
+        found = []
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name in seen or NOT_FORWARD.search(name):
+                continue
+            seen.add(name)
+            # Each definition of the name: one may call the next with `super()`.
+            for entry in self._line:
+                method = entry.methods.get(name)
+                if method is None:
+                    continue
+                text = entry.text_of(method)
+                found.append((entry, name, text))
+                waiting += _OWN.findall(text)
+                asked = _ASKED.findall(text) if "getattr(" in text else []
+                waiting += asked
+                if asks and "" in asked:
+                    asks = False
+                    built = {name for _, name, _ in self._reached(["__init__"], asks=False)}
+                    waiting += [name for e in self._line for name in e.methods if name not in built]
+        return found
+
+    def functions(self) -> Iterator[tuple[ModuleFile, str]]:
+        """Functions of the project that the methods call: a file, and the name that it has there."""
+        file = self.cls.file
+        known = self._project.callables.get(file.path)
+        if known is None:
+            imported = [name for name in file.named(tuple) if len(name) == 1 or not name[0].isupper()]
+            own = [name for name in imported if self._project.is_own_import(file, name)]
+            known = self._project.callables[file.path] = (file.named(FunctionFound), own)
+        texts = self.texts.values()
+        joined = "\n".join(texts)
+        for names in known:
+            for name in names:
+                if f"{name}(" in joined and CHECKPOINTING not in name:
+                    yield file, name
+        if file.stars:
+            called = {name for text in texts for name in CALLED.findall(text)} - BUILTINS
+            for name in sorted(called):
+                if file.binding(name) is None:
+                    yield file, name
+        for name in known[1]:
+            if f"{name}." in joined:
+                module = self._project.imported_module(file, name) or self._project.resolve(file, name)
+                if isinstance(module, ModuleFile):
+                    member = re.compile(rf"(?<![\w.]){name}\.([\w.]+)\(")
+                    for path in sorted({a for text in texts for a in member.findall(text)}):
+                        yield from _at(self._project, module, path)
+
+    def objects(self) -> list[tuple[ClassDef, frozenset[str]]]:
+        """Classes of the project that are no modules, of which there may be objects: each with its methods
+        that are called on something."""
+        if self._objects is None:
+            called = {name for text in self.texts.values() for name in _OF_OTHERS.findall(text)}
+            self._objects = []
+            for file, name, text in self._named_classes():
+                found = self._project.resolve(file, name)
+                if not isinstance(found, ClassDef) or found in self._line or self._project.is_module(found):
+                    continue
+                if name not in _CLASSES.findall(text):
+                    continue  # a part of a longer name
+                line = [entry for entry in self._project.mro(found) if isinstance(entry, ClassDef)]
+                methods = {method for entry in line for method in entry.methods}
+                meant = methods & (called | {"__call__"})
+                if meant:
+                    self._objects.append((found, frozenset(meant)))
+        return self._objects
+
+    def _named_classes(self) -> Iterator[tuple[ModuleFile, str, str]]:
+        """What may be named like a class of the project, in its constructors and own methods: a file, a
+        name there, and the text."""
+        texts = {self.cls.file.path: (self.cls.file, list(self.texts.values()))}
+        for entry in self._line:
+            if "__init__" in entry.methods:
+                home = texts.setdefault(entry.file.path, (entry.file, []))
+                home[1].append(entry.text_of(entry.methods["__init__"]))
+        for file, parts in texts.values():
+            text = "\n".join(parts)
+            names = self._class_names(file)
+            if file.stars:
+                names = sorted({*names, *_CLASSES.findall(text)})
+            for name in names:
+                if f"{name}(" in text or f"{name}." in text:
+                    yield file, name, text
+
+    def _class_names(self, file: ModuleFile) -> list[str]:
+        """Top-level names of a file that are spelt like classes and may be those of the project."""
+        known = self._project.class_names.get(file.path)
+        if known is None:
+            spelt = [name for name in file.named() if name.lstrip("_")[:1].isupper()]
+            known = self._project.class_names[file.path] = [
+                name for name in spelt if not file.imports(name) or self._project.is_own_import(file, name)
+            ]
+        return known
+
+    def runs_object(self, method: str) -> bool:
+        """Whether a method of this name may be that of an object of the project that is no module."""
+        return any(method in called for _, called in self.objects())
+
+    def is_method(self, name: str) -> bool:
+        """Whether `self.name` is a method of the class."""
+        return any(isinstance(c, ClassDef) and name in c.methods for c in self._project.mro(self.cls))
+
+    def is_constructed(self, attribute: str) -> bool:
+        """Whether forward leaves an attribute as the constructor made it, as far as the text says."""
+        if self._changed is None:
+            texts = [text for name, text in self.texts.items() if name != "__init__"]
+            texts += [entry.text_of(entry.methods[name]) for entry, name in self.inherited]
+            self._changed = frozenset(n for text in texts for n in _CHANGED.findall(text))
+        return attribute not in self._changed
+
+
+def _at(project: Project, module: ModuleFile, path: str) -> Iterator[tuple[ModuleFile, str]]:
+    """The file and name of the function `a.b.f` of a module; nothing where `a.b` is no module."""
+    *folders, name = path.split(".")
+    for folder in folders:
+        found = project.resolve(module, folder) or project.imported(module, module.name, folder)
+        if not isinstance(found, ModuleFile):
+            return
+        module = found
+    yield module, name
