@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from itertools import count
 from typing import NamedTuple
 
-from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal
+from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal, negate
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.project import Project
 from qatlint.static.values import (
@@ -436,6 +436,8 @@ class Machine:
                 places[same] = len(merged)
                 merged.append((when, value))
             else:
+                for other, _ in merged[i + 1 :]:  # those go before it where both hold
+                    when = when if excludes(when, other) else both(when, negate(other))
                 merged[i] = (either(merged[i][0], when), merged[i][1])
         if not merged:
             return self.unknown()

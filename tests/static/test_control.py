@@ -47,6 +47,19 @@ CASES = {
     "and": ("if self.flag and flag:\n    x = self.relu(x)\nelif self.flag:\n    x = self.relu(x)", "0-1"),
     "or": ("if self.flag or flag:\n    x = self.relu(x)\nelse:\n    x = self.relu(x)", "1"),
     "value of and": ("g = self.flag and flag\nif g:\n    x = self.relu(x)\nif not g:\n    x = self.relu(x)", "1"),
+    "value of two comparisons": (
+        "g = self.n == 1 and self.mode == 'b'\nx = self.relu(x)\nif g:\n    x = self.relu(x)",
+        "1-2",
+    ),
+    "either value of two comparisons": (
+        "g = self.n == 1 or self.mode == 'b'\nif g:\n    x = self.relu(x)\nelse:\n    x = self.relu(x)",
+        "1",
+    ),
+    "a value that two branches of three choose": (
+        "m = self.relu if flag else self.other if self.n == 1 else self.relu\nx = m(x)\n"
+        "if not flag and self.n == 1:\n    x = self.relu(x)\nx = self.relu(x)",
+        "2",
+    ),
     "value of or": ("g = xs or flag\nif g:\n    x = self.relu(x)\nif not g:\n    x = self.relu(x)", "1"),
     "is true": ("if self.flag is True:\n    x = self.relu(x)\nif not self.flag:\n    x = self.relu(x)", "1"),
     "compared with false": ("if self.flag == False:\n    x = self.relu(x)\nelse:\n    x = self.relu(x)", "1"),
