@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from qatlint.horizon.ops import meanings
+from qatlint.static.arithmetic import Arithmetic
 from qatlint.static.leads import BUILTINS, Leads
 from qatlint.static.modulefile import ModuleFile
 from qatlint.static.project import Project
@@ -27,6 +28,8 @@ _INLINE = (" for ", " if ", "map(", "apply(")
 _WORD = re.compile(r"\w+")
 _SWITCH = frozenset("bool str None Optional Union typing".split())
 """Words in the annotations of switches."""
+_NO_TENSORS = frozenset(("math", "random", "np", "numpy"))
+"""Libraries whose functions are no ops."""
 _EXITS = (ast.Break, ast.Continue, ast.Return)
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try)
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)
@@ -53,6 +56,11 @@ class Branching:
         self._values: dict[str, ast.expr] = {}
         """What local names were last given."""
         self._asked: dict[tuple[int, str], bool] = {}
+        self._arithmetic = Arithmetic(node)
+        self._outer: frozenset[str] = frozenset()
+        """Names of the functions around it."""
+        self._locals: set[str] | None = None
+        """Its own names, when somebody has asked."""
 
     def is_prospect(self) -> bool:
         return self._in(self._node.body)
@@ -89,6 +97,7 @@ class Branching:
         if isinstance(node, (ast.For, ast.AsyncFor)):
             counted = self._is_counted(node.iter)
             (self._fixed.update if counted else self._fixed.difference_update)(_names(node.target))
+            self._turn(node)
             self._carry(node.body)
             if not counted or self._is_left(node.body):
                 self._filled_in(node.body)
@@ -111,12 +120,23 @@ class Branching:
         inner = Branching(self._project, self._leads, node, self._file)
         own = {argument.arg for argument in nodes(node.args) if isinstance(argument, ast.arg)}
         inner._fixed |= self._fixed - own
+        inner._outer = self._outer | {n.arg for n in nodes(self._node) if isinstance(n, ast.arg)}
+        inner._outer |= {
+            n.id for n in nodes(self._node) if isinstance(n, ast.Name) and type(n.ctx) is ast.Store
+        }
         inner._values = {name: value for name, value in self._values.items() if name not in own}
         return inner
+
+    def _turn(self, loop: ast.For | ast.AsyncFor) -> None:
+        """A turn of a loop begins with another number where it counts, or goes over numbers."""
+        counts = isinstance(loop.iter, ast.Call) and _name(loop.iter.func) == "range"
+        numbers = ast.Constant(0) if counts else loop.iter
+        self._arithmetic.learn(loop.target, numbers, self._is_fixed)
 
     def _carry(self, body: list[ast.stmt]) -> None:
         """A loop may begin a turn with what an earlier one has left in its variables."""
         assigned = [node for node in _statements(body) if isinstance(node, (ast.Assign, ast.AugAssign))]
+        self._lose_numbers(assigned)
         changed = True
         while changed:
             changed = False
@@ -135,8 +155,34 @@ class Branching:
             self._values.pop(name, None)
         self._asked.clear()
 
+    def _lose_numbers(self, assigned: Iterable[ast.Assign | ast.AugAssign]) -> None:
+        """What a turn of a loop makes something else is no number when the next one begins."""
+        lost = True
+        while lost:
+            lost = False
+            for node in assigned:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = [name for target in targets for name in _names(target)]
+                if any(map(self._arithmetic.knows, names)) and not self._is_number(node.value):
+                    self._arithmetic.forget(names)
+                    lost = True
+
+    def _compute(self, node: ast.AST) -> None:
+        """What an assignment makes of names of numbers."""
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._arithmetic.learn(target, node.value, self._is_fixed)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            self._arithmetic.learn(node.target, node.value, self._is_fixed)
+        elif isinstance(node, ast.AugAssign) and not self._is_number(node.value):
+            self._arithmetic.forget(_names(node.target))
+
+    def _is_number(self, node: ast.expr) -> bool:
+        return self._arithmetic.is_number(node, self._is_fixed)
+
     def _learn(self, node: ast.stmt) -> None:
         """What a name stands for is looked at when somebody asks: most names are never asked for."""
+        self._compute(node)
         if isinstance(node, ast.AugAssign):
             if not self._is_fixed(node.value):
                 self._forget(_names(node.target))
@@ -241,7 +287,8 @@ class Branching:
         if kind is ast.Constant or kind is ast.JoinedStr or kind is ast.Lambda:
             return True
         if isinstance(node, ast.Name):
-            return node.id in self._fixed or self._value_is(node.id, self._is_fixed)
+            fixed = node.id in self._fixed or self._value_is(node.id, self._is_fixed)
+            return fixed or self._is_global(node.id)
         if isinstance(node, ast.Attribute):
             return self._is_own(node) or any(
                 (isinstance(part, ast.Attribute) and part.attr in _FACTS)
@@ -270,6 +317,26 @@ class Branching:
             return False
         return self._leads is not None and self._leads.is_constructed(attribute)
 
+    def _is_dictionary(self, node: ast.expr) -> bool:
+        """`self.x`, which the constructor makes an empty dictionary."""
+        return (
+            isinstance(node, ast.Attribute)
+            and _name(node.value) == "self"
+            and self._leads is not None
+            and self._leads.is_dictionary(node.attr)
+        )
+
+    def _is_global(self, name: str) -> bool:
+        """Whether a name is one of the file that no function changes."""
+        if self._locals is None:
+            self._locals = {
+                n.id for n in nodes(self._node) if isinstance(n, ast.Name) and type(n.ctx) is ast.Store
+            }
+            self._locals.update(n.arg for n in nodes(self._node) if isinstance(n, ast.arg))
+        if name in self._locals or name in self._outer or not self._file.binds(name):
+            return False
+        return not any("global " in line and name in line for line in self._lines)
+
     def _is_fixed_call(self, node: ast.Call) -> bool:
         name = _name(node.func)
         if name in _ASKING or (name == "len" and _is_rank(node)):
@@ -291,22 +358,49 @@ class Branching:
         return all(self._is_fixed(part) for part in (node.left, *node.comparators))
 
     def _runs_ops(self, body: list[ast.stmt]) -> bool:
-        return any(self._is_op(node) for statement in body for node in nodes(statement))
+        for statement in body:
+            if isinstance(statement, _COMPOUND):
+                heads, bodies = _parts(statement)
+                if any(self._is_op(node) for head in heads for node in nodes(head)):
+                    return True
+                before = self._arithmetic.known()
+                if isinstance(statement, (ast.For, ast.AsyncFor)):
+                    self._turn(statement)
+                if any(map(self._runs_ops, bodies)):
+                    return True
+                self._arithmetic.keep(before)
+            elif any(map(self._is_op, nodes(statement))):
+                return True
+            else:
+                self._compute(statement)
+        return False
 
     def _is_op(self, node: ast.AST) -> bool:
         """Whether something may be an op of the forward itself, or lead to one."""
         if isinstance(node, ast.BinOp):
-            return not (self._is_fixed(node.left) and self._is_fixed(node.right))
+            return not (self._is_fixed(node.left) and self._is_fixed(node.right)) and not self._is_number(
+                node
+            )
         if isinstance(node, ast.AugAssign):
-            return not isinstance(node.value, ast.Constant)
+            return not isinstance(node.value, ast.Constant) and not (
+                self._is_number(node.target) and self._is_number(node.value)
+            )
         if isinstance(node, ast.Assign):
-            return any(isinstance(target, ast.Subscript) and _is_written(target) for target in node.targets)
+            return any(
+                isinstance(target, ast.Subscript)
+                and _is_written(target)
+                and not self._is_dictionary(target.value)
+                for target in node.targets
+            )
         if not isinstance(node, ast.Call):
             return False
         if isinstance(node.func, ast.Name):
             return node.func.id not in BUILTINS and not node.func.id[:1].isupper()
         if isinstance(node.func, ast.Attribute):
             name = node.func.attr
+            *_, root = _chain(node.func)
+            if isinstance(root, ast.Name) and root.id in _NO_TENSORS:
+                return False
             if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
                 return self._leads is not None and (
                     self._leads.is_method(name) or self._leads.runs_object("__call__")
@@ -315,7 +409,6 @@ class Branching:
                 return True
             if name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul"):
                 return True
-            *_, root = _chain(node.func)
             return isinstance(root, ast.Name) and self._project.is_own_import(self._file, root.id)
         return False
 
@@ -374,6 +467,28 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             inner = getattr(node, part, None)
             if type(inner) is list:
                 stack += inner
+
+
+def _parts(statement: ast.stmt) -> tuple[list[ast.AST], list[list[ast.stmt]]]:
+    """What stands in the head of a compound statement, and its bodies; an `elif` is none of its own."""
+    heads: list[ast.AST] = []
+    bodies: list[list[ast.stmt]] = []
+    while True:
+        following: list[ast.stmt] = []
+        for name, part in ast.iter_fields(statement):
+            if name == "orelse" and isinstance(statement, ast.If):
+                following = part
+            elif name in ("body", "orelse", "finalbody"):
+                bodies.append(part)
+            elif name == "handlers":
+                bodies += [handler.body for handler in part]
+            elif isinstance(part, ast.AST):
+                heads.append(part)
+            elif type(part) is list:
+                heads += part
+        if len(following) != 1 or not isinstance(following[0], ast.If):
+            return heads, [*bodies, following]
+        statement = following[0]
 
 
 def _names(target: ast.expr) -> list[str]:

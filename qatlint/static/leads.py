@@ -15,8 +15,18 @@ BUILTINS = frozenset(
     "next print range repr reversed round set setattr slice sorted str sum super tuple type zip".split()
 )
 _OWN = re.compile(r"(?:self|super\(\w*(?:, ?\w+)?\))\.(\w+)")
-_ASKED = re.compile(r"""getattr\(\s*self\s*,\s*(?:["'](\w+)["']\s*[,)])?""")
-"""An attribute that is asked for by its name, and by which one, where it is not put together."""
+_ASKED = re.compile(
+    r"""getattr\(\s*self\s*,\s*(?:["'](?P<name>\w+)["']\s*[,)]"""
+    r"""|["'](?P<added>\w+)["']\s*\+|["'](?P<filled>\w+)%[^"'\n]*["']\s*%"""
+    r"""|f["'](?P<begun>\w+)\{[^"'\n]*["']\s*[,)])?"""
+)
+"""An attribute that is asked for by its name: by which one, or how that begins where it is put together."""
+_BUILT = re.compile(r"^[ \t]+(\w+)[ \t]*=[ \t]*(\w+)\(", re.MULTILINE)
+"""A local variable that is given what a call gives."""
+_DICTIONARY = re.compile(
+    r"self\.(\w+)\s*(?::[^=\n]+)?=\s*(?:\{\}|(?:dict|OrderedDict)\(\))\s*(?:#.*)?$", re.MULTILINE
+)
+_ASSIGNED = re.compile(r"self\.(\w+)\s*(?::[^=\n]+)?=(?!=)")
 CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
 _CLASSES = re.compile(r"(?<![\w.])(_*[A-Z]\w*)[.(]")
 """What is named like a class, and made, or asked for a method."""
@@ -46,6 +56,7 @@ class Leads:
         """Methods of its bases that forward leads to."""
         self._changed: frozenset[str] | None = None
         self._objects: list[tuple[ClassDef, frozenset[str]]] | None = None
+        self._dictionaries: frozenset[str] | None = None
         if called:
             reached = self._reached(sorted(called))
         elif any("forward" in entry.methods for entry in self._line):
@@ -78,12 +89,16 @@ class Leads:
                 text = entry.text_of(method)
                 found.append((entry, name, text))
                 waiting += _OWN.findall(text)
-                asked = _ASKED.findall(text) if "getattr(" in text else []
-                waiting += asked
-                if asks and "" in asked:
-                    asks = False
-                    built = {name for _, name, _ in self._reached(["__init__"], asks=False)}
-                    waiting += [name for e in self._line for name in e.methods if name not in built]
+                for asked in _ASKED.finditer(text) if "getattr(" in text else ():
+                    begun = asked["added"] or asked["filled"] or asked["begun"]
+                    if asked["name"]:
+                        waiting.append(asked["name"])
+                    elif begun:
+                        waiting += [name for e in self._line for name in e.methods if name.startswith(begun)]
+                    elif asks:
+                        asks = False
+                        built = {name for _, name, _ in self._reached(["__init__"], asks=False)}
+                        waiting += [name for e in self._line for name in e.methods if name not in built]
         return found
 
     def functions(self) -> Iterator[tuple[ModuleFile, str]]:
@@ -128,9 +143,37 @@ class Leads:
                 line = [entry for entry in self._project.mro(found) if isinstance(entry, ClassDef)]
                 methods = {method for entry in line for method in entry.methods}
                 meant = methods & (called | {"__call__"})
-                if meant:
+                if meant and not self._is_used_up(name, methods):
                     self._objects.append((found, frozenset(meant)))
         return self._objects
+
+    def _is_used_up(self, name: str, methods: set[str]) -> bool:
+        """Whether a class is named by constructors only, each of which keeps what it makes in a local
+        variable, calls it, and reads what it has computed: a builder."""
+        if any(name in text for text in self.texts.values()):
+            return False
+        for text in self._constructors():
+            made = [variable for variable, cls in _BUILT.findall(text) if cls == name]
+            if len(re.findall(rf"\b{name}\b", text)) != len(made):
+                return False
+            for variable in made:
+                used = re.findall(rf"(?<![\w.]){variable}\b[ \t]*(=(?!=)|\(|\.(\w+)(\()?)?", text)
+                if any(not how or (read in methods and not called) for how, read, called in used):
+                    return False
+        return True
+
+    def _constructors(self) -> list[str]:
+        """The texts of the constructors of the class and of its bases."""
+        return [e.text_of(e.methods["__init__"]) for e in self._line if "__init__" in e.methods]
+
+    def is_dictionary(self, attribute: str) -> bool:
+        """Whether `self.attribute` is an empty dictionary when the model is built, and nothing else."""
+        if self._dictionaries is None:
+            texts = [*self._constructors(), *self.texts.values()]
+            empty = [name for text in texts for name in _DICTIONARY.findall(text)]
+            given = [name for text in texts for name in _ASSIGNED.findall(text)]
+            self._dictionaries = frozenset(name for name in empty if given.count(name) == empty.count(name))
+        return attribute in self._dictionaries
 
     def _named_classes(self) -> Iterator[tuple[ModuleFile, str, str]]:
         """What may be named like a class of the project, in its constructors and own methods: a file, a

@@ -204,6 +204,10 @@ class ModuleFile:
             return self.binding(name)
         return bound
 
+    def binds(self, name: str) -> bool:
+        """Whether a top-level name is bound here, by whatever."""
+        return name in self._bound
+
     def imports(self, name: str) -> bool:
         """Whether a top-level name is bound by an import."""
         return isinstance(self._bound.get(name), tuple)

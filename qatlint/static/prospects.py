@@ -9,6 +9,7 @@ from __future__ import annotations
 from qatlint.static.branching import BRANCHING, Branching
 from qatlint.static.leads import BUILTINS, CALLED, Leads
 from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
+from qatlint.static.natured import is_hidden
 from qatlint.static.project import Project
 
 _DEEP = 3
@@ -64,6 +65,7 @@ def _is_prospect(project: Project, cls: ClassDef, name: str, leads: Leads | None
         text = cls.text_of(method)
         known = "dynamic_block" in text or (
             any(word in text for word in BRANCHING)
+            and not is_hidden(method)
             and Branching(project, leads or Leads(project, cls), method, cls.file).is_prospect()
         )
         cls.states[key] = known
@@ -78,7 +80,7 @@ def _is_dynamic(project: Project, file: ModuleFile, name: str, depth: int = 0) -
         project.dynamic_functions[key] = False  # until it is known: it may call itself
         found = project.resolve(file, name)
         known = False
-        if isinstance(found, FunctionFound):
+        if isinstance(found, FunctionFound) and not is_hidden(found.node):
             home, node = found.file, found.node
             text = "\n".join(home.source.lines[node.lineno - 1 : node.end_lineno])
             branches = any(word in text for word in BRANCHING)

@@ -1,0 +1,114 @@
+"""Which expressions of a function are plainly numbers of Python: arithmetic on them is no op."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+
+from qatlint.static.number_names import number_names
+from qatlint.static.source import nodes
+
+_GIVING = frozenset("len int float round ord".split())
+"""Functions that give a number, whatever they are given."""
+_KEEPING = frozenset("min max abs sum divmod pow".split())
+"""Functions that give one when they are given some."""
+_LIBRARIES = frozenset(("math", "random"))
+_RANKS = frozenset(("ndim", "shape"))
+_NUMBERS = frozenset("int float Tuple tuple List list Sequence Optional Union None typing".split())
+"""Words in the annotations of numbers, and of several."""
+_OF_NUMBERS = frozenset(("int", "float"))
+
+
+class Arithmetic:
+    """The names of one function that stand for a number, or for several; told of each assignment in order."""
+
+    def __init__(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._function = function
+        spec = function.args
+        self._known = {
+            argument.arg
+            for argument in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)
+            if argument.annotation is not None and _annotates_numbers(argument.annotation)
+        }
+
+    def learn(self, target: ast.expr, value: ast.expr, is_fixed: Callable[[ast.expr], bool]) -> None:
+        """`target = value`; `is_fixed` as for `is_number`."""
+        names = _names(target)
+        if names:
+            (self._known.update if self.is_number(value, is_fixed) else self.forget)(names)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """These are something else now."""
+        self._known.difference_update(names)
+
+    def knows(self, name: str) -> bool:
+        """Whether the name was given a number last."""
+        return name in self._known
+
+    def known(self) -> frozenset[str]:
+        """All such names."""
+        return frozenset(self._known)
+
+    def keep(self, names: frozenset[str]) -> None:
+        """Behind code that may not have run: only what was known before it, and is still so."""
+        self._known.intersection_update(names)
+
+    def is_number(self, node: ast.expr, is_fixed: Callable[[ast.expr], bool]) -> bool:
+        """Whether it is a number, or a list of such; `is_fixed` says what the constructor decides."""
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, (int, float))
+        if isinstance(node, ast.Name):
+            return node.id in self._known or node.id in number_names(self._function)
+        if isinstance(node, ast.Attribute):
+            return node.attr in _RANKS or (isinstance(node.value, ast.Name) and node.value.id in _LIBRARIES)
+        if isinstance(node, ast.Subscript):
+            return self.is_number(node.value, is_fixed)
+        if isinstance(node, ast.Call):
+            return self._is_number_call(node, is_fixed)
+        if isinstance(node, ast.BinOp):
+            sides = (node.left, node.right)
+            if isinstance(node.op, (ast.FloorDiv, ast.Mod)) and any(
+                self.is_number(side, is_fixed) for side in sides
+            ):
+                # Sizes are divided so: what the model was built with beside one is a size, too.
+                return all(self.is_number(side, is_fixed) or is_fixed(side) for side in sides)
+            return all(self.is_number(side, is_fixed) for side in sides)
+        if isinstance(node, ast.UnaryOp):
+            return self.is_number(node.operand, is_fixed)
+        if isinstance(node, ast.IfExp):
+            return self.is_number(node.body, is_fixed) and self.is_number(node.orelse, is_fixed)
+        if isinstance(node, (ast.Tuple, ast.List)):
+            return all(self.is_number(element, is_fixed) for element in node.elts)
+        return False
+
+    def _is_number_call(self, node: ast.Call, is_fixed: Callable[[ast.expr], bool]) -> bool:
+        callee = node.func
+        if isinstance(callee, ast.Name):
+            return callee.id in _GIVING or (
+                callee.id in _KEEPING
+                and bool(node.args)
+                and all(self.is_number(argument, is_fixed) for argument in node.args)
+            )
+        if isinstance(callee, ast.Attribute):
+            of = callee.value
+            return callee.attr in ("size", "dim") or (isinstance(of, ast.Name) and of.id in _LIBRARIES)
+        return False
+
+
+def _annotates_numbers(annotation: ast.expr) -> bool:
+    """`int`, `Tuple[int, int]`, `float | None`."""
+    words: set[str] = set()
+    for part in nodes(annotation):
+        if isinstance(part, ast.Name):
+            words.add(part.id)
+        elif isinstance(part, ast.Attribute):
+            words.add(part.attr)
+        elif isinstance(part, ast.Constant) and part.value not in (None, ...):
+            return False
+    return bool(words & _OF_NUMBERS) and words <= _NUMBERS
+
+
+def _names(target: ast.expr) -> list[str]:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [name for element in target.elts for name in _names(element)]
+    return [target.id] if isinstance(target, ast.Name) else []
