@@ -72,8 +72,7 @@ class Runs:
 
 
 class _Node:
-    """A tree of dotted patterns: `layers.*.norm*` stands for `layers.3.norm1`, and, since entries of a
-    Sequential that have names are numbered in source, `stem.0` for `stem.conv`."""
+    """A tree of dotted patterns: `layers.*.norm*` stands for `layers.3.norm1`."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
@@ -88,7 +87,7 @@ class _Node:
             child = node._children.get(part)
             if child is None:
                 child = node._children[part] = _Node()
-                if "*" in part or part.isdecimal():
+                if "*" in part:
                     node._loose[part] = child
             node = child
         node._numbers.append(number)
@@ -117,7 +116,5 @@ def _may_be(part: str, name: str, *, is_known: bool) -> bool:
     be another number, and not other letters: `d{i}` is no `dequant`."""
     if part == "*":
         return True
-    if part.isdecimal():
-        return not name.isdecimal()
     some = r"\d*" if is_known else ".*"
     return re.fullmatch(re.escape(part).replace(r"\*", some), name) is not None

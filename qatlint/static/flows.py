@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import TRAINING, Atom, atoms_of, is_name
+from qatlint.condition import TRAINING, TRUE, Atom, atoms_of, is_name
 from qatlint.horizon.ops import Boundary
 from qatlint.static.held import Begin, Held
 from qatlint.static.iteration import loops_of
@@ -13,7 +13,7 @@ from qatlint.static.met import RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
 from qatlint.static.quantised import Quantised
-from qatlint.static.values import Const, Instance, LoopFrame, Value
+from qatlint.static.values import Const, Instance, LoopFrame, Seq, Value
 from qatlint.trace import Around, Flow, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
 _LENGTH = 60
@@ -82,21 +82,26 @@ class _Writer:
         for name, item in value.attrs.items():
             for one in _options(item.value):
                 self._name(one, _join(path, name), depth + 1)
-        if value.items is not None:
-            label = ""
-            for position, item in enumerate(value.items.items):
-                # Behind an entry that stands for many, nobody knows the numbers.
-                is_one = item.times is None and not loops_of(item.value) - value.loops
-                label = str(position) if is_one and label != "*" else "*"
-                for one in _options(item.value):
-                    self._name(one, _join(path, label), depth + 1)
-        if value.children is not None:
+        if value.children is not None:  # these names go before numbers, also in a Sequential
             for key, item in value.children.entries.items():
                 for one in _options(item.value):
                     self._name(one, _join(path, str(key)), depth + 1)
             for _, item in value.children.rest:
                 for one in _options(item.value):
                     self._name(one, _join(path, "*"), depth + 1)
+        if value.items is not None:
+            self._name_entries(value, value.items, path, depth)
+
+    def _name_entries(self, holder: Instance, entries: Seq, path: str, depth: int) -> None:
+        label = ""
+        for position, item in enumerate(entries.items):
+            # Behind an entry that stands for many, or may be missing, nobody knows the numbers.
+            is_one = item.times is None and not loops_of(item.value) - holder.loops
+            label = str(position) if is_one and label != "*" else "*"
+            for one in _options(item.value):
+                self._name(one, _join(path, label), depth + 1)
+            if item.when != TRUE:
+                label = "*"
 
     def _op(self, raw: RawQuant) -> QuantOp:
         place, target = raw.place, raw.target

@@ -388,3 +388,76 @@ def test_the_first_call_of_a_part_of_each_entry_is_the_first_in_its_forward(tmp_
     for label, where in (("blocks.0.act", "inner"), ("blocks.0.act(1)", "outer")):
         ops, why = names.ops_of(label, is_call=True)
         assert ([text[op.span.line - 1].rpartition("# ")[2] for op in ops], why) == ([where], "")
+
+
+def test_functions_of_other_names_have_numbers_of_their_own(tmp_path: Path) -> None:
+    model = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+
+        def forward(self, x):
+            x = self.quant(x)
+            y = torch.cat([x, x])
+            y = torch.concat([y, x])
+            return torch.cat([y, x], dim=1)
+    """
+    cats, concat = ["_generated_cat_0", "_generated_cat_1"], "_generated_concat_0"
+    expected = {
+        cats[0]: ["y = torch.cat([x, x])"],
+        cats[1]: ["return torch.cat([y, x], dim=1)"],
+        concat: ["y = torch.concat([y, x])"],
+    }
+    assert lines_of(tmp_path, model, [*cats, concat]) == expected
+    assert lines_of(tmp_path, model, [concat]) == {concat: expected[concat]}
+    only = model.replace("torch.cat", "torch.concat")
+    assert lines_of(tmp_path, only, cats)[cats[1]] == ["y = torch.concat([y, x])"]
+
+
+def test_entries_of_a_sequential_by_their_names_and_behind_one_that_may_be_missing(tmp_path: Path) -> None:
+    model = """
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.fc(x)
+
+    class Model(nn.Module):
+        def __init__(self, gated):
+            super().__init__()
+            self.quant = QuantStub()
+            self.stem = nn.Sequential(OrderedDict([("conv", nn.Conv2d(8, 8, 1)), ("act", nn.ReLU())]))
+            layers = [nn.Conv2d(8, 8, 1)]
+            if gated:
+                layers.append(Gate())
+            layers.append(nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU()))
+            self.block = nn.Sequential(*layers)
+
+        def forward(self, x):
+            x = self.stem(self.quant(x))
+            return self.block(x)
+    """
+    found = lines_of(
+        tmp_path,
+        "from collections import OrderedDict\n" + dedent(model),
+        [
+            "stem.conv",
+            "stem.act",
+            "stem.norm",
+            "block.0",
+            "block.1.fc",
+            "block.1.0",
+            "block.2.0",
+            "block.1.norm",
+        ],
+    )
+    stem, block = ["x = self.stem(self.quant(x))"], ["return self.block(x)"]
+    assert found == {
+        **dict.fromkeys(["stem.conv", "stem.act"], stem),
+        **dict.fromkeys(["stem.norm", "block.1.norm"], []),
+        **dict.fromkeys(["block.0", "block.1.0", "block.2.0"], block),
+        "block.1.fc": ["return self.fc(x)"],
+    }
