@@ -517,6 +517,8 @@ class Loose(Enum):
     """A generator ran before it, whose turns run in those of another loop."""
     DECORATED = "decorated"
     """A decorator ran before it, which computes something and was not followed."""
+    UNFOLLOWED = "unfollowed"
+    """A method of something that source does not tell ran before it, and may compute something."""
 
 
 class Ran(NamedTuple):

@@ -18,12 +18,14 @@ from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
 from qatlint.resolve.runs import Runs
-from qatlint.resolve.unrolled import DECORATED, Calls, Nth
+from qatlint.resolve.unrolled import DECORATED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
 _NO_TOTAL = Total(0, False)
+_MISSING = (DECORATED, UNFOLLOWED)
+"""Why calls may be missing that nobody followed."""
 _Key = TypeVar("_Key")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
@@ -206,7 +208,7 @@ class Names:
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
             ops, why = around, "what runs inside of it was not followed"
         made = generated_of(name)
-        if made is not None and not ops and _calls_of(self._runs, made):
+        if made is not None and not ops and self._calls_of(self._runs, made):
             why = f"no call of `{made.op}` there is between the stubs, as it was read"
         if made is not None:  # its number says which call it is, however that is written
             return ops, why or self._undecided(name, ops)
@@ -245,8 +247,8 @@ class Names:
         if method:
             chosen = [op for op in chosen if op.written.endswith(f".{method}")] or chosen
         lines = len({op.span for op in chosen})
-        if found.why == DECORATED:
-            return chosen, DECORATED
+        if found.why in _MISSING:
+            return chosen, self._missing(found.why, ops)
         if lines > 1:
             return chosen, f"{found.why or NOBODY} which of {lines} lines it is"
         return chosen, self._surplus(found.more, "", total)
@@ -257,9 +259,10 @@ class Names:
         assert made is not None
         lines = len({op.span for op in ops})
         total = self._totals.get((made.owner, made.op), _NO_TOTAL)
-        found = self._numbered(self._runs, _calls_of(self._runs, made), made.number, total)
-        if any(one.why == DECORATED for one in found):
-            return DECORATED
+        found = self._numbered(self._runs, self._calls_of(self._runs, made), made.number, total)
+        for why in _MISSING:
+            if any(one.why == why for one in found):
+                return self._missing(why, ops)
         if ops and found and all(one.known for one in found):
             known = max(one.known for one in found)
             return f"the report has {total.calls} calls of `{made.op}` there, and source tells of {known}"
@@ -268,6 +271,15 @@ class Names:
             return f"{why} which of {lines} lines it is"
         more = min((one.more for one in found), default=0)
         return self._surplus(more, f" of `{made.op}`", total) if ops else ""
+
+    def _missing(self, why: str, ops: Sequence[QuantOp]) -> str:
+        """Why calls may be missing, with the call behind which that is so."""
+        if why != UNFOLLOWED:
+            return why
+        paths = {op.path for op in ops}
+        calls = [op for op in self.flow.ops if op.path in paths and not op.name and op.written.count(".") > 1]
+        first = f"`{calls[0].written}` at line {calls[0].span.line}" if calls else "a call in that forward"
+        return f"{first} {why}"
 
     def _surplus(self, more: int, what: str, total: Total) -> str:
         """In words, that source tells of more calls than the report has; "" where that says nothing."""
@@ -326,11 +338,31 @@ class Names:
         return []
 
     def _made(self, runs: Runs, made: Generated, part: str) -> list[QuantOp]:
-        ops = _calls_of(runs, made)
+        ops = self._calls_of(runs, made, part)
         owner = ".".join(filter(None, (part, made.owner)))
         found = self._numbered(runs, ops, made.number, self._totals.get((owner, made.op), _NO_TOTAL))
         chosen = {op for one in found for op in one.ops}
         return [op for op in ops if op.number in chosen]
+
+    def _calls_of(self, runs: Runs, made: Generated, part: str = "") -> list[QuantOp]:
+        """The calls of which prepare makes modules of this name. Those of a function with another name
+        (`concat` beside `cat`) are among them only where nothing has this one, and no other has theirs."""
+        meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
+        wanted = meaning.name if meaning is not None else made.op
+        calls = [op for op in runs.of_functions(made.owner) if op.name == wanted and not _is_constant(op)]
+        has_name = any(_spelt(op) == made.op for op in calls)
+        others = self._functions.get(".".join(filter(None, (part, made.owner))), frozenset())
+        return [
+            op for op in calls if (name := _spelt(op)) in ("", made.op) or not (has_name or name in others)
+        ]
+
+    @cached_property
+    def _functions(self) -> dict[str, frozenset[str]]:
+        """Owner -> the functions of which prepare made modules there, by their names in the report."""
+        found: dict[str, frozenset[str]] = {}
+        for owner, function in self._totals:
+            found[owner] = found.get(owner, frozenset()) | {function}
+        return found
 
     def _sums(self, numbered: Iterable[tuple[_Key, int]]) -> dict[_Key, Total]:
         """How many there are of each, by the highest of their numbers: sure where none is missing in a whole
@@ -385,11 +417,12 @@ def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Na
     return chosen if is_right else None
 
 
-def _calls_of(runs: Runs, made: Generated) -> list[QuantOp]:
-    """The calls of which prepare makes modules of this name."""
-    meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
-    wanted = meaning.name if meaning is not None else made.op
-    return [op for op in runs.of_functions(made.owner) if op.name == wanted and not _is_constant(op)]
+def _spelt(op: QuantOp) -> str:
+    """The name of the function that is called, `concat` of `torch.concat`; "" where it is not one of several
+    for the same, such as an operator, or `sum` of what is added."""
+    name = op.written.removesuffix("()").rpartition(".")[2].strip("_")
+    meaning = of_function(f"torch.{name}")
+    return name if meaning is not None and meaning.name == op.name else ""
 
 
 def _joins(function: str) -> bool:

@@ -27,6 +27,7 @@ BRANCH, TURNS = "a branch decides", "the number of turns of a loop decides"
 STUBS = "what lies between the stubs decides"
 TAKING_TURNS = "the order in which a generator and the loop that takes from it run decides"
 DECORATED = "a decorator in that forward computes, too, and was not followed: it may be another line"
+UNFOLLOWED = "was not followed and may compute, too: it may be another line"
 BRANCHES = f"branches decide, more than the {_MOST_TESTS} of which all ways are tried,"
 MANY_STUBS = f"what lies between the stubs decides, of more than {_MOST_TESTS} calls in doubt,"
 
@@ -90,13 +91,18 @@ class Calls:
 
     def __init__(self, runs: Sequence[Ran], total: Total) -> None:
         self._loose = [run for run in runs if run.loose is not Loose.NO]
-        if self._misses:
-            total = total._replace(is_sure=False)
-        self._total = total
         self._runs = [run for run in runs if not run.again]
         runs, self._is_lumped = _doubted(self._runs)
         self._branch = STUBS if any(run.inside is None for run in runs) else BRANCH
         self._all = once(run.op for run in runs)
+        self._take(runs, total)
+        if self._may_miss and not self._are_all():
+            self._take(runs, total._replace(is_sure=False))
+        elif self._may_miss:
+            self._loose = [run for run in self._loose if run.loose is not Loose.UNFOLLOWED]
+
+    def _take(self, runs: Sequence[Ran], total: Total) -> None:
+        self._total = total
         varying = varying_loops(runs)
         self._deployed, self._training = (
             [_way(row, total, varying) for row in _paths(runs, deployed)] for deployed in (True, False)
@@ -107,12 +113,23 @@ class Calls:
         """Whether calls are missing that nobody followed."""
         return any(run.loose is Loose.DECORATED for run in self._loose)
 
+    @property
+    def _may_miss(self) -> bool:
+        return any(run.loose in (Loose.DECORATED, Loose.UNFOLLOWED) for run in self._loose)
+
+    def _are_all(self) -> bool:
+        """Whether source tells of as many as a whole report has, without loops that turn as often as fits."""
+        is_exact = any(way.how == _EXACT and not way.flat.turns for way in self._deployed)
+        return is_exact and self._total.is_sure and not self._misses
+
     def nth(self, number: int) -> Nth:
         """The ops that may have a number."""
         found, loose = self._in_order(number), once(run.op for run in self._loose)
         if set(loose).isdisjoint(found.ops):
             return found
-        return Nth(loose, DECORATED if self._misses else TAKING_TURNS if len(loose) > 1 else "")
+        ops = once((*found.ops, *loose))
+        why = TAKING_TURNS if len(ops) > 1 else ""
+        return Nth(ops, DECORATED if self._misses else UNFOLLOWED if self._may_miss else why)
 
     def _in_order(self, number: int) -> Nth:
         """The same, as if all ran in the order in which it was followed."""
@@ -126,7 +143,9 @@ class Calls:
             return Nth(found, (MANY_STUBS if self._is_lumped else BRANCHES) if len(found) > 1 else "")
         if best == _MORE:
             return Nth(self._all, self._branch if len(ways) > 1 else "", max(way.flat.length for way in ways))
-        chosen = [ops for how, ops in fits if how == best]
+        # Of an excerpt nobody knows how many there are: what is open is as good as what has so many.
+        kinds = {best} if self._total.is_sure else {_EXACT, _OPEN, best}
+        chosen = [ops for how, ops in fits if how in kinds]
         found = once(op for ops in chosen for op in ops)
         one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)
         more = min((way.flat.length for way in ways if way.how == _FEWER), default=0) if best == _FEWER else 0

@@ -62,6 +62,10 @@ class Beginning(Natured):
         """How many functions have been entered."""
         self._loosening: dict[int, Loose] = {}
         """What a call of a function leaves open, by its node."""
+        self._late: set[int] = set()
+        """Generator expressions and the like that do not run where they stand, by `id`."""
+        self._looked_through: set[int] = set()
+        """The functions that were searched for them."""
         self.indices: set[ast.AST] = set()
         """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
         self.kept: set[Begin] = set()

@@ -36,7 +36,7 @@ from qatlint.static.values import (
     Symbol,
     Value,
 )
-from qatlint.trace import Comes, Quant
+from qatlint.trace import Comes, Loose, Quant
 
 _COMPARING: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("eq", "=="),
@@ -327,6 +327,8 @@ class Operating(Beginning):
         natures = self._operands(args)
         if any(n.is_tensor for n in natures):
             self._op(None, natures, node, frame, ast.unparse(node.func), None, args)
+            if _is_method_of_part(node.func) and not self.supposing:
+                self.order.loosen(Loose.UNFOLLOWED)
 
     def _left_out(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         """One op to the model, whatever it does inside: loss, and what comes behind the region."""
@@ -502,6 +504,15 @@ class Operating(Beginning):
         """The loops around, also those of whose turns one was picked."""
         known = {loop.number for loop in self._around}
         return (*self._around, *(loop for loop in self.loops if loop.number not in known))
+
+
+def _is_method_of_part(callee: ast.expr) -> bool:
+    """`self.blocks.index(x)`: what it computes is numbered in the forward that calls it, while a module has
+    numbers of its own."""
+    part = callee.value if isinstance(callee, ast.Attribute) else None
+    while isinstance(part, ast.Subscript):
+        part = part.value
+    return isinstance(part, ast.Attribute) and isinstance(callee, ast.Attribute) and callee.attr != "forward"
 
 
 def _is_position(index: ast.expr) -> bool:

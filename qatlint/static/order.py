@@ -12,6 +12,9 @@ from qatlint.static.values import LoopFrame
 from qatlint.trace import Loose, Quant
 
 
+_WEIGHTS = (Loose.NO, Loose.GENERATED, Loose.UNFOLLOWED, Loose.DECORATED)
+
+
 class RawRan(NamedTuple):
     """An op as it ran once."""
 
@@ -87,9 +90,18 @@ class Order:
 
     def loosen(self, how: Loose) -> None:
         """Nobody knows in which order the forward that is being followed runs the rest. What is missing in it
-        weighs more than what is in another order."""
-        if self._loose[-1] is not Loose.DECORATED:
-            self._loose[-1] = how
+        weighs more than what may be missing, and this more than what is in another order."""
+        self._loose[-1] = max(self._loose[-1], how, key=_WEIGHTS.index)
+
+    def loosen_since(self, begin: int, how: Loose) -> None:
+        """The same for what that forward runs from a position of `runs` on, where it runs anything there."""
+        number = self._entries[-1].number
+        found = [n for n, run in enumerate(self.runs[begin:], begin) if run.entry == number]
+        for n in found:
+            if self.runs[n].loose is Loose.NO:
+                self.runs[n] = self.runs[n]._replace(loose=how)
+        if found:
+            self.loosen(how)
 
     def enter_block(self, name: str, loops: int, blocks: int) -> None:
         """A block begins, in so many others."""

@@ -13,8 +13,8 @@ from qatlint.condition import TRUE, Condition, both, negate
 from qatlint.horizon.ops import Meaning, Role, of_method
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.held import Held, joined_held, turned_held
-from qatlint.static.iteration import varies
-from qatlint.static.loosening import loosened_by
+from qatlint.static.iteration import Comprehension, varies
+from qatlint.static.loosening import late_in, loosened_by
 from qatlint.static.machine import Frame, OutOfSteps
 from qatlint.static.met import RawReturn
 from qatlint.static.natured import is_hidden
@@ -119,6 +119,7 @@ class Quantised(Operating):
             how = self._loosened(callee)
             if how is not Loose.NO:
                 self.order.loosen(how)
+            self._note_late(callee)
         is_running = (id(callee.node), id(receiver) if receiver is not None else 0) in self.active
         result = super().enter(callee, args, node, frame, receiver, owner)
         if self._bound == before and self.phase == "forward" and not is_running:
@@ -134,6 +135,27 @@ class Quantised(Operating):
         if known is None:
             known = self._loosening[id(callee.node)] = loosened_by(self.project, callee)
         return known
+
+    def _note_late(self, callee: Function) -> None:
+        if id(callee.node) not in self._looked_through:
+            self._looked_through.add(id(callee.node))
+            self._late |= late_in(callee.node)
+
+    def comprehend(self, node: Comprehension, frame: Frame) -> Value:
+        begin = len(self.order.runs)
+        made = super().comprehend(node, frame)
+        self._run_late(node, begin)
+        return made
+
+    def _many(self, value: Value, args: Args, node: ast.Call, frame: Frame) -> Seq:
+        begin = len(self.order.runs)
+        made = super()._many(value, args, node, frame)
+        self._run_late(node, begin)
+        return made
+
+    def _run_late(self, node: ast.AST, begin: int) -> None:
+        if id(node) in self._late and self.phase == "forward" and not self.supposing:
+            self.order.loosen_since(begin, Loose.GENERATED)
 
     def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
         self._bound += 1

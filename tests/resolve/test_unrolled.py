@@ -16,7 +16,7 @@ from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report import CallCount, Layer, ModelCheck, Statistic
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.names import Names, best
-from qatlint.resolve.unrolled import DECORATED, TAKING_TURNS
+from qatlint.resolve.unrolled import DECORATED, TAKING_TURNS, UNFOLLOWED
 
 HEAD = """\
 import torch
@@ -298,6 +298,79 @@ def test_where_the_order_is_not_known_no_line_is_certain(tmp_path: Path) -> None
         found, reasons = places(tmp_path, body, adds(count), head=text)
         assert found == certain + [others] * (count - len(certain))
         assert all(reason in why and bool(why) is bool(reason) for why in reasons[len(certain) :])
+
+
+LATE = {
+    "a generator expression that is taken later": (
+        "late = (x + n for n in (1.0, 2.0))  # late\ny = x + x  # between\na, b = late\nreturn y + a  # end",
+        ["late,between,end"] * 4,
+    ),
+    "map that is taken later": (
+        "late = map(lambda p: p + 1, (x, x))  # late\ny = x + x  # between\na, b = late\nreturn y + a  # end",
+        ["late,between,end"] * 4,
+    ),
+    "two that take turns": (
+        "pairs = zip(\n    map(lambda p: p + 1, (x, x)),  # one\n    map(lambda p: p + 2, (x, x)),  # two\n)\n"
+        "(a, b), (c, d) = pairs\nreturn a + b  # end",
+        ["one,two,end"] * 5,
+    ),
+    "a loop over one": (
+        "for y in (x + n for n in (1.0, 2.0)):  # head\n    x = x + y  # body\nreturn x",
+        ["head,body"] * 4,
+    ),
+    "taken apart at once": (
+        "a, b = (x + n for n in (1.0, 2.0))  # now\ny = x + x  # between\nreturn y + a  # end",
+        ["now", "now", "between", "end"],
+    ),
+    "taken whole at once": (
+        "parts = list(enumerate(map(lambda p: p + 1, (x, x))))  # now\ny = x + x  # between\n"
+        "return torch.cat([*(part + 3 for _, part in parts)]) + y  # end",
+        ["now", "now", "between", "end", "end", "end"],
+    ),
+    "nothing runs in it": (
+        "late = (n for n in (1.0, 2.0))\ny = x + x  # between\na, b = late\nreturn y + a  # end",
+        ["between", "end"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_a_generator_expression_runs_where_it_is_taken(case: str, tmp_path: Path) -> None:
+    body, expected = LATE[case]
+    assert places(tmp_path, body, adds(len(expected)))[0] == expected
+
+
+def test_behind_a_method_that_was_not_followed_only_as_many_calls_as_there_are_make_a_line_certain(
+    tmp_path: Path,
+) -> None:
+    body = "x = x + x  # before\ny = self.gated.pyramid(x)\nx = x + y  # a\nreturn x + y  # end"
+    assert places(tmp_path, body, adds(3)) == (["before", "a", "end"], ["", "", ""])
+    found, why = places(tmp_path, body, adds(3), is_whole=False)
+    assert found == ["before", "a,end", "a,end"]
+    line = HEAD.count("\n") + 2
+    assert why == ["", *[f"`self.gated.pyramid` at line {line} {UNFOLLOWED}"] * 2]
+    # It may be what makes the number, and not a loop of unknown length.
+    loop = "y = self.gated.pyramid(x)\nfor _ in xs:\n    x = x + y  # turn\nreturn x + y  # end"
+    assert places(tmp_path, loop, adds(4))[0] == ["turn,end"] * 4
+    assert places(tmp_path, loop.replace("self.gated.pyramid(x)", "self.gated(x)"), adds(4))[0] == [
+        *["turn"] * 3,
+        "end",
+    ]
+
+
+def test_an_excerpt_does_not_tell_that_a_loop_is_not_entered(tmp_path: Path) -> None:
+    body = """
+    if self.gated is None:
+        for _ in xs:
+            x = x + 1  # turn
+    x = x + 2  # a
+    x = x + 3  # b
+    return x + x  # end
+    """
+    found, why = places(tmp_path, body, ["_generated_add_2"], is_whole=False)
+    assert found == ["turn,a,b,end"] and why == [
+        "the number of turns of a loop decides which of 4 lines it is"
+    ]
 
 
 def test_what_is_not_decided_says_what_decides(tmp_path: Path) -> None:
