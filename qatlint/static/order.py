@@ -11,7 +11,6 @@ from qatlint.static.held import Held
 from qatlint.static.values import LoopFrame
 from qatlint.trace import Loose, Quant
 
-
 _WEIGHTS = (Loose.NO, Loose.GENERATED, Loose.UNFOLLOWED, Loose.DECORATED)
 
 

@@ -457,7 +457,8 @@ def test_entries_of_a_sequential_by_their_names_and_behind_one_that_may_be_missi
     stem, block = ["x = self.stem(self.quant(x))"], ["return self.block(x)"]
     assert found == {
         **dict.fromkeys(["stem.conv", "stem.act"], stem),
-        **dict.fromkeys(["stem.norm", "block.1.norm"], []),
+        "stem.norm": [],
+        "block.1.norm": [],
         **dict.fromkeys(["block.0", "block.1.0", "block.2.0"], block),
         "block.1.fc": ["return self.fc(x)"],
     }
