@@ -14,7 +14,7 @@ from qatlint.horizon.judging.facts import NOT_READ, Settings
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
 from qatlint.loader import Loader
-from qatlint.report.model_check import rowless_words
+from qatlint.report.model_check import missing_words
 from qatlint.resolve.fit import doubt
 from qatlint.resolve.linked import Links, unexplained
 from qatlint.resolve.names import best
@@ -26,7 +26,7 @@ class Confirmation:
     def __init__(self, report: str, files: Sequence[str], aim: Aim, loader: Loader) -> None:
         """`aim` is what the settings say of the project. Raises `click.UsageError` when `report` is none."""
         check, _ = read_files([report])
-        for words in rowless_words(check):
+        for words in missing_words(check):
             base.warn(f"--report: {words}")
         flows = engine.flows(files, loader, aim)
         names = best(flows, check, flows)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from qatlint.finding import Finding
 from qatlint.horizon.judging.judge import Group, grouped
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
-from qatlint.horizon.report.values import Generation, ModelCheck
+from qatlint.horizon.report.values import Generation, ModelCheck, Section
 from qatlint.report.formats import Lines
 from qatlint.report.style import Style
 from qatlint.report.width import one_line, text_width, wrap
@@ -50,6 +50,10 @@ _TITLES: dict[Topic, tuple[str, str]] = {
     Topic.UNUSUAL: ("1 computation is unusual", "{n} computations are unusual"),
     Topic.OTHER: ("1 row that the toolchain asks to check", "{n} rows that the toolchain asks to check"),
 }
+
+
+_ALWAYS = (Section.FUSION, Section.COUNTS, Section.INPUTS, Section.OUTPUTS, Section.LAYERS)
+"""Parts that every report has."""
 
 
 class Shown(NamedTuple):
@@ -99,11 +103,14 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
         f"; {_number(check.earlier, 'earlier report')} in the same text left out" if check.earlier else ""
     )
     yield from wrap(f"{', '.join(shown.files)}{form}: {parts}{unread}{earlier}", style.width)
-    for note in rowless_words(check):
+    for note in missing_words(check):
         yield from (style.paint(line, "yellow") for line in wrap(f"warning: {note}", style.width))
     if not shown.judgements:
-        if check.rowless:
-            yield "nothing in what could be read asks for a look"
+        without = _without(check)
+        if check.rowless or check.cut_off:
+            yield from wrap(f"nothing in what could be read asks for a look{without}", style.width)
+        elif without:
+            yield from wrap(f"nothing in it asks for a look{without}", style.width)
         else:
             yield style.paint("nothing in it asks for a look", "green")
         return
@@ -123,12 +130,21 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
         yield from (style.paint(line, "yellow") for line in wrap(f"warning: {note}", style.width))
 
 
-def rowless_words(check: ModelCheck) -> list[str]:
-    """Of each part that begins and has no rows that could be read, that this is so."""
+def missing_words(check: ModelCheck) -> list[str]:
+    """Of each part that begins and has no rows that could be read, or no end, that this is so."""
     return [
-        f"no row below `{heading}` could be read: cut off, or changed on the way?"
-        for heading in check.rowless
+        *(
+            f"no row below `{heading}` could be read: cut off, or changed on the way?"
+            for heading in check.rowless
+        ),
+        *(f"the table below `{heading}` has no end: rows may be missing" for heading in check.cut_off),
     ]
+
+
+def _without(check: ModelCheck) -> str:
+    """Which parts that every report has are not in a text, in words; "" where none is missing."""
+    missing = [section.value for section in _ALWAYS if section not in check.sections]
+    return f"; it has no part about {', '.join(missing)}" if missing else ""
 
 
 _RANKS = {Rank.FIRST: "to look at first", Rank.CHECK: "to check", Rank.KNOW: "good to know"}

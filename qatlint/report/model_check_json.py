@@ -21,6 +21,7 @@ def render(shown: Shown) -> str:
             "sections": [section.value for section in check.sections],
             "unread": {"lines": check.unread_lines, "first": list(check.unread)},
             "without_rows": list(check.rowless),
+            "cut_off": list(check.cut_off),
             "earlier_reports": check.earlier,
             "source": shown.has_source,
             "model": shown.model,

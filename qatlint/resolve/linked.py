@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from qatlint.finding import Finding
 from qatlint.horizon.judging.counted import Counted
-from qatlint.horizon.judging.facts import generated_of
+from qatlint.horizon.judging.facts import FLOATS, generated_of
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.resolve.names import OF_CALLS, Names
 from qatlint.trace import On, QuantOp
 
+_OF_FLOATS = frozenset({Topic.FLOAT_INPUT, Topic.MIXED})
 _NAMED = 2
 """Rows that a message names."""
 
@@ -46,7 +47,9 @@ class Links:
 
     def _is_about(self, finding: Finding, row: Judgement) -> bool:
         if finding.times is None:
-            return any(self._meets(finding, op) for op in self._reached[row])
+            return any(
+                self._meets(finding, op) and _may_be_given(finding, op, row) for op in self._reached[row]
+            )
         if row.topic is Topic.UNFUSED:
             return any(self._may_repeat(finding, label) for label in row.names)
         others = {finding.span, *(related.span for related in finding.related)}
@@ -119,6 +122,18 @@ class Links:
             if row.topic is not Topic.UNFUSED or generated_of(label) is not None
             for op in self._names.ops_of(label, is_call=row.topic in OF_CALLS)[0]
         )
+
+
+def _may_be_given(finding: Finding, op: QuantOp, row: Judgement) -> bool:
+    """Whether the float tensor that a finding is about may be the one that a row is about, which has no other
+    dtype in its place. Of a convolution that is fused with an add nobody knows which place is whose."""
+    spans = {finding.span, *(related.span for related in finding.related)}
+    places = [
+        n for n, state in enumerate(op.operands) if any(origin.span in spans for origin in state.origins)
+    ]
+    if not places or row.topic not in _OF_FLOATS or "Add" in row.type or len(row.given) != len(op.operands):
+        return True
+    return any(row.given[place] in FLOATS for place in places)
 
 
 def unexplained(judgements: Sequence[Judgement], explained: Mapping[Judgement, object]) -> list[Judgement]:

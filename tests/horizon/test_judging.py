@@ -342,6 +342,48 @@ def test_scales_that_do_not_move() -> None:
     assert "requires_grad" in found.step
 
 
+@pytest.mark.parametrize(
+    ("output", "weight", "names"),
+    [
+        ("", "MinMaxObserver(averaging_constant=0)", {"weight scale fixed": Rank.KNOW}),
+        (
+            "FixedScaleObserver(scale=tensor([0.5]),zero_point=tensor([0]))",
+            "MinMaxObserver(averaging_constant=0)",
+            {"weight scale fixed": Rank.KNOW},
+        ),
+        ("MinMaxObserver", "MinMaxObserver(averaging_constant=0)", {"weight scale fixed": Rank.CHECK}),
+        ("MinMaxObserver(averaging_constant=0)", "", {"activation scale fixed": Rank.KNOW}),
+    ],
+)
+def test_a_scale_that_is_fixed_or_missing_does_not_move(
+    output: str, weight: str, names: dict[str, Rank]
+) -> None:
+    check = ModelCheck(
+        layers=(layer("c", CONV, "qint8", "qint8", "-1", output),),
+        weights=(Weight("c", CONV, "qint8", "0", weight),),
+    )
+    assert {j.detail: j.rank for j in about(check, Topic.FROZEN)} == names
+
+
+@pytest.mark.parametrize(
+    ("convs", "relus", "march", "rank", "words"),
+    [
+        (5, 4, "", Rank.CHECK, "fuses it with a convolution"),
+        (4, 4, "", Rank.FIRST, "suspect that a QuantStub is missing"),  # one of these is an output
+        (4, 4, "nash-p", Rank.CHECK, "nor cast to float16"),
+    ],
+)
+def test_float_inputs_that_only_the_statistics_count(
+    convs: int, relus: int, march: str, rank: Rank, words: str
+) -> None:
+    check = ModelCheck(
+        inputs=(Statistic(RELU, ((F32, relus),)), Statistic(DEQUANT, ((F32, 1),))),
+        outputs=(Statistic(CONV, ((F32, convs),)),),
+    )
+    (found,) = about(check, Topic.FLOAT_INPUT, Settings(march))
+    assert (found.rank, found.times) == (rank, relus) and words in found.reason
+
+
 def test_fixed_scales_in_numbers() -> None:
     details = [j.detail for j in of("newer.txt", Topic.FIXED)]
     assert details[0] == "fixed scale 3.0518e-05: qint16 then holds -1 to 1"

@@ -9,7 +9,7 @@ import pytest
 from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Rank, Topic
 from qatlint.horizon.report import read, write
-from qatlint.horizon.report.values import Layer, ModelCheck
+from qatlint.horizon.report.values import Layer, ModelCheck, Weight
 
 NEWER = (Path(__file__).parent / "reports" / "newer.txt").read_text(encoding="utf-8")
 LAYERS = """\
@@ -53,6 +53,26 @@ def test_parts_that_need_no_rows_and_parts_that_have_some() -> None:
         write(ModelCheck()),
     ):
         assert read(text).rowless == ()
+
+
+def test_a_table_without_its_end_is_told() -> None:
+    """Only where a line is drawn above it: pages draw none."""
+    made = ModelCheck(
+        layers=(Layer("conv", "a.Conv2d", ("qint8",), ("qint8",), "-1", "MinMaxObserver"),) * 2,
+        weights=(Weight("conv", "a.Conv2d", "qint8", "0", "MinMaxObserver"),),
+    )
+    text = write(made)
+    assert read(text).cut_off == ()
+    begin = text.index("| conv")
+    for cut in range(text.index("\n", begin), text.index("\n+-", begin) + 2):
+        found = read(text[:cut])
+        assert "Each layer out qconfig" in (*found.cut_off, *found.rowless), text[:cut][-40:]
+    assert read(text[: begin - 1]).cut_off == ()  # no rows at all: said as that
+    lines = text.splitlines()
+    open_end = "\n".join(line for line in lines if not line.startswith("+"))
+    assert read(open_end).cut_off == ()
+    gap = "\n".join(lines[: lines.index("Weight qconfig:") - 2]) + "\n\nWeight qconfig:\n" + ROWS
+    assert read(gap).cut_off == ("Each layer out qconfig",)
 
 
 def test_a_row_without_its_class_is_read() -> None:

@@ -91,11 +91,10 @@ def confirmed(folder: Path, model: str, made: ModelCheck) -> dict[str, list[str]
     return found
 
 
-def floats(*names: str) -> ModelCheck:
-    given = ("qint8", "torch.float32")
-    return ModelCheck(
-        layers=tuple(Layer(n, FUNCTIONAL, given, ("qint8",), "-1", "", n[-5:-2]) for n in names)
-    )
+def floats(
+    *names: str, given: tuple[str, ...] = ("qint8", "torch.float32"), kind: str = FUNCTIONAL
+) -> ModelCheck:
+    return ModelCheck(layers=tuple(Layer(n, kind, given, ("qint8",), "-1", "", n[-5:-2]) for n in names))
 
 
 def test_a_float_row_confirms_only_what_is_said_of_its_own_op(
@@ -108,6 +107,22 @@ def test_a_float_row_confirms_only_what_is_said_of_its_own_op(
     assert confirmed(tmp_path, TENSORS, floats(mul)) == {"QAT302 self.bias": [f"{mul}[mul]"]}
     for other in ("first._generated_add_1", "second._generated_add_0"):
         assert confirmed(tmp_path, TENSORS, floats(other)) == {}
+
+
+def test_a_float_row_confirms_only_what_is_said_of_the_operand_that_is_float(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the row has a dtype for each; what is fused with the add has the places of the convolution."""
+    monkeypatch.chdir(tmp_path)
+    add, fused = "first._generated_add_0", "horizon_plugin_pytorch.nn.qat.conv2d.ConvAdd2d"
+    for given, kind, confirms in [
+        (("torch.float32", "qint8"), FUNCTIONAL, False),
+        (("torch.float32", "torch.float32"), FUNCTIONAL, True),
+        (("torch.float32", "qint8", "qint8"), FUNCTIONAL, True),
+        (("torch.float32", "qint8"), fused, True),
+    ]:
+        found = confirmed(tmp_path, TENSORS, floats(add, given=given, kind=kind))
+        assert ("QAT301 pos" in found) is confirms, (given, kind)
 
 
 def test_a_module_runs_several_times_where_all_its_parts_do(

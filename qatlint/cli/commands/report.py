@@ -26,7 +26,7 @@ CLEAN, ROWS = 0, 1
 @base.command(
     "report",
     epilog="Exit codes: 0 nothing to look at or check, 1 there is, or a part of it has no rows that can be "
-    "read, 2 wrong usage, or no such report.",
+    "read, or no end, 2 wrong usage, or no such report.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
@@ -105,7 +105,7 @@ def command(
         lines = cache(partial(read_lines, loader=loader))
         base.out(model_check.render(shown, lines, style, all_rows=all_rows), colour=style.colour)
     # What could not be read may be all that asks for a look.
-    asks = check.rowless or any(j.rank is not Rank.KNOW for j in shown.judgements)
+    asks = check.rowless or check.cut_off or any(j.rank is not Rank.KNOW for j in shown.judgements)
     return ROWS if asks else CLEAN
 
 

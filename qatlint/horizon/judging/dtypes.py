@@ -42,6 +42,17 @@ _PERHAPS_FUSED = (
     "a ReLU that is given float is right where the newer template fuses it with a convolution or linear "
     "layer that gives float, of which there is one above; else a QuantStub is missing before it"
 )
+_PERHAPS_PAIRS = (
+    "a ReLU that is given float is right where the newer template fuses it with a convolution or linear "
+    "layer that gives float, of which the statistics have as many; else a QuantStub is missing before it"
+)
+_REST = f"float inputs outside of stubs: {_SUSPECT} before them; {_FALLS_BACK_TO}"
+_REST_NOT_CAST = (
+    "float32 inputs outside of stubs: neither quantised nor cast to float16, in which nash-p and nash-h "
+    "compute"
+)
+_FLOAT_RULES: tuple[str, ...] = ("QAT301", "QAT302")
+_NO_RULES: tuple[str, ...] = ()
 _GRAPH_STEP = "name fx_graph.txt besides, which tells what gives its input"
 _FLOAT_STEP = (
     "follow its float input to where it comes from, and put a QuantStub there, unless this part is meant to "
@@ -133,14 +144,32 @@ def _floats(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
         else:
             what = "nothing it is given is quantised"
         reason = f"{what}: {_SUSPECT} before it; {_FALLS_BACK_TO}"
-        codes = ("QAT301", "QAT302")
-        yield _of(layer, Topic.FLOAT_INPUT, Rank.FIRST, reason + told, _FLOAT_STEP, codes)
-    rest = f"float inputs outside of stubs: {_SUSPECT} before them; {_FALLS_BACK_TO}"
+        yield _of(layer, Topic.FLOAT_INPUT, Rank.FIRST, reason + told, _FLOAT_STEP, _FLOAT_RULES)
+    yield from _unnamed_floats(check, seen, half)
+
+
+def _unnamed_floats(check: ModelCheck, seen: Counter[str], half: bool) -> Iterator[Judgement]:
+    """Float inputs that only the statistics count."""
+    spare = _between_pairs(check)
     for statistic in check.inputs:
-        if not (statistic.type == "total" or is_stub(statistic.type)):
-            yield from _unnamed(
-                (statistic,), FLOAT, seen, Topic.FLOAT_INPUT, Rank.FIRST, rest, ("QAT301", "QAT302")
-            )
+        if statistic.type == "total" or is_stub(statistic.type):
+            continue
+        rank, reason, codes = Rank.FIRST, _REST, _FLOAT_RULES
+        more = statistic.count(FLOAT) - seen[statistic.type]
+        if kind_of(statistic.type) is Kind.RELU and 0 < more <= spare:
+            rank, reason, codes = Rank.CHECK, _PERHAPS_PAIRS, _NO_RULES
+        elif half:
+            rank, reason, codes = Rank.CHECK, _REST_NOT_CAST, _NO_RULES
+        yield from _unnamed((statistic,), FLOAT, seen, Topic.FLOAT_INPUT, rank, reason, codes)
+
+
+def _between_pairs(check: ModelCheck) -> int:
+    """How many GEMM operations give float by the statistics that has no row and does not go to a DeQuantStub:
+    so many may be fused with a ReLU that has a row of its own."""
+    given = sum(row.count(FLOAT) for row in check.outputs if kind_of(row.type) is Kind.GEMM)
+    to_stubs = sum(row.count(FLOAT) for row in check.inputs if kind_of(row.type) is Kind.DEQUANT_STUB)
+    named = sum(kind_of(layer.type) is Kind.GEMM and FLOAT in layer.outputs for layer in check.layers)
+    return given - named - to_stubs
 
 
 def _computes_in_half(layer: Layer) -> bool:
@@ -297,7 +326,17 @@ def _usual(check: ModelCheck) -> str:
 def _of(
     layer: Layer, topic: Topic, rank: Rank, reason: str, step: str, codes: tuple[str, ...] = ()
 ) -> Judgement:
-    return Judgement(topic, rank, (layer.label,), words_of(layer), reason, step, codes, bare(layer.type))
+    return Judgement(
+        topic,
+        rank,
+        (layer.label,),
+        words_of(layer),
+        reason,
+        step,
+        codes,
+        bare(layer.type),
+        given=layer.inputs,
+    )
 
 
 def _unnamed(

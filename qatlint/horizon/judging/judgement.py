@@ -64,6 +64,8 @@ class Judgement(NamedTuple):
     """The dtype that it is about, where it is about one."""
     times: int = 1
     """Rows that it stands for."""
+    given: tuple[str, ...] = ()
+    """Dtypes of what it is given, in order, where it is about these."""
 
     @property
     def named(self) -> bool:

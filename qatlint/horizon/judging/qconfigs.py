@@ -61,17 +61,21 @@ def judge(check: ModelCheck, settings: Settings) -> Iterator[Judgement]:
 
 
 def _frozen(check: ModelCheck) -> Iterator[Judgement]:
-    activations = [layer for layer in check.layers if _is_frozen(layer.observer)]
-    weights = {weight.name: weight for weight in check.weights}
-    names = {layer.name for layer in activations}
-    for layer in activations:
-        weight = weights.get(layer.name)
-        half = weight is not None and not _is_frozen(weight.observer)
-        yield _scale(layer.label, layer.type, "activation", "weights" if half else "")
+    weights = {weight.name: weight.observer for weight in check.weights}
+    outputs = {layer.name: layer.observer for layer in check.layers}
+    for layer in check.layers:
+        if _is_frozen(layer.observer):
+            half = _moves(weights.get(layer.name, ""))
+            yield _scale(layer.label, layer.type, "activation", "weights" if half else "")
     for weight in check.weights:
         if _is_frozen(weight.observer):
-            half = weight.name not in names and any(layer.name == weight.name for layer in check.layers)
+            half = _moves(outputs.get(weight.name, ""))
             yield _scale(weight.name, weight.type, "weight", "output" if half else "")
+
+
+def _moves(observer: str) -> bool:
+    """Whether a scale follows what is seen: not one that is fixed or frozen, nor where there is none."""
+    return bool(observer) and not _is_frozen(observer) and "FixedScaleObserver" not in observer
 
 
 def _scale(name: str, dotted: str, what: str, other: str) -> Judgement:
@@ -270,4 +274,6 @@ def _mixed(message: str, half: bool) -> tuple[str, str, tuple[str, ...], Rank]:
 def _asked_row(
     row: Suspicious, topic: Topic, reason: str, step: str, codes: tuple[str, ...], rank: Rank = Rank.CHECK
 ) -> Judgement:
-    return Judgement(topic, rank, (row.name,), row.message, reason, step, codes, bare(row.type))
+    dtypes = _MIXED_DTYPES.search(row.message)
+    given = dtypes_of(dtypes[1]) if dtypes is not None else ()
+    return Judgement(topic, rank, (row.name,), row.message, reason, step, codes, bare(row.type), given=given)

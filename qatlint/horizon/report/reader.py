@@ -55,6 +55,8 @@ _FAR = 20_000
 """Lines between two rows of a table; what a long log prints meanwhile has fewer."""
 _PIECES = 12
 """Lines over which a terminal may have spread one row."""
+_FRAMED = frozenset(Section) - {Section.FUSION, Section.COUNTS, Section.GRAPH}
+"""Whose tables have lines drawn around them."""
 _NEED_CLASSES = (Section.INPUTS, Section.OUTPUTS)
 _COLUMNS = {
     name.replace(" ", ""): name
@@ -106,6 +108,9 @@ class _Reader:
         self._rows_before = 0
         """Rows that were read before the last heading."""
         self._rowless: dict[str, None] = {}
+        self._cut_off: dict[str, None] = {}
+        self._is_framed = False
+        """Whether a line is drawn above the headers: one below the rows belongs to it."""
         self._head = ""
         """The lines of these headers, as long as no rule follows."""
         self._is_aligned = False
@@ -147,6 +152,7 @@ class _Reader:
         self._section = self._headings[heading] = HEADINGS[heading]
         self._columns, self._head, self._is_empty = [], "", True
         self._rules, self._rows_before = 0, self._row_count()
+        self._is_framed = False
 
     def _row_count(self) -> int:
         simple: tuple[Sequence[object], ...] = (self._counts, self._graph, *self._members)
@@ -159,6 +165,8 @@ class _Reader:
         self._rowless.pop(heading, None)  # the same may stand above as a title
         if heading and not is_whole and self._row_count() == self._rows_before:
             self._rowless[heading] = None
+        elif self._is_framed and self._rules < _RULES:
+            self._cut_off[heading] = None
 
     def add(self, line: str) -> None:
         """Take one line that is no heading."""
@@ -185,6 +193,7 @@ class _Reader:
         if is_rule(line):
             self._head = ""
             self._rules += bool(self._columns)
+            self._is_framed |= section in _FRAMED and not self._columns and line[0] == "+"
             return True
         if section is Section.FUSION:
             return self._sequence(line)
@@ -334,6 +343,7 @@ class _Reader:
             generation=_generation(headings),
             earlier=self.earlier,
             rowless=tuple(self._rowless),
+            cut_off=tuple(self._cut_off),
         )
 
     def _statistics(self, section: Section) -> Iterator[Statistic]:

@@ -144,6 +144,8 @@ class ModelCheck(NamedTuple):
     generation: Generation = Generation.UNKNOWN
     rowless: tuple[str, ...] = ()
     """Headings that announce rows, below which none could be read."""
+    cut_off: tuple[str, ...] = ()
+    """Headings of tables that begin with a line drawn above them and have none below: rows may be missing."""
     earlier: int = 0
     """Reports before this one in the same text, which are left out."""
 
@@ -171,6 +173,7 @@ def merged(checks: tuple[ModelCheck, ...]) -> ModelCheck:
             unread_lines=result.unread_lines + check.unread_lines,
             unusual=result.unusual or check.unusual,
             rowless=(*result.rowless, *check.rowless),
+            cut_off=(*result.cut_off, *check.cut_off),
             earlier=result.earlier + check.earlier,
         )
         if result.generation is Generation.UNKNOWN:
