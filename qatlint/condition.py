@@ -50,7 +50,7 @@ def forget() -> None:
     To be called now and then: keeping count at every step, as a bounded cache does, costs more than it saves,
     since the formulas of one class are seldom those of another.
     """
-    for memo in (literal, both, either, negate, branches, _negation, _name, excludes, implies):
+    for memo in (literal, both, either, negate, branches, _contrary, _negation, _name, excludes, implies):
         if memo.cache_info().currsize > _MUCH:
             memo.cache_clear()
 
@@ -73,14 +73,14 @@ def both(a: Condition, b: Condition) -> Condition:
             return b
         if not t:
             return a
-        return frozenset((s | t,)) if {-x for x in s}.isdisjoint(t) else FALSE
+        return frozenset((s | t,)) if _contrary(s).isdisjoint(t) else FALSE
     if a in (b, TRUE):
         return b
     if b == TRUE:
         return a
     terms: list[Term] = []
     for s in a:
-        contrary = {-x for x in s}
+        contrary = _contrary(s)
         terms += [s | t for t in b if contrary.isdisjoint(t)]
     result = _simplify(terms)
     if len(result) <= MAX_TERMS:
@@ -126,6 +126,12 @@ def branches(before: Condition, test: Condition) -> tuple[Condition, Condition, 
         if len(before) == 1 or excludes(then, other):
             return then, other, short, contrary
     raise AssertionError("a single literal has a negation")
+
+
+@_memoised
+def _contrary(term: Term) -> Term:
+    """The contrary of each literal: a term that has one of these cannot hold together with this one."""
+    return frozenset([-x for x in term])
 
 
 def _itself(a: Condition) -> Condition:
@@ -189,7 +195,7 @@ def is_name(atom: int) -> bool:
 def excludes(a: Condition, b: Condition) -> bool:
     """True when `a` and `b` cannot hold together."""
     for s in a:
-        contrary = {-x for x in s}
+        contrary = _contrary(s)
         for t in b:
             if contrary.isdisjoint(t):
                 return False
@@ -269,7 +275,7 @@ def _drop_literals(current: set[Term], both_ways: set[int]) -> None:
             current.remove(s)
             current.add(rest)
             # What is shorter now may say of others that they can be shorter.
-            contrary = {-y for y in rest}
+            contrary = _contrary(rest)
             waiting += sorted((t for t in current if not contrary.isdisjoint(t)), key=sorted)
             waiting.append(rest)
 

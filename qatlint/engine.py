@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from qatlint.aim import NOTHING, Aim, EntryPoint
@@ -18,6 +18,7 @@ from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project, is_training_code
 from qatlint.static.reached import flows_of
 from qatlint.static.source import Unreadable
+from qatlint.static.survey import Said
 from qatlint.static.tracing import trace_class
 from qatlint.trace import Flow, Span, Trace
 
@@ -32,10 +33,13 @@ def check(paths: Sequence[str], loader: Loader, rules: Sequence[Rule], aim: Aim 
     return examine(paths, open_project(paths, loader, aim), rules).findings(paths)
 
 
-def open_project(linted: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> Project:
-    """The project around the files that are linted."""
+def open_project(
+    linted: Sequence[str], loader: Loader, aim: Aim = NOTHING, said: Mapping[str, Said] | None = None
+) -> Project:
+    """The project around the files that are linted; `said`: what `survey.said_in` has found in some."""
     project = Project(loader, aim)
     project.linted = tuple(linted)
+    project.said = said or {}
     return project
 
 

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, cast
 T = TypeVar("T")
 
 _LOST = "a worker process ended in the middle of its work"
-_AHEAD = 2
+AHEAD = 2
 """Tasks a worker has at hand, so that it need not wait for the next."""
 _FEW_LEFT = 4
 """When so many tasks per worker are left, each gets one at a time: one that waits behind a long one would be
@@ -74,7 +74,7 @@ def answers(workers: int, tasks: int, prepared: Prepared[T]) -> Generator[T, Non
                 open_tasks[ours] = 0
                 waiting[ours] = stretches[len(waiting)]
             let_signals_in()
-            for connection in [*open_tasks] * _AHEAD:
+            for connection in [*open_tasks] * AHEAD:
                 _next(connection, waiting, open_tasks)
             while any(open_tasks.values()):
                 ready = wait([c for c, number in open_tasks.items() if number])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from qatlint.aim import NOTHING
 from qatlint.examined import Judged, merge
 from qatlint.files import DiskLoader
 from qatlint.finding import Finding, Severity
+from qatlint.loader import Loader
 from qatlint.registry import all_rules
 from qatlint.rule import Rule
 from qatlint.static.source import Unreadable
+from qatlint.static.survey import Said, Survey, said_in
 from qatlint.trace import Trace
 from tests import fakes
 from tests.static.sources import Memory
@@ -177,13 +179,32 @@ def test_several_processes_use_the_rules_asked_for(tmp_path: Path, monkeypatch: 
 def test_what_a_worker_does(tmp_path: Path) -> None:
     paths = _many(tmp_path, 6)
     try:
-        do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), NOTHING, 100)
+        do = parallel._worker([paths[:3], paths[3:]], paths, DiskLoader(), ("QAT101",), NOTHING, 2, {})
         judged = [j for found in do(0).judged.values() for j in found]
     finally:
         gc.unfreeze()
         gc.enable()
     assert {(j.finding.code, j.finding.subject) for j in judged} == {("QAT101", "act")}
     assert len(judged) == 2
+
+
+def test_what_files_say_is_found_once_for_all_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [*_many(tmp_path, parallel.FEW_FILES + 5), str(tmp_path / "missing.py")]
+    said = parallel._surveyed(paths, DiskLoader(), 3)
+    assert said == said_in(paths, DiskLoader()) and set(said) == set(paths[:-1])
+    asked: list[str] = []
+
+    def watched(paths: Iterable[str], loader: Loader) -> dict[str, Said]:
+        asked.extend(paths)
+        return said_in(paths, loader)
+
+    monkeypatch.setattr("qatlint.static.survey.said_in", watched)
+    survey = Survey(DiskLoader(), paths, said)
+    assert survey.with_base("Module") and asked == paths[-1:]
+    survey.renew(paths[:1])
+    assert survey.with_base("Module") and asked[1:] == [paths[0], paths[-1]]
 
 
 def test_few_files_stay_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

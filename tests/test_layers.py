@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stored": VALUES,
     "cachefile": {"", "aim", "rules"},
     "cache": VALUES | {"cachefile", "parallel", "rule", "static", "stored"},
-    "parallel": VALUES | REGISTRY | {"engine", "progress", "workers"},
+    "parallel": VALUES | REGISTRY | {"engine", "progress", "static", "workers"},
     "workers": set(),
     "progress": set(),
     "codemods": VALUES | {"engine", "static", "horizon"},

@@ -25,7 +25,7 @@ from qatlint.static.modulefile import (
 )
 from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
-from qatlint.static.survey import Place, Survey
+from qatlint.static.survey import Place, Said, Survey
 from qatlint.trace import Flow
 
 # The bases that make a class a module, by the last part of their dotted name.
@@ -62,6 +62,8 @@ class Project:
         self._resolving: set[tuple[str, str]] = set()
         self.linted: Sequence[str] = ()
         """The files findings are asked for: where subclasses are looked for."""
+        self.said: Mapping[str, Said] = {}
+        """For the survey: what has been found in some of them already."""
         self.shared_values: dict[tuple[str, str], Any] = {}
         """For the interpreter: values of module-level names that mean the same to every class."""
         self.loop_names: dict[int, tuple[list[ast.stmt], dict[str, Carried]]] = {}
@@ -422,7 +424,7 @@ class Project:
 
     def _surveyed(self) -> Survey:
         if self._survey is None:
-            self._survey = Survey(self.loader, self.linted)
+            self._survey = Survey(self.loader, self.linted, self.said)
         return self._survey
 
 

@@ -7,7 +7,8 @@ begin with a fixed text: the search for that is many times faster than a pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from types import MappingProxyType
 
 from qatlint.examined import Topic
 from qatlint.loader import Loader
@@ -61,16 +62,34 @@ _Kind = Callable[[bytes], Iterator[tuple[str, int]]]
 
 Place = tuple[str, int]
 """A path and a line."""
+Said = list[list[tuple[str, int]]]
+"""What one file says, by kind of fact in the order of `_KINDS`: keys and lines."""
+
+
+def said_in(paths: Iterable[str], loader: Loader) -> dict[str, Said]:
+    """What each of the files says; those that cannot be read are left out."""
+    said = {}
+    for path in paths:
+        try:
+            data = loader.read(path)
+        except OSError:
+            continue
+        # All kinds at once: reading the files again takes as long as looking through them.
+        said[path] = [list(_with_lines(kind(data), data)) for kind in _KINDS]
+    return said
+
+
+_NOTHING: Mapping[str, Said] = MappingProxyType({})
 
 
 class Survey:
     """Facts about the texts of some files, found when they are first asked for."""
 
-    def __init__(self, loader: Loader, paths: Sequence[str]) -> None:
+    def __init__(self, loader: Loader, paths: Sequence[str], said: Mapping[str, Said] = _NOTHING) -> None:
+        """`said`: what `said_in` has found in some of the files."""
         self._loader = loader
         self._paths = paths
-        self._said: dict[str, list[list[tuple[str, int]]]] = {}
-        """By file, and by kind of fact in the order of `_KINDS`: keys and lines."""
+        self._said = dict(said)
         self._places: dict[_Kind, dict[str, list[Place]]] = {}
         """The same by key."""
         self._words: dict[str, frozenset[bytes]] = {}
@@ -222,16 +241,9 @@ class Survey:
 
     def _index(self) -> None:
         places: list[dict[str, list[Place]]] = [{} for _ in _KINDS]
+        self._said.update(said_in([path for path in self._paths if path not in self._said], self._loader))
         for path in self._paths:
-            said = self._said.get(path)
-            if said is None:
-                try:
-                    data = self._loader.read(path)
-                except OSError:
-                    continue
-                # All kinds at once: reading the files again takes as long as looking through them.
-                said = self._said[path] = [list(_with_lines(kind(data), data)) for kind in _KINDS]
-            for index, found in zip(places, said, strict=True):
+            for index, found in zip(places, self._said.get(path, ()), strict=False):
                 for key, line in found:
                     index.setdefault(key, []).append((path, line))
         self._places = dict(zip(_KINDS, places, strict=True))
