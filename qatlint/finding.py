@@ -238,6 +238,9 @@ class AddQuantStub:
     """The name of that parameter ("" for an expression): it is quantised where its method begins."""
     begins: bool = False
     """Whether what follows comes into the region by it: that may have findings of its own then."""
+    others: tuple[Span, ...] = ()
+    """Places of the same attribute, which are in loops or several: a local variable in front of all of them
+    holds what the stub gives."""
 
 
 Intent = (

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qatlint import dequant_plan
+from qatlint.condition import implies
 from qatlint.finding import AddQuantStub, Fix, Safety
+from qatlint.horizon.ops import meaning_of
 from qatlint.outputs import outputs
-from qatlint.trace import Comes, Flow, Quant, QuantOp, Span, Trace
+from qatlint.stub_whole import Target, whole_plan
+from qatlint.trace import Flow, Quant, QuantOp, Span, Trace
 from qatlint.unquantised import Meeting, Stray, entering, is_mixed, layers
 
 _DOUBTED = (
@@ -35,33 +38,58 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         return Plan(
             None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
         )
+    if not trace.has_stub_room:
+        return Plan(None, "there is no line in the constructor behind which a QuantStub could be made")
+    whole = whole_plan(trace, stray)
     if Quant.FLOAT in _elsewhere(trace, stray):
-        return Plan(None, _MIXES_THERE)
+        return _plan(trace, stray, whole) if whole is not None else Plan(None, _MIXES_THERE)
     if stray.taken:
         before = _maker(trace, stray.taken)
         if before is not None:
-            return _plan(trace, stray, before.span)
+            return _plan(trace, stray, Target(before.span))
         return Plan(None, "a loop begins with it: put a QuantStub where the variable is set in front of it")
     ops = [meeting.op for meeting in stray.meetings]
     first = stray.meetings[0]
     position = _position(first)
     inside = all(op.owner == op.runner == trace.owner for op in ops)
-    if inside and len(ops) == 1 and not first.op.loops and position is not None:
-        return _plan(trace, stray, position)
+    if inside and len(ops) == 1 and not first.op.loops and not first.op.inner and position is not None:
+        return _plan(trace, stray, Target(position))
     maker = _maker(trace, stray.runs)
     if maker is not None:
-        return _plan(trace, stray, maker.span)
-    if _is_bare_input(trace, stray):
-        return _plan(trace, stray, stray.origin.span, stray.origin.name)
+        return _plan(trace, stray, Target(maker.span))
+    if whole is not None:
+        return _plan(trace, stray, whole)
+    return Plan(None, _why_not(trace, stray, inside))
+
+
+def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
+    """Why no place was found."""
     if not inside and stray.origin.runner != trace.owner:
-        return Plan(None, "it comes from another class: put a QuantStub where it enters the region")
+        return "it comes from another class: put a QuantStub where it enters the region"
     if not inside:
-        return Plan(None, "another function uses it: put a QuantStub where the tensor is handed over")
-    return Plan(
-        None,
+        return "another function uses it: put a QuantStub where the tensor is handed over"
+    if all(meeting.op.inner for meeting in stray.meetings):
+        return (
+            "it is used in a function inside of the method, a static method or a comprehension: hand it over "
+            "quantised"
+        )
+    if _is_needed_in_float(trace, stray):
+        return "what makes it is also needed in float: put one QuantStub behind it, and use its result here"
+    return (
         "several operations or turns use it, and no single expression makes it for them: put one QuantStub "
-        "before them",
+        "before them"
     )
+
+
+def _is_needed_in_float(trace: Trace, stray: Stray) -> bool:
+    """Whether one op makes it, which has other users, or gives it back as it is."""
+    makers = {number for meeting in stray.runs for number in meeting.state.made_by}
+    flow = next(f for f in trace.flows if stray.meetings[0].op in f.ops)
+    if len(makers) != 1 or len(trace.flows) != 1:
+        return False
+    maker = flow.ops[makers.pop()]
+    met_by = {meeting.op.number for meeting in stray.runs}
+    return bool(maker.returned or maker.kept) or not met_by.issuperset(maker.users)
 
 
 def _leaving(trace: Trace, stray: Stray) -> QuantOp | None:
@@ -102,8 +130,12 @@ def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
 
 
 def _position(meeting: Meeting) -> Span | None:
-    positions = meeting.op.positions
-    return positions[meeting.operand] if meeting.operand < len(positions) else None
+    """Where the tensor is written, unless the op changes it in place: what a stub gives is another one."""
+    op = meeting.op
+    in_place = op.name == "setitem" or op.written.endswith("_()")
+    if in_place and meeting.operand == 0:
+        return None
+    return op.positions[meeting.operand] if meeting.operand < len(op.positions) else None
 
 
 def _maker(trace: Trace, meetings: Sequence[Meeting]) -> QuantOp | None:
@@ -133,39 +165,19 @@ def _maker_in(trace: Trace, flow: Flow, meetings: Sequence[Meeting]) -> QuantOp 
     (number,) = made
     op = flow.ops[number]
     users = {meeting.op.number for meeting in meetings}
-    own = op.owner == op.runner == trace.owner
+    own = op.owner == op.runner == trace.owner and not op.inner
     free = not op.loops and not op.kept and not op.returned and users.issuperset(op.users)
-    return op if own and free else None
+    known = meaning_of(op.name)
+    # On the paths where it does not run, the tensor is another one.
+    always = all(implies(meeting.op.when, op.when) for meeting in meetings)
+    return op if own and free and always and known is not None and not known.several else None
 
 
-def _is_bare_input(trace: Trace, stray: Stray) -> bool:
-    """Whether the meetings take a parameter as it is, and nothing else does."""
-    origin = stray.origin
-    if origin.comes is not Comes.INPUT or not origin.name.isidentifier() or origin.owner != trace.owner:
-        return False
-    if any(meeting.state.made_by for meeting in stray.meetings):
-        return False
-    flow = _flow(trace, stray)
-    if origin in flow.kept or any(origin in r.state.origins and not r.state.made_by for r in flow.returns):
-        return False
-    met_by = {meeting.op.number for meeting in stray.meetings}
-    return all(
-        op.number in met_by
-        for op in flow.ops
-        for state in op.operands
-        if not state.made_by and stray.origin in state.origins
-    )
-
-
-def _flow(trace: Trace, stray: Stray) -> Flow:
-    op = stray.meetings[0].op
-    return next(f for f in trace.flows if op.number < len(f.ops) and f.ops[op.number] is op)
-
-
-def _plan(trace: Trace, stray: Stray, target: Span, parameter: str = "") -> Plan:
+def _plan(trace: Trace, stray: Stray, target: Target) -> Plan:
     owner = stray.owner.partition(":")[2]
     begins = not all(is_mixed(meeting.op) for meeting in stray.meetings)
-    intent = AddQuantStub(target.path, owner, target, stray.origin.name, parameter, begins)
+    name, span = stray.origin.name, target.span
+    intent = AddQuantStub(span.path, owner, span, name, target.parameter, begins, target.others)
     reason = _doubt(trace, stray)
     safety = Safety.UNSAFE if reason else Safety.SAFE
     return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", safety, reason, intent))

@@ -481,6 +481,9 @@ class QuantOp(NamedTuple):
     """The classes whose bodies hold these calls, in the same order."""
     stub: Stub | None = None
     """For a QuantStub or DeQuantStub."""
+    inner: bool = False
+    """Whether it stands where a method has no `self` at hand, or in what may run several times in one run of
+    the method: a function inside of it, a comprehension, a static method."""
 
 
 class Returned(NamedTuple):
@@ -599,6 +602,8 @@ class Trace(NamedTuple):
     has_forward: bool = True
     has_room: bool = True
     """Whether its constructor has a line that runs the base's, after which something can be added."""
+    has_stub_room: bool = True
+    """Whether there is a place where its constructor can make a stub."""
     complete: bool = True
     atoms: Mapping[int, Atom] = MappingProxyType({})
     """The undecided tests that conditions are made of."""

@@ -71,9 +71,10 @@ class Fusion(nn.Module):
 ## The fix
 
 Makes `self.quant_<input>` in the constructor and uses it once: around the operand where there is one
-place that needs it, around the expression that makes the tensor where there are several, and outside of
-loops. Safe: float results and checkpoint keys stay the same. No fix where the tensor enters in another
-class, where some of its users need it in float, and where the operation can run behind the DeQuantStub
+place that needs it, around the expression that makes the tensor where there are several, around the whole
+input where it enters in parts (`chunk`, `history[:, step]`), and outside of loops. Safe: float results and
+checkpoint keys stay the same. No fix where the tensor is computed in another class, where some of its users
+need it in float, and where the operation can run behind the DeQuantStub
 (QAT401): there it needs a float tensor. None for what a DeQuantStub gave: it may as well be taken from
 before that stub.
 

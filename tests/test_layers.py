@@ -37,6 +37,7 @@ JUDGING = {
     "fusable",
     "outputs",
     "stub_plan",
+    "stub_whole",
     "unquantised",
 }
 """What a rule may ask besides the Trace: how often, in which words, cloned how."""
@@ -56,7 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dynamic_homes": VALUES,
     "fusable": VALUES,
     "dynamic_plan": VALUES | {"dynamic_homes", "fusable"},
-    "stub_plan": VALUES | {"dequant_plan", "outputs", "unquantised"},
+    "stub_plan": VALUES | {"dequant_plan", "horizon", "outputs", "stub_whole", "unquantised"},
+    "stub_whole": VALUES | {"horizon", "unquantised"},
     "unquantised": VALUES | {"flowing", "horizon"},
     "outputs": VALUES | {"horizon"},
     "dequant_plan": VALUES | {"outputs"},

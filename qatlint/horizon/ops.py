@@ -96,6 +96,8 @@ class Meaning(NamedTuple):
     """It computes products with weights, its own or those that it is given."""
     layout: bool = False
     """It moves numbers and changes none."""
+    several: bool = False
+    """It gives several tensors, or may: no one stub can take its result."""
     boundary: Boundary = Boundary.NONE
     group: str = ""
     """The group of the table it stands in; `creation` makes tensors of nothing."""

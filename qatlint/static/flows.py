@@ -14,6 +14,7 @@ from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
 from qatlint.static.quantised import Quantised
 from qatlint.static.values import Const, Instance, LoopFrame, Seq, Value
+from qatlint.static.written import standing_apart
 from qatlint.trace import Around, Flow, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
 _LENGTH = 60
@@ -31,6 +32,8 @@ class _Writer:
         self._run = run
         self._spans: dict[int, Span] = {}
         self._paths: dict[int, str] = {}
+        self._apart: dict[int, frozenset[int]] = {}
+        """By method: the nodes in it that stand apart."""
 
     def flow(self) -> Flow:
         run = self._run
@@ -133,7 +136,20 @@ class _Writer:
             via=tuple(self._span(p.file, p.node) for p in via),
             via_owners=tuple(_owner(p) for p in via),
             stub=self._stub(raw),
+            inner=self._stands_apart(raw),
         )
+
+    def _stands_apart(self, raw: RawQuant) -> bool:
+        cls = raw.place.cls
+        if cls is None:
+            return True
+        line = getattr(raw.node, "lineno", 0)
+        for method in cls.methods.values():
+            if method.lineno <= line <= (method.end_lineno or 0):
+                if id(method) not in self._apart:
+                    self._apart[id(method)] = standing_apart(method)
+                return id(raw.node) in self._apart[id(method)]
+        return True
 
     def _state(self, held: Held) -> QuantState:
         if held.quant is Quant.FLOAT and any(b.node in self._run.indices for b in held.begins):

@@ -164,6 +164,10 @@ class Operating(Beginning):
 
     def subscript(self, value: Value, index: Value, node: ast.expr, frame: Frame) -> Value:
         nature = self.nature(value)
+        if self.phase == "forward" and isinstance(value, Symbol) and _has_axes(node):
+            # Neither a list nor a dict takes such an index.
+            if nature.what is What.MAYBE and not nature.held.made:
+                nature = self.natures[value.key] = nature._replace(what=What.TENSOR)
         if self.phase in MAKING and nature.constant and isinstance(value, Symbol):
             return self._part_of_constant(value, node)
         result = super().subscript(value, index, node, frame)
@@ -513,6 +517,12 @@ def _is_method_of_part(callee: ast.expr) -> bool:
     while isinstance(part, ast.Subscript):
         part = part.value
     return isinstance(part, ast.Attribute) and isinstance(callee, ast.Attribute) and callee.attr != "forward"
+
+
+def _has_axes(node: ast.expr) -> bool:
+    """`x[:, 0]`, `x[..., None]`: one index for each of several axes, with a slice among them."""
+    parts = node.slice.elts if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple) else []
+    return any(isinstance(p, ast.Slice) or (isinstance(p, ast.Constant) and p.value is ...) for p in parts)
 
 
 def _is_position(index: ast.expr) -> bool:

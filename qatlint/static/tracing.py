@@ -42,7 +42,7 @@ from qatlint.static.values import (
     Value,
 )
 from qatlint.static.watching import Watching
-from qatlint.static.written import has_room_after_super, site_of
+from qatlint.static.written import has_room_after_super, has_room_for_stub, site_of
 from qatlint.trace import Call, Kind, Module, Name, Span, Trace
 from qatlint.usage import Counted, count, none_repeats
 
@@ -112,6 +112,7 @@ def _uninterpreted(project: Project, cls: ClassDef) -> Trace:
         modules=(),
         calls=(),
         has_room=has_room_after_super(cls),
+        has_stub_room=has_room_for_stub(cls),
         march=project.aim.march,
         toolchain=project.aim.toolchain,
     )
@@ -173,6 +174,7 @@ class _Tracer(Counting):
             calls=tuple(trace_calls),
             has_forward=run.has_forward,
             has_room=has_room_after_super(cls),
+            has_stub_room=has_room_for_stub(cls),
             complete=not run.incomplete,
             atoms={n: self._atom(n, n in explained) for n in sorted(used)},
             facts=tuple(f for f in run.facts if f and f != TRUE),

@@ -63,6 +63,50 @@ def has_room_after_super(cls: ClassDef) -> bool:
     )
 
 
+def has_room_for_stub(cls: ClassDef) -> bool:
+    """Whether there is a line in the constructor behind which a QuantStub can be made: one that makes such a
+    stub, or one that runs the constructor of a base. Where there is no constructor, one can be written."""
+    constructor = cls.methods.get("__init__")
+    if constructor is None:
+        return True
+    return bool(constructor.args.args) and any(_makes_room(s) for s in constructor.body)
+
+
+def _makes_room(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        call = statement.value
+        return isinstance(call, ast.Call) and _last_name(call.func) == "__init__"
+    value = statement.value if isinstance(statement, ast.Assign) else None
+    return isinstance(value, ast.Call) and _last_name(value.func) == "QuantStub"
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+_APART = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Lambda,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
+
+
+def standing_apart(method: Method) -> frozenset[int]:
+    """Ids of the nodes of a method that have no `self` at hand, or may run several times in one run of it:
+    those of functions and comprehensions inside of it, and all of a static method."""
+    arguments = (*method.args.posonlyargs, *method.args.args)
+    decorators = {_last_name(d) for d in method.decorator_list}
+    if not arguments or "staticmethod" in decorators:
+        return frozenset(map(id, nodes(method)))
+    inner = (n for n in nodes(method) if n is not method and isinstance(n, _APART))
+    return frozenset(id(n) for part in inner for n in nodes(part))
+
+
 class Written:
     """Questions to the text of one method."""
 

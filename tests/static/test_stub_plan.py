@@ -197,3 +197,50 @@ def test_a_stub_is_not_safe_where_code_that_is_not_followed_is_handed_the_class(
 )
 def test_a_stub_is_safe_where_code_that_is_not_followed_does_not_matter(forward: str, boxes: str) -> None:
     assert fix_of(forward, boxes) == (Safety.SAFE, "")
+
+
+TWO_USES = """
+    class Model(nn.Module):
+        def __init__(self):
+            {first}
+            self.quant = QuantStub()
+            self.table = nn.Parameter(torch.ones(2, 8))
+            self.out = nn.Linear(8, 8)
+            self.dequant = DeQuantStub()
+
+        def forward(self, x):
+            x = self.quant(x)
+            {lines}
+            return self.dequant(self.out(x))
+"""
+
+
+def in_forward(*lines: str, first: str = "super().__init__()") -> list[Finding]:
+    return found(TWO_USES.format(first=first, lines="\n            ".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_whole"),
+    [
+        (["for i in range(2):", "    x = x + self.table[i]"], True),
+        (["a, b = self.table.unbind(0)", "x = x * a + b"], True),
+        (["for i in range(2):", "    x = x + self.table[i] * 2"], False),  # arithmetic stays in float
+        (["for i in range(2):", "    x = x + self.table[i]", "self.last = self.table[0]"], False),
+        (["table = self.table if x.shape[0] else x", "for i in range(2):", "    x = x + table[i]"], False),
+        (["for row in self.table:", "    x = x + row[0]"], False),  # another one in each turn
+    ],
+)
+def test_a_constant_is_quantised_as_a_whole_where_all_parts_of_it_enter(
+    lines: list[str], is_whole: bool
+) -> None:
+    said = in_forward(*lines)
+    assert [f.fix is not None for f in said] == [is_whole] * len(said)
+    assert bool(said) or lines[0].startswith("table")
+
+
+def test_a_constructor_without_a_place_for_the_stub() -> None:
+    (one,) = in_forward("x = x + self.table[0]")
+    assert one.fix is not None
+    hidden = TWO_USES.replace("self.quant = QuantStub()", "setattr(self, 'quant', QuantStub())")
+    (one,) = found(hidden.format(first="_ = super().__init__()", lines="x = x + self.table[0]"))
+    assert one.no_fix == "there is no line in the constructor behind which a QuantStub could be made"
