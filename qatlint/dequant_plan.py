@@ -6,8 +6,10 @@ must get everything that was quantised before, and nobody else may need what is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from qatlint.condition import implies
 from qatlint.finding import MoveDequant
 from qatlint.outputs import Output, Source, outputs
 from qatlint.trace import Flow, Quant, QuantOp, Span
@@ -43,7 +45,10 @@ def plan(flow: Flow, output: Output) -> Plan | NoPlan:
     for source in output.sources:
         place = _place(flow, source, stub, between)
         if place is None:
-            name = _named(flow.ops[source.end])
+            end = flow.ops[source.end]
+            name = _named(end)
+            if _is_under(end, stub) and end.via == stub.via and end.loops != stub.loops:
+                return NoPlan(f"{name} and the stub do not run in the same loops")
             return NoPlan(f"the result of {name} has no place of its own where a stub could take it")
         places.append(place)
     owner = stub.owner.partition(":")[2]
@@ -105,18 +110,23 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
     if stub.owner != stub.runner:
         return "the stub is called in a base class"
     for op in between:
-        if not _beside(op, stub):
-            return f"{_named(op)} runs in another function, or under another condition, than the stub"
+        if not _is_under(op, stub):
+            return f"{_named(op)} runs in another function than the stub, or where that does not"
         if op.returned or op.kept or not set(op.users) <= inside:
             return f"the result of {_named(op)} is used elsewhere, quantised"
         for state in op.operands:
             if state.quant is Quant.UNKNOWN:
                 return f"it is not known what {_named(op)} is given"
     ends = {source.end for source in output.sources}
+    given = _through_identities(flow, stub.operands[0].made_by)
+    if not given <= ends | set(output.between):
+        return "it is also given what no GEMM op makes"
     called = {flow.ops[end].span: flow.ops[end] for end in ends}
     for op in between:
         if op.span in called:
             return f"{_named(op)} is in one container with {_named(called[op.span])}"
+        if not _beside(op, stub) and _stays_elsewhere(flow, op, inside):
+            return f"{_named(op)} also runs elsewhere, quantised, and takes a constant there"
     for op in between:
         for state in op.operands:
             if state.quant is Quant.QUANTIZED and not set(state.made_by) <= ends | set(output.between):
@@ -134,6 +144,31 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
     return ""
 
 
+def _through_identities(flow: Flow, numbers: Sequence[int]) -> set[int]:
+    """The ops that made something, and the Identities behind them that do nothing left out."""
+    found: set[int] = set()
+    for number in numbers:
+        op = flow.ops[number]
+        if op.name == "identity" and op.operands:
+            found |= _through_identities(flow, op.operands[0].made_by)
+        else:
+            found.add(number)
+    return found
+
+
+def _stays_elsewhere(flow: Flow, op: QuantOp, inside: set[int]) -> bool:
+    """Whether the code of an op also runs in the region, together with a float tensor that is to be quantised
+    there: where the op runs in float, that would be wrong."""
+    others = (one for one in flow.ops if one.span == op.span and one.number not in inside)
+    return any(
+        any(state.quant is Quant.QUANTIZED for state in one.operands)
+        and any(
+            state.quant is Quant.FLOAT and not all(o.scalar for o in state.origins) for state in one.operands
+        )
+        for one in others
+    )
+
+
 def _place(flow: Flow, source: Source, stub: QuantOp, between: list[QuantOp]) -> Span | None:
     """The expression that a stub takes in place of what it takes now: the op itself where it stands in the
     same function, else where the one op that takes its result has it written."""
@@ -143,6 +178,7 @@ def _place(flow: Flow, source: Source, stub: QuantOp, between: list[QuantOp]) ->
     written = [
         where
         for op in between
+        if _beside(op, stub)
         for state, where in zip(op.operands, op.positions, strict=True)
         if source.end in state.made_by
     ]
@@ -159,6 +195,16 @@ def _beside(op: QuantOp, stub: QuantOp) -> bool:
         stub.via,
     )
     return same and op.span.path == stub.span.path and op.when == stub.when
+
+
+def _is_under(op: QuantOp, stub: QuantOp) -> bool:
+    """Whether an op runs in one run of the function that holds the stub: there, or in what that calls, and
+    only where the stub runs too."""
+    depth = len(stub.via)
+    if op.via[:depth] != stub.via or not implies(op.when, stub.when):
+        return False
+    same = (op.owner, op.function, op.path) == (stub.owner, stub.function, stub.path)
+    return len(op.via) > depth or (same and op.span.path == stub.span.path)
 
 
 def _unsafe(flow: Flow, between: list[QuantOp], inside: set[int]) -> str:

@@ -60,8 +60,9 @@ class Head(nn.Module):
 
 ## The fix
 
-The stub is moved to the result of the GEMM op, and the ops run behind it, in float, on the CPU. Where
-several GEMM ops are put together (`cat`), each gets a stub of its own; outputs that are parts of one result
+The stub is moved to the result of the GEMM op, and the ops run behind it, in float, on the CPU; also those
+in helpers and children that are given it (`self.decode(self.head(x))`), or under a condition. Where several
+GEMM ops are put together (`cat`), each gets a stub of its own; outputs that are parts of one result
 (`boxes, classes = head(x).split(...)`) are moved at once, and share one. In float a stub does nothing, so
 results and keys of the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs
 elsewhere, where it stays quantised. There is no fix where another op, or another stub, needs what would be
@@ -79,7 +80,7 @@ from collections.abc import Iterator
 
 from qatlint.condition import TRAINING, implies, literal
 from qatlint.dequant_plan import NoPlan, Plan, plan
-from qatlint.finding import Finding, Fix, Related, Safety, Severity
+from qatlint.finding import Finding, Fix, Intent, MoveDequant, Related, Safety, Severity
 from qatlint.flowing import Subjects, own_stubs, subject_of
 from qatlint.horizon.ops import Gemm, Result, chips, meaning_of, result_on
 from qatlint.outputs import Output, Precision, outputs
@@ -97,13 +98,19 @@ def check(trace: Trace) -> Iterator[Finding]:
     known = [{output.stub: output for output in outputs(flow)} for flow in trace.flows]
     by_flow = {id(flow): found for flow, found in zip(trace.flows, known, strict=True)}
     for span, runs in own_stubs(trace, quantizes=False).items():
-        subject = subjects.take(subject_of(runs[0][1]))
-        judged = [(flow, op, by_flow[id(flow)].get(op.number)) for flow, op in runs]
-        said = [(f, op, o) for f, op, o in judged if o is not None and o.precision in _SAID]
-        if len(said) < len(runs) or implies(runs[0][1].when, literal(TRAINING)):
+        judged: dict[str, list[tuple[Flow, QuantOp, Output | None]]] = {}
+        for flow, op in runs:
+            judged.setdefault(subject_of(op), []).append((flow, op, by_flow[id(flow)].get(op.number)))
+        lost = [entry for entry in judged if all(_is_said(output) for _, _, output in judged[entry])]
+        subject = subjects.take(lost[0] if lost else next(iter(judged)))
+        if not lost or implies(runs[0][1].when, literal(TRAINING)):
             continue
+        said = [(f, op, o) for entry in lost for f, op, o in judged[entry] if o is not None]
         flow, op, output = said[0]
         fix, no_fix = _fix(trace, said)
+        right = [run for entry in judged if entry not in lost for run in judged[entry]]
+        if fix is not None and not all(_stays_right(fix.intent, f, o) for f, _, o in right):
+            fix, no_fix = None, "other stubs that the same call runs are right where they are"
         yield Finding(
             code="QAT401",
             name="non-gemm-before-dequant",
@@ -116,6 +123,17 @@ def check(trace: Trace) -> Iterator[Finding]:
             fix=fix,
             no_fix=no_fix,
         )
+
+
+def _is_said(output: Output | None) -> bool:
+    return output is not None and output.precision in _SAID
+
+
+def _stays_right(intent: Intent, flow: Flow, output: Output | None) -> bool:
+    """Whether another stub that the same call runs would take what it takes now."""
+    if not isinstance(intent, MoveDequant) or output is None or output.between:
+        return False
+    return {flow.ops[source.end].span for source in output.sources} == set(intent.operands)
 
 
 def _severity(trace: Trace, flow: Flow, output: Output) -> Severity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from qatlint.condition import TRAINING, TRUE, literal
@@ -9,7 +11,7 @@ from qatlint.dequant_plan import NoPlan, Plan, plan
 from qatlint.finding import Finding, MoveDequant
 from qatlint.outputs import Output, Precision, outputs
 from qatlint.registry import all_rules
-from qatlint.trace import Quant, QuantState, Trace
+from qatlint.trace import Quant, QuantState, Span, Trace
 from tests.flowing import Forward, trace_of
 
 EVAL, TRAIN = literal(TRAINING, False), literal(TRAINING)
@@ -188,7 +190,8 @@ def other_user_of_gemm(f: Forward, x: QuantState) -> None:
 
 
 def in_a_loop(f: Forward, x: QuantState) -> None:
-    f.dequant(f.op("cat", f.op("exp", f.op("conv2d", x), loops=(f.span(),))))
+    loops = (f.span(),)
+    f.dequant(f.op("cat", f.op("exp", f.op("conv2d", x, loops=loops), loops=loops)))
 
 
 def in_a_child(f: Forward, x: QuantState) -> None:
@@ -197,7 +200,16 @@ def in_a_child(f: Forward, x: QuantState) -> None:
 
 
 def under_a_condition(f: Forward, x: QuantState) -> None:
-    f.dequant(f.op("sigmoid", f.op("conv2d", x), when=EVAL))
+    f.dequant(f.op("sigmoid", f.op("conv2d", x, when=EVAL)))
+
+
+def where_the_stub_does_not_run(f: Forward, x: QuantState) -> None:
+    f.dequant(f.op("sigmoid", f.op("conv2d", x, when=EVAL)), when=EVAL)
+
+
+def without_the_ops(f: Forward, x: QuantState) -> None:
+    cls = f.op("sigmoid", f.op("conv2d", x))
+    f.dequant(QuantState(Quant.QUANTIZED, (), (*x.made_by, *cls.made_by)))
 
 
 def in_a_base_class(f: Forward, x: QuantState) -> None:
@@ -217,6 +229,8 @@ def of_unknown_origin(f: Forward, x: QuantState) -> None:
         in_a_loop,
         in_a_child,
         under_a_condition,
+        where_the_stub_does_not_run,
+        without_the_ops,
         in_a_base_class,
         of_unknown_origin,
     ],
@@ -226,6 +240,28 @@ def test_what_stays_where_it_is(build) -> None:  # type: ignore[no-untyped-def]
     build(f, x)
     found = planned(f)
     assert isinstance(found, NoPlan) and found.reason
+
+
+CHILD = {"owner": "model:Head", "runner": "model:Head", "path": "head", "via": (Span("model.py", 3, 1, 3, 9),)}
+
+
+@pytest.mark.parametrize("facts", [{"loops": (Span("model.py", 3, 1, 3, 9),)}, {"when": EVAL}, CHILD])
+def test_what_runs_between_may_run_elsewhere(facts: dict[str, Any]) -> None:
+    """In a loop, on some paths, in a child: in float, too."""
+    f, x = started()
+    f.dequant(f.op("sigmoid", f.op("conv2d", x), **facts))
+    assert isinstance(planned(f), Plan)
+
+
+@pytest.mark.parametrize(("origin", "moves"), [("x", False), ("", True)])
+def test_code_that_is_to_be_quantised_elsewhere(origin: str, moves: bool) -> None:
+    """Where a table is to get a stub, the same code cannot run in float."""
+    f, x = started()
+    table = f.input() if origin else x
+    place = Span("model.py", 40, 1, 40, 9)
+    y = f.op("mul", x, table, span=place, **CHILD)
+    f.dequant(f.op("mul", f.op("conv2d", y), f.input(), span=place, **CHILD))
+    assert isinstance(planned(f), Plan) is moves
 
 
 def test_a_float_operand_does_not_hinder() -> None:

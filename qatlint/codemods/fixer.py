@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from qatlint.codemods.apply import Refused, apply_all
-from qatlint.finding import AddQuantStub, CloneInherited, CloneModule, Finding, Fix, Safety, SeparateInstances
+from qatlint.finding import (
+    AddQuantStub,
+    CloneInherited,
+    CloneModule,
+    Finding,
+    Fix,
+    MoveDequant,
+    Safety,
+    SeparateInstances,
+)
 from qatlint.loader import Loader, OverlayLoader
 
 CheckFn = Callable[[Loader], list[Finding]]
@@ -102,7 +111,7 @@ class _Fixer:
                 self._no_fix[_key(finding)] = f"{finding.fix.intent.path} is not among the files to fix"
                 continue
             found.append(_Wanted(finding, finding.fix))
-        return found
+        return _in_turn(found)
 
     def _settle(self, keys: list[_Key]) -> None:
         """Apply these fixes and keep those that help.
@@ -179,6 +188,23 @@ class _Fixer:
             )
         if unsettled:
             self._findings = self._look(self._texts)
+
+
+_SPLITS = (CloneModule, CloneInherited, SeparateInstances)
+
+
+def _in_turn(wanted: list[_Wanted]) -> list[_Wanted]:
+    """In the order in which they are to be tried. A DeQuantStub moves before it gets an instance per turn,
+    which has no place of its own in the text; but where an op that it moves past runs elsewhere too, that
+    gets an instance of its own first: the move may be safe then, or needed no more."""
+    splitting = {w.finding.owner for w in wanted if isinstance(w.fix.intent, _SPLITS)}
+
+    def is_put_off(one: _Wanted) -> bool:
+        moves = isinstance(one.fix.intent, MoveDequant)
+        return moves and one.fix.safety is Safety.UNSAFE and one.finding.owner in splitting
+
+    kept = [w for w in wanted if not is_put_off(w)]
+    return sorted(kept, key=lambda w: not isinstance(w.fix.intent, MoveDequant))
 
 
 def _key(finding: Finding) -> _Key:
