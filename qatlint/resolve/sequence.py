@@ -15,7 +15,6 @@ _LONGEST = 20_000
 class Loop(NamedTuple):
     """A loop of which nobody knows how often it turns."""
 
-    number: int
     body: tuple[int, ...]
     """The ops of one turn; empty where turns differ."""
     ops: tuple[int, ...]
@@ -63,19 +62,34 @@ def written_out(
             ]
             body, times = turns[0], len(turns)
             if trusting:
-                parts.extend(part for turn in turns for part in turn)
+                _extend(parts, [part for turn in turns for part in turn])
                 continue
             if any(turn != body for turn in turns):
                 body = []
         varies = inside in varying or not body
         is_known = times and (trusting or not loop.given) and not varies
         if is_known and times * len(body) < _LONGEST:
-            parts.extend(body * times)
+            _extend(parts, body * times)
             continue
-        flat = [part for part in body if not isinstance(part, Loop)]
-        is_plain = not varies and len(flat) == len(body)
-        parts.append(Loop(inside, tuple(flat) if is_plain else (), once(run.op for run in runs)))
+        _extend(parts, [Loop(() if varies else _turn(body), once(run.op for run in runs))])
     return parts
+
+
+def _turn(body: Sequence[int | Loop]) -> tuple[int, ...]:
+    """What follows on each other in a loop whose turns are these: what does so in a loop in it, where it has
+    nothing else; empty where turns differ."""
+    flat = tuple(part for part in body if not isinstance(part, Loop))
+    if len(flat) == len(body):
+        return flat
+    return body[0].body if len(body) == 1 and isinstance(body[0], Loop) else ()
+
+
+def _extend(parts: list[int | Loop], more: Iterable[int | Loop]) -> None:
+    """Put more behind; a loop behind one with the same turns is as if that turned more often."""
+    for part in more:
+        before = parts[-1] if parts else None
+        if not (isinstance(part, Loop) and part.body and part == before):
+            parts.append(part)
 
 
 def _at(run: Ran, depth: int) -> int | None:

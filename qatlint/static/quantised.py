@@ -122,6 +122,9 @@ class Quantised(Operating):
             self._note_late(callee)
         is_running = (id(callee.node), id(receiver) if receiver is not None else 0) in self.active
         result = super().enter(callee, args, node, frame, receiver, owner)
+        if self._bound == before and owner is None and self.phase == "forward" and not self.supposing:
+            if not NOT_FORWARD.search(getattr(callee.node, "name", "")):  # recursion, or too deep
+                self.order.loosen(Loose.UNFOLLOWED)
         if self._bound == before and self.phase == "forward" and not is_running:
             given = [n.held for n in self._operands(args) if n.is_tensor]
             sure = bool(given) and all(h.quant in (Quant.QUANTIZED, Quant.PLAIN) for h in given)

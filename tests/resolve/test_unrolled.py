@@ -124,6 +124,27 @@ CASES = {
         """,
         "begin a b a b a b end",
     ),
+    "loops in which there is nothing but a loop": (
+        """
+        x = x + 1  # begin
+        for y in xs:
+            for _ in y:
+                x = x + 2  # a
+                x = x + 3  # b
+        return x + x  # end
+        """,
+        "begin a b a b a b end",
+    ),
+    "such a loop in one of known length": (
+        """
+        for _ in range(2):
+            for _ in xs:
+                x = x + 2  # a
+                x = x + 3  # b
+        return x + x  # end
+        """,
+        "a b a b a b end",
+    ),
     "a loop of unknown length in one of known length": (
         """
         for _ in range(2):
