@@ -90,6 +90,9 @@ class Methods(Calls):
         return self.result(args, frame)
 
     def _add_module(self, target: Instance, name: Value, value: Value, frame: Frame, node: ast.AST) -> None:
+        if target.children is not None and target.items is None:  # the same as `self[name] = value`
+            self.put(target.children, name, Item(value, frame.guard, node=node, file=frame.file))
+            return
         self.set_attribute(target, name, value, frame, node)
         if target.items is not None and target.cls is None:
             self.add(target.items, value, frame, node)

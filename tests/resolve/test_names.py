@@ -462,3 +462,34 @@ def test_entries_of_a_sequential_by_their_names_and_behind_one_that_may_be_missi
         **dict.fromkeys(["block.0", "block.1.0", "block.2.0"], block),
         "block.1.fc": ["return self.fc(x)"],
     }
+
+
+def test_a_class_that_is_a_dict_of_modules_itself(tmp_path: Path) -> None:
+    model = """
+    class Dense(nn.ModuleDict):
+        def __init__(self, count=3):
+            super().__init__()
+            for i in range(count):
+                self.add_module("layer%d" % (i + 1), nn.Conv2d(8, 8, 1))
+
+        def forward(self, x):
+            found = [x]
+            for name, layer in self.items():
+                found.append(layer(torch.cat(found, 1)))
+            return found[-1] + x
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+            self.block = nn.Sequential()
+            self.block.add_module("dense", Dense())
+
+        def forward(self, x):
+            return self.block(self.quant(x))
+    """
+    turn = "found.append(layer(torch.cat(found, 1)))"
+    found = lines_of(
+        tmp_path, model, ["block.dense.layer1", "block.dense.layer3", "block.dense._generated_cat_1"]
+    )
+    assert found == {label: [turn] for label in found}

@@ -26,6 +26,11 @@ CASES = {
     "a list or another": (
         "self.l = nn.ModuleList([nn.ReLU(), nn.ReLU()] if f else [nn.ReLU()])", LOOP, {"l.*": "1 1 1"}, {"parameters": "f"},
     ),
+    "added to a ModuleDict by name": (
+        "self.d = nn.ModuleDict()\nself.d.add_module('a', nn.ReLU())\nfor i in range(2):\n"
+        "    self.d.add_module('b%d' % i, nn.ReLU())",
+        "for m in self.d.values():\n    x = m(x)\nreturn self.d['a'](x)", {"d.a": "2", "d.b0": "1", "d.b1": "1"}, {},
+    ),
     "a list or none": ("self.l = nn.ModuleList([nn.ReLU()]) if f else None", LOOP, {"l.*": "1"}, {"parameters": "f"}),
     "no list on any path": ("self.l = None\nself.a = nn.ReLU()", "for m in self.l:\n    x = self.a(m)", {"a": "many"}, {}),
     "long lists chosen by a flag": (
