@@ -143,8 +143,7 @@ class Calls:
             return Nth(found, (MANY_STUBS if self._is_lumped else BRANCHES) if len(found) > 1 else "")
         if best == _MORE:
             return Nth(self._all, self._branch if len(ways) > 1 else "", max(way.flat.length for way in ways))
-        # Of an excerpt nobody knows how many there are: what is open is as good as what has so many.
-        kinds = {best} if self._total.is_sure else {_EXACT, _OPEN, best}
+        kinds = {best, _OPEN} if best == _EXACT else {best}  # a way that is open may have as many, too
         chosen = [ops for how, ops in fits if how in kinds]
         found = once(op for ops in chosen for op in ops)
         one_each = len(ways) > 1 and all(len(ops) == 1 for ops in chosen)

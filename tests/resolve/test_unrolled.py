@@ -194,6 +194,20 @@ CASES = {
         """,
         "c end",
     ),
+    "loops on the other side may turn so often": (
+        """
+        if self.gated is None:
+            x = x + 1  # a
+            x = x + 2  # b
+        else:
+            for _ in xs:
+                x = x + 3  # c
+            for _ in xs:
+                x = x + 4  # d
+        return x + x  # end
+        """,
+        "a,c,d b,c,d end",
+    ),
     "training is not prepared": (
         """
         if self.training:
