@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from qatlint.static.known import Known
+from qatlint.static.left_behind import LeftBehind
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import BY_SHAPE, FIXED, UNPROVEN, Cause, Causes, Nature, What, of_a_kind, united
 from qatlint.static.project import Project
@@ -46,7 +46,7 @@ class Axes(NamedTuple):
         return axis if 0 <= axis < len(self.sizes) else None
 
 
-class Sized(Known):
+class Sized(LeftBehind):
     """`length_causes` of tensors, and of the lists of tensors that functions cut out of one."""
 
     def __init__(self, project: Project, cls: ClassDef, opened: frozenset[int] = frozenset()) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from qatlint.horizon.ops import meanings
+from qatlint.horizon.ops import meanings, of_function
 from qatlint.static.arithmetic import Arithmetic
 from qatlint.static.leads import BUILTINS, Leads
 from qatlint.static.modulefile import ModuleFile
@@ -21,6 +21,10 @@ _PASSING = frozenset(
 _ASKING = frozenset("isinstance hasattr callable type super is_scripting is_tracing is_compiling".split())
 """Functions whose answer says nothing about data."""
 _VIEWS = frozenset("items values keys children named_children modules named_modules".split())
+_OF_MODULES = frozenset(
+    "forward parameters named_parameters buffers named_buffers train eval state_dict apply zero_grad "
+    "named_modules named_children type item numpy tolist numel register_buffer".split()
+)
 _FACTS = frozenset("training ndim dtype device is_cuda requires_grad is_sparse".split())
 BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
 """A text without any of these has no loop and no branch."""
@@ -340,7 +344,7 @@ class Branching:
     def _is_fixed_call(self, node: ast.Call) -> bool:
         name = _name(node.func)
         if name in _ASKING or (name == "len" and _is_rank(node)):
-            return True
+            return name != "hasattr" or not self._keeps()
         if isinstance(node.func, ast.Attribute):
             own = self._is_own(node.func.value)
             return name == "dim" or (own and name in _VIEWS)
@@ -353,9 +357,14 @@ class Branching:
     def _is_fixed_comparison(self, node: ast.Compare) -> bool:
         if all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             *_, root = _chain(node.left)
-            if not (isinstance(root, ast.Name) and root.id == "self" and root is not node.left):
-                return True
+            own = isinstance(root, ast.Name) and root.id == "self" and root is not node.left
+            if not own and not self._keeps():
+                return True  # else it may be what an earlier forward has left, under another name
         return all(self._is_fixed(part) for part in (node.left, *node.comparators))
+
+    def _keeps(self) -> bool:
+        """Whether an earlier forward may have left anything behind."""
+        return self._leads is not None and self._leads.keeps()
 
     def _runs_ops(self, body: list[ast.stmt]) -> bool:
         for statement in body:
@@ -396,8 +405,12 @@ class Branching:
             return False
         if isinstance(node.func, ast.Name):
             return node.func.id not in BUILTINS and not node.func.id[:1].isupper()
+        if isinstance(node.func, ast.Call):
+            return _name(node.func.func) == "getattr"
         if isinstance(node.func, ast.Attribute):
             name = node.func.attr
+            if _is_methods_own(node.func.value) or any(_name(a) == "self" for a in node.args):
+                return self._leads is not None and self._leads.is_method(name)
             *_, root = _chain(node.func)
             if isinstance(root, ast.Name) and root.id in _NO_TENSORS:
                 return False
@@ -409,7 +422,9 @@ class Branching:
                 return True
             if name.strip("_") in _op_names() or name in ("add", "sub", "mul", "matmul"):
                 return True
-            return isinstance(root, ast.Name) and self._project.is_own_import(self._file, root.id)
+            if not isinstance(root, ast.Name) or self._project.is_own_import(self._file, root.id):
+                return isinstance(root, ast.Name)
+            return not self._file.imports(root.id) and not _is_common(name)
         return False
 
 
@@ -509,6 +524,23 @@ def _chain(node: ast.expr) -> Iterator[ast.expr]:
 def _is_rank(node: ast.Call) -> bool:
     """`len(x.shape)`."""
     return bool(node.args) and _name(node.args[0]) == "shape"
+
+
+def _is_methods_own(node: ast.expr) -> bool:
+    """`super()`."""
+    return isinstance(node, ast.Call) and _name(node.func) == "super"
+
+
+@cache
+def _is_common(method: str) -> bool:
+    """Whether tensors, containers or modules have a method of this name; else it may be a helper of a module
+    of the project, whose ops are those of whoever calls it."""
+    kinds = (list, dict, set, str)
+    return (
+        method in _OF_MODULES
+        or any(hasattr(kind, method) for kind in kinds)
+        or of_function(f"torch.Tensor.{method}") is not None
+    )
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef
@@ -19,6 +19,8 @@ class Kept(NamedTuple):
     """By a method of lists, dicts and sets."""
     keyed: frozenset[str] = frozenset()
     """At a key that is no constant: a dict gets entries by this."""
+    entries: frozenset[tuple[str, Hashable]] = frozenset()
+    """At a key that is one: names of attributes, and the keys."""
 
 
 def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
@@ -33,6 +35,7 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
     assigned: set[str] = set()
     filled: set[str] = set()
     keyed: set[str] = set()
+    entries: set[tuple[str, Hashable]] = set()
     waiting = [name for name in methods if name.startswith("forward")]
     seen = {"__init__"}
     while waiting:
@@ -49,7 +52,10 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
                 assigned.update(name for name in _assigned(node) if name not in put_back)
                 filled.add(_filled(node))
                 keyed.add(_keyed(node))
-    return Kept(frozenset(assigned - {"training"}), frozenset(filled), frozenset(keyed))
+                if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+                    if not isinstance(node.ctx, ast.Load):
+                        entries.add((_attribute(node.value), node.slice.value))
+    return Kept(frozenset(assigned - {"training"}), frozenset(filled), frozenset(keyed), frozenset(entries))
 
 
 def _put_back(function: ast.AST) -> frozenset[str]:

@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from qatlint.condition import Condition, atoms_of
 from qatlint.horizon.ops import Meaning, Role
 from qatlint.static.interpreter import Interpreter
-from qatlint.static.kept import Kept
 from qatlint.static.machine import Frame, OutOfSteps, deps_of, origin_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import (
@@ -95,12 +94,13 @@ class Known(Interpreter):
         knows what these are, but what only a tensor answers is read from values."""
         self.blank: set[Hashable] = set()
         """Keys of tensors that hold one number everywhere, in the shape of another: `x.new_ones(2, 3)`."""
+        self.left: dict[Hashable, Cause] = {}
+        """Keys of what an earlier forward may have left, or not: that decides whether it is there, also where
+        it turns out to be a tensor."""
         self.needs_truth = False
         """Whether every forward needs the ground truth: such a class is a part of training."""
         self._beside_a_list = False
         """While it is asked of which class something is that is a list on another path."""
-        self._kept: Kept | None = None
-        self._set_now: set[str] = set()
         self._functions: list[ast.AST] = []
 
     def watch(self) -> None:
@@ -250,7 +250,9 @@ class Known(Interpreter):
         for value in values:
             nature = self.nature(value)
             if presence:
-                found.append(frozenset(c for c in nature.causes if c.varies is Varies.STATE))
+                left = self.left.get(value.key) if isinstance(value, Symbol) else None
+                states = frozenset(c for c in nature.causes if c.varies is Varies.STATE)
+                found.append(states if left is None else frozenset({left}))
             elif nature.what is What.MANY:
                 found.append(united(nature.causes, self.length_causes(value)))
             else:

@@ -212,11 +212,18 @@ class Leads:
 
     def is_constructed(self, attribute: str) -> bool:
         """Whether forward leaves an attribute as the constructor made it, as far as the text says."""
+        return attribute not in self._changes()
+
+    def keeps(self) -> bool:
+        """Whether forward may leave anything behind for the next one."""
+        return bool(self._changes())
+
+    def _changes(self) -> frozenset[str]:
         if self._changed is None:
             texts = [text for name, text in self.texts.items() if name != "__init__"]
             texts += [entry.text_of(entry.methods[name]) for entry, name in self.inherited]
             self._changed = frozenset(n for text in texts for n in _CHANGED.findall(text))
-        return attribute not in self._changed
+        return self._changed
 
 
 def _at(project: Project, module: ModuleFile, path: str) -> Iterator[tuple[ModuleFile, str]]:

@@ -535,6 +535,7 @@ _MODELS: dict[str, _Model] = {
     "builtins.zip": Library._zip,
     "builtins.reversed": Library._reverse,
     "builtins.list": Library._list,
+    "collections.deque": Library._list,
     "builtins.tuple": Library._list,
     "builtins.sorted": Library._list,
     "builtins.dict": Library._new_dict,

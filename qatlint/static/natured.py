@@ -11,11 +11,10 @@ import re
 from collections.abc import Hashable, Sequence
 
 from qatlint.condition import TRAINING, TRUE, Condition, excludes, literal
-from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import of_function
 from qatlint.static.axes import Axes
 from qatlint.static.computed import FIXED_FACTS, Computed
-from qatlint.static.kept import Kept, kept_by_forward
+from qatlint.static.left_behind import holds
 from qatlint.static.machine import NOWHERE, Frame
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import (
@@ -44,7 +43,6 @@ from qatlint.static.values import (
     Index,
     Instance,
     LoopFrame,
-    Mapping,
     Pick,
     Seq,
     Symbol,
@@ -115,7 +113,7 @@ class Natured(Computed):
     def _has_stub(self) -> bool:
         """Whether the owner holds a QuantStub: what has not passed one is not quantised."""
         assert self.root is not None
-        return any(_holds(item.value, Kind.QUANT_STUB) for item in self.root.attrs.values())
+        return any(holds(item.value, Kind.QUANT_STUB) for item in self.root.attrs.values())
 
     def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
         super().bind_parameters(callee, args, receiver, inner)
@@ -148,42 +146,6 @@ class Natured(Computed):
             known = self.natures.get(value.key)
             if known is not None and known.is_tensor and not known.producers:
                 self.natures[value.key] = known._replace(what=What.NUMBER, causes=known.content)
-
-    def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
-        if self.watching and value is self.root and name not in self._set_now:
-            if self._kept is None:
-                classes = [c for c in self.project.mro(self.cls) if isinstance(c, ClassDef)]
-                self._kept = kept_by_forward(classes)
-            if any(name in names for names in self._kept):
-                kept = self._kept_attribute(value, name, self._kept)
-                if kept is not None:
-                    return kept
-        return super().instance_attribute(value, name, frame)
-
-    def _kept_attribute(self, root: Instance, name: str, changed: Kept) -> Value | None:
-        """An attribute as an earlier forward left it; None for a module and for a method."""
-        item = root.attrs.get(name)
-        if item is None and (root.cls is None or self.lookup(root.cls, name, None) is not None):
-            return None
-        given = item.value if item is not None else None
-        grows = name in changed.filled or (isinstance(given, Mapping) and name in changed.keyed)
-        if isinstance(given, (Seq, Mapping)) and not grows:
-            return None  # another list of the same length, as far as anybody knows
-        if given is not None and name in changed.filled and not isinstance(given, (Seq, Mapping)):
-            return None  # a method of its own that is called like one of a list
-        if given is not None and (_holds(given, None) or (isinstance(given, Symbol) and given.made)):
-            return None
-        what = self.nature(given).what if given is not None else What.MAYBE
-        if what in (What.TENSOR, What.OTHER, What.UNKNOWN):
-            what = What.MAYBE
-        symbol = Symbol(("state", name), origin="unknown", text=f"self.{name}")
-        self.natures.setdefault(symbol.key, Nature(what, frozenset({Cause(Varies.STATE, f"self.{name}")})))
-        return symbol
-
-    def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
-        super().set_attribute(value, name, new, frame, node)
-        if self.watching and value is self.root and isinstance(name, Const):
-            self._set_now.add(str(name.value))
 
     def call_member(self, target: Instance, name: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         result = super().call_member(target, name, args, node, frame)
@@ -507,22 +469,6 @@ def _numbers_said(annotation: ast.expr | None) -> What | None:
     if not words & {"int", "float"} or "Tensor" in words:
         return None
     return What.SHAPE if words & _SEVERAL else What.NUMBER
-
-
-def _holds(value: Value, kind: Kind | None, depth: int = 0) -> bool:
-    """Whether a value is, or contains, a module (of a kind)."""
-    if isinstance(value, Instance):
-        if value.is_module and (kind is None or facts_of(value.dotted).kind is kind):
-            return True
-        parts = [i.value for i in value.items.items] if value.items is not None else []
-        parts += [i.value for i in value.children.entries.values()] if value.children is not None else []
-    elif isinstance(value, Seq):
-        parts = [i.value for i in value.items]
-    elif isinstance(value, Mapping):
-        parts = [i.value for i in value.entries.values()]
-    else:
-        parts = _options(value)
-    return depth < 3 and any(_holds(v, kind, depth + 1) for v in parts[:20])
 
 
 def is_hidden(node: ast.AST) -> bool:

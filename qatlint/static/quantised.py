@@ -61,7 +61,6 @@ class Quantised(Operating):
             self.kept.clear()
             self._written.clear()
             self._changed = False
-            self._set_now.clear()
             for key, nature in self.natures.items():
                 if nature.held.made:
                     self.natures[key] = nature._replace(held=nature.held._replace(made=frozenset()))

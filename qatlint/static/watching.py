@@ -85,16 +85,15 @@ class Watching(Natured):
         """Follow forward again, until what loops carry is known: what begins as a constant may be an op's
         result in the next turn."""
         begun = dict(self.natures)
-        for _ in range(_MOST_ROUNDS):
+        for rounds in range(1, _MOST_ROUNDS + 1):
             self._again = False
             found = set(self.found_tensors)
             super().watch()
             # How long an argument is was asked before it was used as a tensor.
-            late = self.measured & (self.found_tensors - found)
-            if not (self._again or late) or self.notes:
+            late = self.measured & (self.found_tensors - found) & self.named_inputs.keys()
+            if rounds == _MOST_ROUNDS or not (self._again or late) or self.notes:
                 return
             self.natures = dict(begun)
-            self._set_now.clear()
             for seen in (self.ops, self.regions, self.entered, self._seen, self._turned_by, self.carried):
                 seen.clear()
 

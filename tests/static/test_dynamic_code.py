@@ -111,6 +111,29 @@ def test_state_that_forward_changes() -> None:
     assert regions(STATE, init="self.memory = None") == [("if", "state", "self.memory")]
 
 
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ("super().forward(x)", ["+"]),
+        ("Base.forward(self, x)", ["+"]),
+        ("self.head.step(x)", ["*"]),
+        ("getattr(self, 'own')(x)", ["-"]),
+        ("self.head(x)", []),
+        ("self.head.forward(x)", []),
+    ],
+)
+def test_ops_that_nothing_but_a_call_leads_to(call: str, found: list[str]) -> None:
+    text = HEAD + (
+        "class Base(nn.Module):\n    def forward(self, x):\n        return x + x\n"
+        "class Head(nn.Module):\n    def step(self, x):\n        return x * x\n"
+        "    def forward(self, x):\n        return self.step(x)\n"
+        "class Model(Base):\n    def __init__(self):\n        super().__init__()\n        self.head = Head()\n"
+        "    def own(self, x):\n        return x - 1\n"
+        f"    def forward(self, x, n: int):\n        for _ in range(n):\n            x = {call}\n        return x\n"
+    )
+    assert [op.written for op in trace_of(text, "Model").ops if not op.is_module] == found
+
+
 def test_both_sides_of_a_test_of_state_are_followed() -> None:
     forward = (
         "if self.memory is None:\n    x = x - 1\nelse:\n    x = x + self.memory\nself.memory = x\nreturn x"

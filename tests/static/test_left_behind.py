@@ -1,0 +1,115 @@
+"""What an earlier forward has left decides about a branch: how it is kept, and how it is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.static.dynamic import INIT, decides, ops, regions
+
+MEMORY = f"{INIT}\nself.memory = None"
+BANK = f"{INIT}\nself.bank = {{'bev': None, 'position': 0}}"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "x = self.conv(self.memory) + x",
+        "x = torch.relu(self.memory) * x",
+        "x = x * self.memory.mean(1)",
+        "y = self.memory\n    x = self.conv(y) + x",
+    ],
+)
+def test_what_is_left_stays_so_where_it_is_used_as_a_tensor(use: str) -> None:
+    forward = f"if self.memory is not None:\n    {use}\nself.memory = x\nreturn x"
+    assert regions(forward, init=MEMORY) == [("if", "state", "self.memory")]
+
+
+def test_what_is_computed_of_it_is_there() -> None:
+    forward = "y = self.conv(self.memory) + x\nif y is not None:\n    x = x * 2\nself.memory = y\nreturn x"
+    assert regions(forward, init=MEMORY) == []
+
+
+def test_each_side_of_a_branch_begins_with_what_was_left() -> None:
+    """What one side sets, the other does not find."""
+    forward = (
+        "y = xs['scale']\nif self.memory is None:\n    self.memory = x.new_zeros(3)\n"
+        "else:\n    self.memory = self.memory * y\nreturn x + self.memory"
+    )
+    assert ops(forward, init=MEMORY) == ["*"]
+
+
+def test_it_may_be_thrown_away_first() -> None:
+    forward = (
+        "if xs['begins'] != self.token:\n    self.memory = None\nself.token = xs['begins']\n"
+        "if self.memory is not None:\n    x = self.conv(self.memory) + x\nself.memory = x\nreturn x"
+    )
+    found = regions(forward, init=f"{MEMORY}\nself.token = ''")
+    assert ("if", "state", "self.memory") in found
+
+
+def test_what_is_made_where_nothing_was_left_is_there() -> None:
+    forward = (
+        "if self.memory is None:\n    self.memory = x\nif self.memory is not None:\n    x = x * self.memory\n"
+        "self.memory = x\nreturn x"
+    )
+    assert regions(forward, init=MEMORY) == []
+
+
+def test_an_attribute_that_only_forward_makes() -> None:
+    forward = "if hasattr(self, 'memory'):\n    x = self.conv(self.memory) + x\nself.memory = x\nreturn x"
+    assert regions(forward) == [("if", "state", "self.memory")]
+
+
+@pytest.mark.parametrize(
+    ("asks", "varies"),
+    [
+        ("self.bank['bev'] is not None", "state"),
+        ("self.bank.get('bev') is not None", "state"),
+        ("self.bank['position'] > 3", "state"),
+    ],
+)
+def test_an_entry_of_a_dict_of_the_module(asks: str, varies: str) -> None:
+    forward = f"if {asks}:\n    x = x * x\nself.bank['bev'] = x\nself.bank['position'] = 5\nreturn x"
+    assert decides(forward, init=BANK) == varies
+
+
+def test_such_an_entry_under_another_name() -> None:
+    forward = (
+        "def late(before):\n    return x + before if before is not None else x\n"
+        "old = self.bank['bev']\nif old is not None:\n    x = self.conv(old) + x\nself.bank['bev'] = x\nreturn x"
+    )
+    assert ("if", "state", "self.bank['bev']") in regions(forward, init=BANK)
+
+
+def test_such_an_entry_handed_to_a_method() -> None:
+    method = "def mix(self, x, old=None):\n    if old is not None:\n        x = x + old\n    return x"
+    forward = "x = self.mix(x, self.bank['bev'])\nself.bank['bev'] = x\nreturn x"
+    assert decides(forward, init=BANK, methods=method) == "state"
+
+
+def test_a_number_that_is_left_in_an_entry_is_one() -> None:
+    """`can_bus -= position` is arithmetic of numpy."""
+    forward = (
+        "if self.bank['bev'] is not None:\n    xs[0]['bus'][:3] -= self.bank['position']\n"
+        "self.bank['bev'] = x\nself.bank['position'] = xs[0]['bus'][:3]\nreturn x"
+    )
+    assert ops(forward, init=BANK) == []
+
+
+def test_an_entry_of_a_list_that_begins_empty() -> None:
+    forward = "for i in range(4):\n    if self.states[i] is None:\n        x = x * 2\n    self.states[i] = x\nreturn x"
+    found = regions(forward, init=f"{INIT}\nself.states = [None] * 4")
+    assert ("if", "state", "self.states[...]") in found
+
+
+@pytest.mark.parametrize("made", ["[]", "collections.deque(maxlen=3)"])
+def test_a_queue(made: str) -> None:
+    forward = "self.queue.append(x)\nfor f in self.queue:\n    x = self.conv(f) + x\nreturn x"
+    assert regions(forward, init=f"import collections\n{INIT}\nself.queue = {made}")[0][1] == "state"
+
+
+def test_each_round_of_following_begins_with_the_same() -> None:
+    """`f` turns out to be a tensor after it was cut: that is known in the next turn only, and in no round."""
+    forward = "o = x\nfor f in xs:\n    for i in range(f.shape[0]):\n        o = self.conv(f[i:i + 1]) + o\nreturn o"
+    assert regions(forward) == [("for", "unproven", "xs"), ("for", "shape", "")]
+    assert ops(forward) == ["+"]
