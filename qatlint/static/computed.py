@@ -66,6 +66,7 @@ _ANSWERED_BY_TENSORS = frozenset(
     "count_nonzero isnan isinf isfinite logical_not".split()
 )
 """Methods that no number, text or list has: what they give of something, its values say."""
+_VIEWS = frozenset("keys values items".split())
 _CHANCE = frozenset("rand randn randint randperm rand_like randn_like normal bernoulli multinomial".split())
 OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
@@ -354,7 +355,12 @@ class Computed(Sized):
         member = self.members.get(callee.key)
         if member is not None:
             self._learn(result, self._of_method(member[0], member[1], args, node, frame))
-            if member[0].key in self.handed_parts and of_function(f"torch.Tensor.{member[1]}") is not None:
+            whole = self.nature(member[0]).what
+            is_part = member[0].key in self.handed_parts
+            if (is_part and of_function(f"torch.Tensor.{member[1]}") is not None) or (
+                (is_part or whole in (What.MAYBE, What.MANY))
+                and member[1] in ("items", "values", "get", "pop")
+            ):
                 self.handed_parts.add(result.key)
             self._note_ranking(result, member[1], args, 0)
             if self.nature(member[0]).is_tensor and not args.open:
@@ -397,6 +403,9 @@ class Computed(Sized):
         nature = self.nature(receiver)
         if not nature.is_tensor:
             by_values = receiver.key in self.handed_parts and name in _ANSWERED_BY_TENSORS
+            if name in _VIEWS:  # only a dict has them: it was cut by no mask
+                kept = frozenset(c for c in nature.causes if c.varies not in (Varies.DATA, Varies.SHAPE))
+                return Nature(What.UNKNOWN, kept or UNPROVEN)
             return Nature(What.UNKNOWN, united(nature.causes, BY_DATA) if by_values else nature.causes)
         if name in _OF_SHAPE:
             self._is_a_tensor(receiver)

@@ -23,8 +23,8 @@ class Kept(NamedTuple):
     """At a key that is one: names of attributes, and the keys."""
 
 
-def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
-    """What forward, or a method it leads to, changes.
+def kept_by_forward(classes: Iterable[ClassDef], called: Iterable[str] = ()) -> Kept:
+    """What forward, or a method it leads to, changes; or what the methods `called` lead to.
 
     What happens under `if self.training` is left out: it does not run on the chip.
     """
@@ -36,7 +36,7 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
     filled: set[str] = set()
     keyed: set[str] = set()
     entries: set[tuple[str, Hashable]] = set()
-    waiting = [name for name in methods if name.startswith("forward")]
+    waiting = list(called) or [name for name in methods if name.startswith("forward")]
     seen = {"__init__"}
     while waiting:
         name = waiting.pop()
@@ -56,6 +56,21 @@ def kept_by_forward(classes: Iterable[ClassDef]) -> Kept:
                     if not isinstance(node.ctx, ast.Load):
                         entries.add((_attribute(node.value), node.slice.value))
     return Kept(frozenset(assigned - {"training"}), frozenset(filled), frozenset(keyed), frozenset(entries))
+
+
+def called_on_attributes(classes: Iterable[ClassDef]) -> dict[str, set[str]]:
+    """The methods that code of these classes calls on attributes of `self`: `self.bank.update(x)`."""
+    found: dict[str, set[str]] = {}
+    for cls in classes:
+        for name, method in cls.methods.items():
+            if name == "__init__" or "self." not in cls.text_of(method):
+                continue
+            for node in nodes(method):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    attribute = _attribute(node.func.value)
+                    if attribute and node.func.attr not in MUTATORS:
+                        found.setdefault(attribute, set()).add(node.func.attr)
+    return found
 
 
 def _put_back(function: ast.AST) -> frozenset[str]:

@@ -32,6 +32,8 @@ _CLASSES = re.compile(r"(?<![\w.])(_*[A-Z]\w*)[.(]")
 """What is named like a class, and made, or asked for a method."""
 _OF_OTHERS = re.compile(r"\.(\w+)\(")
 """Methods of anything."""
+_OF_MODULES = frozenset("forward __call__ __init__ train eval init_weights".split())
+"""Methods of modules that are looked at where the module is, or run before forward."""
 _CHANGED = re.compile(
     r"self\.(\w+)(?:\[[^\]\n]*\])*[ \t]*"
     r"(?:[-+*/|&]?=(?!=)|,[^=(\n]* = |\.(?:append|appendleft|pop|insert|extend)\()"
@@ -57,6 +59,7 @@ class Leads:
         self._changed: frozenset[str] | None = None
         self._objects: list[tuple[ClassDef, frozenset[str]]] | None = None
         self._dictionaries: frozenset[str] | None = None
+        self._keeps: bool | None = None
         if called:
             reached = self._reached(sorted(called))
         elif any("forward" in entry.methods for entry in self._line):
@@ -129,21 +132,22 @@ class Leads:
                         yield from _at(self._project, module, path)
 
     def objects(self) -> list[tuple[ClassDef, frozenset[str]]]:
-        """Classes of the project that are no modules, of which there may be objects: each with its methods
-        that are called on something."""
+        """Classes of the project of which there may be objects: each with its methods that are called on
+        something. Of modules, these are other methods than their forward."""
         if self._objects is None:
             called = {name for text in self.texts.values() for name in _OF_OTHERS.findall(text)}
             self._objects = []
             for file, name, text in self._named_classes():
                 found = self._project.resolve(file, name)
-                if not isinstance(found, ClassDef) or found in self._line or self._project.is_module(found):
+                if not isinstance(found, ClassDef) or found in self._line:
                     continue
                 if name not in _CLASSES.findall(text):
                     continue  # a part of a longer name
                 line = [entry for entry in self._project.mro(found) if isinstance(entry, ClassDef)]
                 methods = {method for entry in line for method in entry.methods}
-                meant = methods & (called | {"__call__"})
-                if meant and not self._is_used_up(name, methods):
+                is_module = self._project.is_module(found)
+                meant = methods & (called - _OF_MODULES if is_module else called | {"__call__"})
+                if meant and (is_module or not self._is_used_up(name, methods)):
                     self._objects.append((found, frozenset(meant)))
         return self._objects
 
@@ -215,8 +219,13 @@ class Leads:
         return attribute not in self._changes()
 
     def keeps(self) -> bool:
-        """Whether forward may leave anything behind for the next one."""
-        return bool(self._changes())
+        """Whether forward may leave anything behind for the next one, in the module or in a part of it."""
+        if self._keeps is None:
+            self._keeps = False  # until it is known: its parts may have it as a part
+            self._keeps = bool(self._changes()) or any(
+                Leads(self._project, *made).keeps() for made in self.objects()
+            )
+        return self._keeps
 
     def _changes(self) -> frozenset[str]:
         if self._changed is None:

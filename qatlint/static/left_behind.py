@@ -6,10 +6,11 @@ there on they are what forward makes of them, on each path by itself, like any o
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
 
 from qatlint.horizon.modules import facts_of
-from qatlint.static.kept import Kept, kept_by_forward
+from qatlint.static.kept import Kept, called_on_attributes, kept_by_forward
 from qatlint.static.known import Known
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import Cause, Nature, What
@@ -18,85 +19,111 @@ from qatlint.static.values import Choice, Const, Instance, Item, Mapping, Pick, 
 from qatlint.trace import Kind, Varies
 
 
+class _Changed(NamedTuple):
+    """A module that forward changes."""
+
+    module: Instance
+    written: str
+    """How forward has it."""
+    by_forward: Kept
+    built: dict[str, Item]
+    """Its attributes as the constructor left them."""
+
+
 class LeftBehind(Known):
     """Lets each forward begin with what an earlier one may have left."""
 
     def __init__(self, project: Project, cls: ClassDef, opened: frozenset[int] = frozenset()) -> None:
         super().__init__(project, cls, opened)
         self._built: dict[str, Item] | None = None
-        """Attributes as the constructor left them."""
-        self._left_of: dict[str, Item | None] | None = None
-        """Those of them that forward changes; None for one that the constructor does not make."""
-        self._changed_by_forward = Kept()
+        """Attributes of the root as the constructor left them."""
+        self._changing: list[_Changed] | None = None
 
     def run_forward(self, root: Instance) -> None:
         if self._built is None:
             # Counting modules runs forward, too, and fills lists and dicts where they are.
-            self._built = {name: _instead(item, _copied(item.value)) for name, item in root.attrs.items()}
+            self._built = _copied_attributes(root)
         if self.watching:
-            self._begin_with_what_is_left(root)
+            if self._changing is None:
+                self._changing = [*self._changed_modules(root, self._built)]
+            for one in self._changing:
+                self._begin(one)
         super().run_forward(root)
 
-    def _begin_with_what_is_left(self, root: Instance) -> None:
-        if self._left_of is None:
-            classes = [c for c in self.project.mro(self.cls) if isinstance(c, ClassDef)]
-            self._changed_by_forward = kept_by_forward(classes)
-            names = sorted(set().union(*self._changed_by_forward[:3]) - {""})
-            built = self._built or {}
-            self._left_of = {name: built.get(name) for name in names}
-        for name, item in self._left_of.items():
-            left = self._left_in(root, name, item)
-            if left is not None:
-                root.attrs[name] = left
-            elif item is not None:
-                root.attrs[name] = item
-            else:
-                root.attrs.pop(name, None)
+    def _changed_modules(self, root: Instance, built: dict[str, Item]) -> Iterator[_Changed]:
+        """The root, and its children of which forward calls other methods than their forward."""
+        classes = self._classes_of(root)
+        yield _Changed(root, "self", kept_by_forward(classes), built)
+        for name, methods in called_on_attributes(classes).items():
+            item = root.attrs.get(name)
+            child = item.value if item is not None else None
+            if isinstance(child, Instance) and child.is_module and (own := self._classes_of(child)):
+                if any(method in cls.methods for cls in own for method in methods):
+                    if not child.built:
+                        self.build(child)
+                    kept = kept_by_forward(own, methods)
+                    yield _Changed(child, f"self.{name}", kept, _copied_attributes(child))
 
-    def _left_in(self, root: Instance, name: str, item: Item | None) -> Item | None:
+    def _classes_of(self, module: Instance) -> list[ClassDef]:
+        line = self.project.mro(module.cls) if module.cls is not None else ()
+        return [cls for cls in line if isinstance(cls, ClassDef)]
+
+    def _begin(self, one: _Changed) -> None:
+        """Give a module what an earlier forward has left in it."""
+        for name in sorted(set().union(*one.by_forward[:3]) - {""}):
+            item = one.built.get(name)
+            left = self._left_in(one, name, item)
+            if left is not None:
+                one.module.attrs[name] = left
+            elif item is not None:
+                one.module.attrs[name] = item
+            else:
+                one.module.attrs.pop(name, None)
+
+    def _left_in(self, one: _Changed, name: str, item: Item | None) -> Item | None:
         """An attribute as an earlier forward left it; None for a module, for a method, and for what stays as
         it was made."""
-        changed = self._changed_by_forward
+        text, key = f"{one.written}.{name}", (one.module.number, name)
         if item is None:
-            if root.cls is not None and self.lookup(root.cls, name, None) is not None:
+            if one.module.cls is not None and self.lookup(one.module.cls, name, None) is not None:
                 return None
-            symbol = self._left(f"self.{name}", What.MAYBE, name)
-            there = self.fresh(root.node)
+            symbol = self._left(text, What.MAYBE, *key)
+            there = self.fresh(one.module.node)
             self._tested(there, True, (symbol,))
             return Item(symbol, there)
-        given = item.value
+        given, changed = item.value, one.by_forward
         grows = name in changed.filled or (isinstance(given, Mapping) and name in changed.keyed)
         if isinstance(given, (Seq, Mapping)) and not grows:
-            return self._left_in_entries(name, item)
+            return self._left_in_entries(one, name, item)
         if name in changed.filled and not isinstance(given, (Seq, Mapping)):
             return None  # a method of its own that is called like one of a list
         if holds(given, None) or (isinstance(given, Symbol) and given.made):
             return None
-        return _instead(item, self._left(f"self.{name}", self._kind_of(given), name))
+        return _instead(item, self._left(text, self._kind_of(given), *key))
 
     def _kind_of(self, given: Value) -> What:
         """What an earlier forward may have put in the place of something."""
         what = self.nature(given).what
         return What.MAYBE if what in (What.TENSOR, What.OTHER, What.UNKNOWN) else what
 
-    def _left_in_entries(self, name: str, item: Item) -> Item | None:
+    def _left_in_entries(self, one: _Changed, name: str, item: Item) -> Item | None:
         """A list or dict that stays as long as it was, as far as anybody knows: its entries may be others."""
-        given = item.value
+        given, text, place = item.value, f"{one.written}.{name}", (one.module.number, name)
         if isinstance(given, Mapping):
-            keys = [key for key in given.entries if (name, key) in self._changed_by_forward.entries]
+            keys = [key for key in given.entries if (name, key) in one.by_forward.entries]
             copy = _copied(given)
             assert isinstance(copy, Mapping)
             for key in keys:
                 entry = given.entries[key]
                 if not holds(entry.value, None):
-                    left = self._left(f"self.{name}[{key!r}]", self._kind_of(entry.value), name, key)
+                    left = self._left(f"{text}[{key!r}]", self._kind_of(entry.value), *place, key)
                     copy.entries[key] = _instead(entry, left)
             return _instead(item, copy) if keys else None
-        if not isinstance(given, Seq) or name not in self._changed_by_forward.assigned:
+        if not isinstance(given, Seq) or name not in one.by_forward.assigned:
             return None
         if not any(_is_none(entry.value) for entry in given.items):
             return None
-        left = self._left(f"self.{name}[...]", What.MAYBE, name, "*")
+        left = self._left(f"{text}[...]", What.MAYBE, *place, "*")
         items = [_instead(entry, left) if _is_none(entry.value) else entry for entry in given.items]
         return _instead(item, Seq(items, given.kind, given.open, given.loops))
 
@@ -106,6 +133,10 @@ class LeftBehind(Known):
         cause = self.left[symbol.key] = Cause(Varies.STATE, text)
         self.natures.setdefault(symbol.key, Nature(what, frozenset({cause})))
         return symbol
+
+
+def _copied_attributes(module: Instance) -> dict[str, Item]:
+    return {name: _instead(item, _copied(item.value)) for name, item in module.attrs.items()}
 
 
 def _instead(item: Item, value: Value) -> Item:

@@ -400,7 +400,9 @@ class Natured(Computed):
 
     def is_left_out(self, function: ast.AST, args: Args, frame: Frame) -> bool:
         """Whether what a function does is none of the quantised model's business, or hidden from it."""
-        return bool(NOT_QUANTISED.search(getattr(function, "name", ""))) or is_hidden(function)
+        if NOT_QUANTISED.search(getattr(function, "name", "")) or is_hidden(function):
+            return True
+        return isinstance(function, ast.FunctionDef) and any(map(_TRUTH.search, _needed(function)))
 
     def _unseen(self, args: Args, frame: Frame) -> Value:
         """The result of a function that is not followed."""
@@ -421,6 +423,13 @@ class Natured(Computed):
     def trains_only(self, guard: Condition) -> bool:
         """Whether a condition holds in training only."""
         return excludes(guard, literal(TRAINING, False))
+
+
+def _needed(function: ast.FunctionDef) -> list[str]:
+    """Names of the parameters that a function cannot do without: what needs the ground truth is a loss or an
+    evaluation."""
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    return names[: len(names) - len(function.args.defaults)]
 
 
 def _is_handed_through(name: str, frame: Frame, node: ast.AST) -> bool:

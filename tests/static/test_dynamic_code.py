@@ -104,6 +104,23 @@ def test_the_loss_of_labels_is_not_deployed() -> None:
     assert not trace_of(text.replace("flag=False", "labels=None"), "Model").ops
 
 
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        ("prediction, gt_boxes", []),
+        ("prediction, gt", []),
+        ("prediction, depth_gt", []),
+        ("prediction, gt_boxes=None", ["*"]),
+        ("prediction, height", ["*"]),
+    ],
+)
+def test_a_function_that_needs_the_ground_truth_is_an_evaluation(head: str, found: list[str]) -> None:
+    text = model("", "return evaluate(x, labels)", HELPERS)
+    text += f"\ndef evaluate({head}):\n    for p in prediction.unbind(0):\n        p = p * 2\n    return p\n"
+    trace = trace_of(text.replace("flag=False", "labels=3"), "Model")
+    assert [op.written for op in trace.ops] == found
+
+
 STATE = "if self.memory is None:\n    x = x * x\nself.memory = x\nreturn x"
 
 

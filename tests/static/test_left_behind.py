@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.static.dynamic import INIT, decides, ops, regions
+from tests.static.sources import HEAD, findings_in, trace_of
 
 MEMORY = f"{INIT}\nself.memory = None"
 BANK = f"{INIT}\nself.bank = {{'bev': None, 'position': 0}}"
@@ -113,3 +114,56 @@ def test_each_round_of_following_begins_with_the_same() -> None:
     forward = "o = x\nfor f in xs:\n    for i in range(f.shape[0]):\n        o = self.conv(f[i:i + 1]) + o\nreturn o"
     assert regions(forward) == [("for", "unproven", "xs"), ("for", "shape", "")]
     assert ops(forward) == ["+"]
+
+
+BANK_CLASS = """
+class Bank(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.reset()
+        self.fixed = None
+    def reset(self):
+        self.cached = None
+    def get(self):
+        return self.cached
+    def update(self, x):
+        if self.cached is None:
+            return x
+        return x * self.cached
+    def cache(self, x):
+        self.cached = x
+    def extra(self, x):
+        return x + 1 if self.fixed is not None else x
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.bank = Bank()
+    def forward(self, x):
+        {}
+        self.bank.cache(x)
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "found"),
+    [
+        ("x = self.bank.update(x)", [("rest", "state")]),
+        (
+            "old = self.bank.get()\n        if old is not None:\n            x = self.conv(old) + x",
+            [("if", "state")],
+        ),
+        ("x = self.bank.extra(x)", []),
+    ],
+)
+def test_what_is_left_in_a_child(use: str, found: list[tuple[str, str]]) -> None:
+    """Forward calls methods of the child that are not its forward: their ops are those of the caller."""
+    trace = trace_of(HEAD + BANK_CLASS.replace("{}", use), "Model")
+    assert [(r.statement, r.varies.value) for r in trace.regions if r.statement != "else"] == found
+
+
+def test_a_method_of_a_child_has_no_module_for_the_block() -> None:
+    text = HEAD + BANK_CLASS.replace("{}", "x = self.bank.update(x)")
+    (finding,) = findings_in({"model.py": text}, "QAT201")
+    assert finding.fix is None and "belongs to another module" in finding.no_fix

@@ -251,3 +251,26 @@ def test_a_dict_is_as_long_as_the_loop_that_fills_it(fill: str, varies: str) -> 
     found = traced(forward)
     (op, *_) = [op for op in found.ops if op.written == "*"]
     assert {found.regions[s.region].varies.value for s in op.inside} == {varies}
+
+
+@pytest.mark.parametrize(
+    ("over", "varies"),
+    [("xs[0].fields.keys()", "unproven"), ("xs[x > 0].fields.items()", "unproven"), ("xs[x > 0]", "data")],
+)
+def test_the_names_in_a_dict_are_not_cut_by_a_mask(over: str, varies: str) -> None:
+    assert decides(f"for k in {over}:\n    x = x * x\nreturn x") == varies
+
+
+@pytest.mark.parametrize(
+    ("head", "added"),
+    [
+        ("for k, f in xs.items():", "f"),
+        ("for f in xs.values():", "f"),
+        ("for f in xs:", "xs.get('skip')"),
+        ("while xs:", "xs.pop()"),
+    ],
+)
+def test_entries_of_a_dict_that_is_handed_in_may_be_tensors(head: str, added: str) -> None:
+    """What is added to a convolution is: a sequence."""
+    trace = traced(f"y = x\n{head}\n    y = self.conv(x) + {added}\nreturn y")
+    assert [op.operands for op in trace.ops if op.written == "+"] == [2]
