@@ -139,8 +139,8 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
     if not region.receiver and region.method:
         return Plan(
             None,
-            f"`{region.function}` belongs to another module than the one whose forward runs it, and a block is "
-            f"given that one: put {body} into a block where it is called, or into a forward of its own",
+            f"`{region.function}` belongs to another module than the one whose forward runs it, and a block "
+            f"is given that one: put {body} into a block where it is called, or into a forward of its own",
         )
     if not region.receiver:
         return Plan(
