@@ -21,7 +21,7 @@ from qatlint.trace import Block, Op, Region, Span, Trace, Varies
 _ORDER = {varies: n for n, varies in enumerate(Varies)}
 _INLINE = {
     "comprehension": "a comprehension has no statements to put into a block: write it as a loop first",
-    "call": "a call of `map` has no statements to put into a block: write it as a loop first",
+    "call": "a call has no statements to put into a block for each turn: write it as a loop first",
     "either": "a conditional expression has no statements to put into a block: write it as `if` and `else`",
     "test": "the test of a loop cannot be in a block: compute it before the loop and at the end of its body",
 }

@@ -26,9 +26,9 @@ _OF_MODULES = frozenset(
     "named_modules named_children type item numpy tolist numel register_buffer".split()
 )
 _FACTS = frozenset("training ndim dtype device is_cuda requires_grad is_sparse".split())
-BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(")
+BRANCHING = ("for ", "while ", "if ", "match ", "map(", "multi_apply(", " sum(", "(sum(", "reduce(")
 """A text without any of these has no loop and no branch."""
-_INLINE = (" for ", " if ", "map(", "apply(")
+_INLINE = (" for ", " if ", "map(", "apply(", " sum(", "(sum(", "reduce(")
 _WORD = re.compile(r"\w+")
 _SWITCH = frozenset("bool str None Optional Union typing".split())
 """Words in the annotations of switches."""
@@ -282,6 +282,9 @@ class Branching:
                         return True
             elif isinstance(inner, ast.Call) and inner.args and _name(inner.func) in ("map", "multi_apply"):
                 if not any(self._is_counted(a) for a in inner.args[1:]):
+                    return True
+            elif isinstance(inner, ast.Call) and inner.args and _name(inner.func) in ("sum", "reduce"):
+                if not self._is_counted(inner.args[-1 if len(inner.args) < 3 else 1]):
                     return True
         return False
 

@@ -277,7 +277,7 @@ class Computed(Sized):
             self.note_columns(result, args)
         elif first in ("random", "numpy") and "random" in dotted:
             self._learn(result, Nature(What.NUMBER, frozenset({Cause(Varies.RANDOM)})))
-        elif meaning is not None or first in ("torch", "torchvision"):
+        elif (first != "operator" and meaning is not None) or first in ("torch", "torchvision"):
             if values and meaning is not None and meaning.group != "creation" and last not in _OF_MANY:
                 self._is_a_tensor(values[0])
                 natures = self._operands(args)
@@ -287,6 +287,8 @@ class Computed(Sized):
             if not args.open:
                 self.note_axes(result, last, values, args.keywords)
             self._note_truths(result, last, values)
+        elif meaning is not None and any(n.is_tensor for n in natures):
+            self._learn(result, self._ran(meaning, natures, node, frame, dotted))
         elif result.key not in self.natures:
             known = [n for n in natures if n.what is not What.OTHER]
             tensors = any(n.is_tensor for n in known)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import TypeGuard
 
 from qatlint.condition import TRAINING, Condition
-from qatlint.horizon.ops import Meaning, Role
+from qatlint.horizon.ops import Meaning, Role, of_function
 from qatlint.static.carried import carried
 from qatlint.static.iteration import Turns
 from qatlint.static.leads import CHECKPOINTING
@@ -28,6 +28,7 @@ from qatlint.static.values import (
     Function,
     Index,
     Instance,
+    Item,
     LoopFrame,
     Method,
     Pattern,
@@ -472,7 +473,28 @@ class Watching(Natured):
         if self.watching and dotted in ("builtins.Tracer.dynamic_block", "builtins.dynamic_block"):
             self._unimported.add(id(node))
             return Block(self.block_name(args))
-        return super().call_library(dotted, args, node, frame)
+        at = {"builtins.sum": 0, "functools.reduce": 1}.get(dotted, len(args.positional))
+        if not self.watching or frame.owner is not self.root or at >= len(args.positional):
+            return super().call_library(dotted, args, node, frame)
+        return self._gather(dotted, args.positional[at], args, node, frame)
+
+    def _gather(self, dotted: str, over: Item, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """`sum(xs)`, `reduce(f, xs)`: something runs for each of `xs`, as in a loop over them."""
+        region = self._region(node, "", frame)
+        region.over.append(over.value)
+        self._open.append(region)
+        result = super().call_library(dotted, args, node, frame)
+        if dotted == "builtins.sum" and not isinstance(over.node, ast.GeneratorExp):
+            turns = super().iterate(over.value, node, frame)
+            first = (
+                turns.values[0][1] if turns.values else turns.element(self.loop_at_once(node, turns, frame))
+            )
+            added = self.nature(first)
+            if added.what is What.TENSOR:  # of an argument nobody knows whether it holds numbers
+                made = self._ran(of_function("operator.add"), (added, added), node, frame, "sum")
+                self._learn(result, made._replace(producers=frozenset()))
+        self._open.pop()
+        return result
 
     def _enter_block(self, value: Value, node: ast.expr, frame: Frame) -> None:
         count = len(self.blocks)

@@ -121,6 +121,53 @@ def test_a_function_that_needs_the_ground_truth_is_an_evaluation(head: str, foun
     assert [op.written for op in trace.ops] == found
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("functools.reduce(lambda a, b: a + b, xs)", ["+"]),
+        ("functools.reduce(torch.add, xs)", ["torch.add"]),
+        ("functools.reduce(operator.mul, xs[0].shape, 1)", []),
+        ("functools.reduce(operator.mul, [t.shape[0] for t in xs], 1)", []),
+        ("sum([self.conv(t) for t in xs])", ["sum"]),
+        ("sum(self.conv(t) for t in xs)", []),
+        ("sum(t.shape[0] for t in xs)", []),
+        ("sum([m(x) for m in self.layers])", ["sum"]),
+        ("sum(xs)", []),
+    ],
+)
+def test_one_op_for_each_of_several(written: str, found: list[str]) -> None:
+    text = "import functools\nimport operator\n" + model(
+        INIT, f"return {written}, [x * t for t in xs]", HELPERS
+    )
+    assert [op.written for op in trace_of(text, "Model").ops if not op.is_module] == [*found, "*"]
+
+
+def test_as_many_additions_as_there_are_modules_are_fixed() -> None:
+    text = HEAD + model(INIT, "return sum([m(x) for m in self.layers])")
+    assert findings_in({"model.py": text}, "QAT201") == []
+
+
+def test_the_sum_of_a_list_that_varies_is_a_note_without_a_fix() -> None:
+    text = HEAD + model(INIT, "return sum([self.conv(t) for t in xs])")
+    (finding,) = findings_in({"model.py": text}, "QAT201")
+    assert finding.severity.name == "NOTE" and finding.fix is None and "as a loop" in finding.no_fix
+
+
+def test_a_sum_of_tensors_is_one() -> None:
+    forward = "y = sum([m(x) for m in self.layers])\nfor _ in range(x.shape[0]):\n    y = self.conv(x) + y\nreturn y"
+    assert op_of(traced(forward), "+").operands == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "found"), [("operator.mul(x.shape[0], 2)", []), ("operator.mul(x, 2)", [1])]
+)
+def test_an_operator_as_a_function(call: str, found: list[int]) -> None:
+    text = "import operator\n" + model(
+        INIT, f"for _ in xs:\n    y = {call}\n    x = x * 2\nreturn x", HELPERS
+    )
+    assert [op.operands for op in trace_of(text, "Model").ops if op.written == "operator.mul"] == found
+
+
 STATE = "if self.memory is None:\n    x = x * x\nself.memory = x\nreturn x"
 
 
@@ -242,7 +289,7 @@ def test_what_a_loop_carries_decides_too() -> None:
         ("t = self.scale * 2", []),
         ("t = torch.cat(torch.zeros(2, 3).unbind(1), 0)", []),
         ("t = torch.cat(x.unbind(1), 0)", ["torch.cat"]),
-        ("t = sum(f.split(1))", []),
+        ("t = sum(f.split(1))", ["sum"]),
         ("t = f.split(1)[0] * 2", ["*"]),
         ("t = key_padding_mask.sum(-1)", []),
         ("if self.training:\n        x = x * 2", []),
