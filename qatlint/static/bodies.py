@@ -26,6 +26,13 @@ def leaving_word(region: RawRegion) -> str:
     return "return"
 
 
+def gathers(call: ast.Call) -> bool:
+    """`sum(xs)`, `reduce(f, xs)`: one value of several."""
+    called = call.func
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name in ("sum", "reduce")
+
+
 def tests_of(node: ast.AST) -> list[ast.expr]:
     """What a comprehension asks of each element, and goes over in each turn."""
     if not isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
@@ -78,4 +85,4 @@ def _head(node: ast.AST) -> str:
         return f"{ast.dump(node.target)} {ast.dump(node.iter)}"
     if isinstance(node, (ast.While, ast.If, ast.IfExp)):
         return ast.dump(node.test)
-    return ast.dump(node)
+    return ast.dump(node.func if isinstance(node, ast.Call) and gathers(node) else node)

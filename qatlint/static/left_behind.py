@@ -6,16 +6,18 @@ there on they are what forward makes of them, on each path by itself, like any o
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from qatlint.horizon.modules import facts_of
 from qatlint.static.kept import Kept, called_on_attributes, kept_by_forward
 from qatlint.static.known import Known
+from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import Cause, Nature, What
 from qatlint.static.project import Project
-from qatlint.static.values import Choice, Const, Instance, Item, Mapping, Pick, Seq, Symbol, Value
+from qatlint.static.values import Args, At, Choice, Const, Instance, Item, Mapping, Pick, Seq, Symbol, Value
 from qatlint.trace import Kind, Varies
 
 
@@ -100,6 +102,23 @@ class LeftBehind(Known):
         if holds(given, None) or (isinstance(given, Symbol) and given.made):
             return None
         return _instead(item, self._left(text, self._kind_of(given), *key))
+
+    def _call_symbol(
+        self, callee: Symbol, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
+    ) -> Value:
+        receiver, name = self.members.get(callee.key, (None, ""))
+        if name == "clear" and receiver is not None and receiver.key in self.left:
+            self._clear(receiver, frame, node)
+        return super()._call_symbol(callee, at, args, node, frame)
+
+    def _clear(self, left: Symbol, frame: Frame, node: ast.Call) -> None:
+        """Nothing is left of a list or dict: from here on it is what forward fills in."""
+        for one in self._changing or ():
+            for name, item in one.built.items():
+                if left.key == ("state", one.module.number, name):
+                    loops = self.loop_numbers()
+                    empty = Mapping() if isinstance(item.value, Mapping) else Seq([], loops=loops)
+                    self.set_attribute(one.module, Const(name), empty, frame, node)
 
     def _kind_of(self, given: Value) -> What:
         """What an earlier forward may have put in the place of something."""

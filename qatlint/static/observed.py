@@ -6,7 +6,15 @@ import ast
 from itertools import takewhile
 from typing import NamedTuple
 
-from qatlint.static.bodies import is_elif, leaving_word, loops_in, place_among_alike, suspending, tests_of
+from qatlint.static.bodies import (
+    gathers,
+    is_elif,
+    leaving_word,
+    loops_in,
+    place_among_alike,
+    suspending,
+    tests_of,
+)
 from qatlint.static.callers import handed_lengths
 from qatlint.static.looping import becomes_loop
 from qatlint.static.machine import NOWHERE, EnteredBlock
@@ -217,6 +225,9 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
     if isinstance(node, ast.If):
         text = f"if {ast.unparse(node.test)}"
         return raw.branch, _to(span, source.span(node.test)), short(text)
+    if isinstance(node, ast.Call) and gathers(node):
+        # What it is given may become a list with a name, when a comprehension is fixed.
+        return "call", span, f"{ast.unparse(node.func)}(...)"
     kind = "call" if isinstance(node, ast.Call) else "comprehension"
     return kind, span, short(ast.unparse(node))
 

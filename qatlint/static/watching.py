@@ -484,7 +484,7 @@ class Watching(Natured):
         region.over.append(over.value)
         self._open.append(region)
         result = super().call_library(dotted, args, node, frame)
-        if dotted == "builtins.sum" and not isinstance(over.node, ast.GeneratorExp):
+        if dotted == "builtins.sum":
             turns = super().iterate(over.value, node, frame)
             first = (
                 turns.values[0][1] if turns.values else turns.element(self.loop_at_once(node, turns, frame))

@@ -43,3 +43,16 @@ def test_an_unknown_module_that_stands_twice_in_a_sequential(parameters: str, ma
     assert before.fix is not None
     result = fix(["model.py"], Memory({"model.py": text}), shared, unsafe=True)
     assert (result.problems, result.findings) == ((), [])
+
+
+def dynamic(loader: Loader) -> list[Finding]:
+    return check(["model.py"], loader, [rule for rule in all_rules() if rule.code == "QAT201"])
+
+
+@pytest.mark.parametrize("given", ["[self.conv(t) * 2 for t in xs]", "(self.conv(t) * 2 for t in xs)"])
+def test_what_is_summed_becomes_a_loop_and_the_sum_is_still_the_same_finding(given: str) -> None:
+    text = HEAD + model("self.conv = nn.Conv2d(3, 3, 1)", f"return sum({given})").replace("x):", "x, xs=()):")
+    before = dynamic(Memory({"model.py": text}))
+    assert [finding.fix is not None for finding in before] == [False, True]
+    result = fix(["model.py"], Memory({"model.py": text}), dynamic, unsafe=True)
+    assert result.problems == () and [f.subject for f in result.findings] == [before[0].subject]

@@ -109,6 +109,19 @@ def test_a_queue(made: str) -> None:
     assert regions(forward, init=f"import collections\n{INIT}\nself.queue = {made}")[0][1] == "state"
 
 
+@pytest.mark.parametrize(
+    ("begin", "found"),
+    [("self.queue.clear()", []), ("self.queue = []", []), ("if flag:\n    self.queue.clear()", ["state"])],
+)
+def test_a_list_that_is_filled_anew(begin: str, found: list[str]) -> None:
+    forward = (
+        f"{begin}\nfor m in self.layers:\n    self.queue.append(m(x))\n"
+        "for f in self.queue:\n    x = x + f\nreturn x"
+    )
+    dynamic = {r[1] for r in regions(forward, init=f"{INIT}\nself.queue = []") if r[0] == "for"} - {"static"}
+    assert sorted(dynamic) == found
+
+
 def test_each_round_of_following_begins_with_the_same() -> None:
     """`f` turns out to be a tensor after it was cut: that is known in the next turn only, and in no round."""
     forward = "o = x\nfor f in xs:\n    for i in range(f.shape[0]):\n        o = self.conv(f[i:i + 1]) + o\nreturn o"
