@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from qatlint.condition import TRUE
 from qatlint.horizon.ops import meaning_of
 from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
 from qatlint.unquantised import Stray, entering, is_mixed, layers
@@ -63,8 +64,9 @@ def _attribute(trace: Trace, origin: Origin, first: Sequence[tuple[QuantOp, Span
         places[position] = None
     if len(places) == 1 and not any(op.loops for op, _ in first):
         return Target(next(iter(places)))
-    # The attribute itself, and no name of something else that it may be at the time.
-    if not places or len({op.function for op, _ in first}) > 1:
+    # The attribute itself, and no name of something else that it may be at the time. Under a condition it
+    # may not even exist in front of the loop.
+    if not places or len({op.function for op, _ in first}) > 1 or any(op.when != TRUE for op, _ in first):
         return None
     if not all(_is_as_long(span, origin.name) for span in places):
         return None

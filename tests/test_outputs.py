@@ -242,7 +242,12 @@ def test_what_stays_where_it_is(build) -> None:  # type: ignore[no-untyped-def]
     assert isinstance(found, NoPlan) and found.reason
 
 
-CHILD = {"owner": "model:Head", "runner": "model:Head", "path": "head", "via": (Span("model.py", 3, 1, 3, 9),)}
+CHILD = {
+    "owner": "model:Head",
+    "runner": "model:Head",
+    "path": "head",
+    "via": (Span("model.py", 3, 1, 3, 9),),
+}
 
 
 @pytest.mark.parametrize("facts", [{"loops": (Span("model.py", 3, 1, 3, 9),)}, {"when": EVAL}, CHILD])

@@ -227,6 +227,10 @@ def in_forward(*lines: str, first: str = "super().__init__()") -> list[Finding]:
         (["for i in range(2):", "    x = x + self.table[i] * 2"], False),  # arithmetic stays in float
         (["for i in range(2):", "    x = x + self.table[i]", "self.last = self.table[0]"], False),
         (["table = self.table if x.shape[0] else x", "for i in range(2):", "    x = x + table[i]"], False),
+        (
+            ["for i in range(2):", "    if x.shape[0]:", "        x = x + self.table[i]"],
+            False,
+        ),  # if it exists
         (["for row in self.table:", "    x = x + row[0]"], False),  # another one in each turn
     ],
 )
