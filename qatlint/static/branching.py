@@ -60,7 +60,7 @@ class Branching:
         self._values: dict[str, ast.expr] = {}
         """What local names were last given."""
         self._asked: dict[tuple[int, str], bool] = {}
-        self._arithmetic = Arithmetic(node)
+        self._arithmetic = Arithmetic(node, self._is_fixed)
         self._outer: frozenset[str] = frozenset()
         """Names of the functions around it."""
         self._locals: set[str] | None = None
@@ -135,7 +135,7 @@ class Branching:
         """A turn of a loop begins with another number where it counts, or goes over numbers."""
         counts = isinstance(loop.iter, ast.Call) and _name(loop.iter.func) == "range"
         numbers = ast.Constant(0) if counts else loop.iter
-        self._arithmetic.learn(loop.target, numbers, self._is_fixed)
+        self._arithmetic.learn(loop.target, numbers)
 
     def _carry(self, body: list[ast.stmt]) -> None:
         """A loop may begin a turn with what an earlier one has left in its variables."""
@@ -175,14 +175,14 @@ class Branching:
         """What an assignment makes of names of numbers."""
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                self._arithmetic.learn(target, node.value, self._is_fixed)
+                self._arithmetic.learn(target, node.value)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            self._arithmetic.learn(node.target, node.value, self._is_fixed)
-        elif isinstance(node, ast.AugAssign) and not self._is_number(node.value):
-            self._arithmetic.forget(_names(node.target))
+            self._arithmetic.learn(node.target, node.value)
+        elif isinstance(node, ast.AugAssign):
+            self._arithmetic.change(node.target, node.value)
 
     def _is_number(self, node: ast.expr) -> bool:
-        return self._arithmetic.is_number(node, self._is_fixed)
+        return self._arithmetic.is_number(node)
 
     def _learn(self, node: ast.stmt) -> None:
         """What a name stands for is looked at when somebody asks: most names are never asked for."""
@@ -342,7 +342,8 @@ class Branching:
             self._locals.update(n.arg for n in nodes(self._node) if isinstance(n, ast.arg))
         if name in self._locals or name in self._outer or not self._file.binds(name):
             return False
-        return not any("global " in line and name in line for line in self._lines)
+        text = self._file.source.text
+        return "global " not in text or not re.search(rf"\bglobal [^\n]*\b{name}\b", text)
 
     def _is_fixed_call(self, node: ast.Call) -> bool:
         name = _name(node.func)

@@ -12,6 +12,7 @@ import ast
 
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.plain_methods import Method
+from qatlint.static.plain_numbers import keeps_no_module
 from qatlint.static.plain_words import BASES, TELLING, Counts, Function, Holder, NotPlainError
 from qatlint.static.project import Project
 from qatlint.static.source import nodes
@@ -48,6 +49,8 @@ class PlainClass:
         """Attributes that are used several times, since they are taken for numbers."""
         self.mentioned: set[str] = set()
         """Attributes that forward mentions."""
+        self.extends_layer = False
+        """Whether it inherits from a layer of torch that holds no module."""
         self.entered: list[tuple[int, str]] = []
         """The methods that are being read."""
         self.summaries: dict[tuple[int, str], tuple[Counts, int]] = {}
@@ -58,7 +61,11 @@ class PlainClass:
         for entry in self.line:
             if isinstance(entry, ClassDef):
                 self._check(entry)
-            elif entry.dotted.rpartition(".")[2] not in BASES:
+            elif entry.dotted.rpartition(".")[2] in BASES:
+                continue
+            elif keeps_no_module(entry.dotted):
+                self.extends_layer = True
+            else:
                 raise NotPlainError(f"base {entry.dotted}")
         if self.find("forward") is None:
             raise NotPlainError("no forward")

@@ -291,6 +291,8 @@ class Values:
                     isinstance(c, ClassDef) and first in c.constants for c in self.owner.line
                 ):
                     return PLAIN
+                if self.owner.extends_layer and not called:
+                    return PLAIN
                 raise NotPlainError(f"unknown {first}")
             if len(path) > 1 and not called and NUMBER.search(path[0]):
                 return PLAIN

@@ -119,6 +119,8 @@ class Owner(Protocol):
     """Attributes that are used several times, since they are taken for numbers."""
     mentioned: set[str]
     """Attributes that forward mentions."""
+    extends_layer: bool
+    """Whether it inherits from a layer of torch that holds no module: what that has set itself is none."""
 
     def find(self, name: str, start: int = 0) -> tuple[int, ClassDef, Function] | None:
         """The method of this name, from a place in the line of classes on."""

@@ -227,3 +227,23 @@ def test_in_all_that_is_put_together_of_these_nothing_is_missed() -> None:
     text = HEAD + block + "".join(models)
     names = plain_ones(open_project(["model.py"], Memory({"model.py": text})), "model.py")
     assert len(names) > 40
+
+
+@pytest.mark.parametrize(
+    ("base", "forward", "plain"),
+    [
+        (
+            "LayerNorm",
+            "return self.act(nn.functional.layer_norm(x, self.normalized_shape, self.weight))",
+            True,
+        ),
+        ("Conv2d", "return self.act(x + self.bias)", True),
+        ("Conv2d", "return self.act(self.act(x))", False),
+        ("Conv2d", "return self.act(self.transposed(x))", False),
+        ("Sequential", "return self.act(x)", False),
+        ("TransformerEncoderLayer", "return self.act(x)", False),
+    ],
+)
+def test_a_layer_of_torch_that_holds_no_module(base: str, forward: str, plain: bool) -> None:
+    text = model(MADE, forward).replace("nn.Module", f"nn.{base}")
+    assert is_called_plain(text) is plain
