@@ -129,7 +129,7 @@ def test_a_function_that_needs_the_ground_truth_is_an_evaluation(head: str, foun
         ("functools.reduce(operator.mul, xs[0].shape, 1)", []),
         ("functools.reduce(operator.mul, [t.shape[0] for t in xs], 1)", []),
         ("sum([self.conv(t) for t in xs])", ["sum"]),
-        ("sum(self.conv(t) for t in xs)", []),
+        ("sum(self.conv(t) for t in xs)", ["sum"]),
         ("sum(t.shape[0] for t in xs)", []),
         ("sum([m(x) for m in self.layers])", ["sum"]),
         ("sum(xs)", []),
