@@ -80,18 +80,28 @@ def _is_bare(flow: Flow) -> bool:
 def unquantized_results(trace: Trace) -> list[Stray]:
     """Results of DeQuantStubs that meet the region again, in the forward of the class or in what it calls,
     without another QuantStub; one entry per call of such a stub."""
+    return _begun(trace, Comes.DEQUANTIZED)
+
+
+def unquantized_casts(trace: Trace) -> list[Stray]:
+    """Masks and indices that are made numbers and meet the region, in the forward of the class or in what it
+    calls, without a QuantStub; one entry per place where that is done."""
+    return _begun(trace, Comes.CAST)
+
+
+def _begun(trace: Trace, comes: Comes) -> list[Stray]:
     found: dict[Origin, list[Meeting]] = {}
     for flow in trace.flows:
         enters = frozenset[int]() if flow.assumed else entering(flow)
         derived: set[int] = set()
         for op in flow.ops:
-            for meeting in _meetings(op, Comes.DEQUANTIZED):
+            for meeting in _meetings(op, comes):
                 begins_layer = _is_layer(op, enters)
                 if not derived.isdisjoint(meeting.state.made_by):
                     derived.add(op.number)
                 elif begins_layer or any(is_quantised(flow, state) for state in op.operands):
                     derived.add(op.number)
-                    origin = _first(meeting.state, Comes.DEQUANTIZED)
+                    origin = _first(meeting.state, comes)
                     if _home(op, origin) == trace.owner:
                         found.setdefault(origin, []).append(meeting)
     return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
@@ -198,8 +208,9 @@ def _home(op: QuantOp, origin: Origin) -> str:
 
 _BESIDE = {
     Comes.CONSTANT: frozenset((Comes.CONSTANT,)),
-    Comes.DEQUANTIZED: frozenset((Comes.DEQUANTIZED, Comes.CONSTANT)),
-    Comes.INPUT: frozenset((Comes.INPUT, Comes.DEQUANTIZED, Comes.CONSTANT)),
+    Comes.CAST: frozenset((Comes.CAST, Comes.CONSTANT)),
+    Comes.DEQUANTIZED: frozenset((Comes.DEQUANTIZED, Comes.CAST, Comes.CONSTANT)),
+    Comes.INPUT: frozenset((Comes.INPUT, Comes.DEQUANTIZED, Comes.CAST, Comes.CONSTANT)),
 }
 """What else a tensor may begin with that is said to be one of these: an input that a loop adds to is one."""
 

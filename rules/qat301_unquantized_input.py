@@ -7,9 +7,10 @@ given, as it is or after float arithmetic, to an operation together with a quant
 convolution, a linear layer or another layer with weights whose result goes on into the region, or to the
 first such layer of a model in which no stub is found. A product without weights (`torch.inverse(camera) @
 points`) is float arithmetic like any other. As well: what a DeQuantStub gave, where it goes back into the
-region like this (a model that is cut in two, reference points that a decoder refines). The model is
-followed through its children in all files, so a QuantStub in a backbone is seen. A stub that a flag
-replaces by `nn.Identity()` or None counts: the model without it is the float one.
+region like this (a model that is cut in two, reference points that a decoder refines), and a mask or an
+index that is made a number (`mask.float()`). The model is followed through its children in all files, so a
+QuantStub in a backbone is seen. A stub that a flag replaces by `nn.Identity()` or None counts: the model
+without it is the float one.
 
 Silent for float arithmetic before the stub, for masks, indices, shapes and other arguments that hold no
 quantities, for arguments with a default, for what runs in training only, and behind the last DeQuantStub.
@@ -94,7 +95,7 @@ from qatlint.flowing import Subjects
 from qatlint.rule import rule
 from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
-from qatlint.unquantised import Stray, met, unquantized_inputs, unquantized_results
+from qatlint.unquantised import Stray, met, unquantized_casts, unquantized_inputs, unquantized_results
 
 _ELEMENT = re.compile(r'\["?(.*?)"?\]')
 
@@ -117,6 +118,20 @@ def check(trace: Trace) -> Iterator[Finding]:
             no_fix=plan.no_fix,
         )
     subjects = Subjects()
+    for stray in unquantized_casts(trace):
+        plan = stub_plan(trace, stray)
+        yield Finding(
+            code="QAT301",
+            name="unquantized-input",
+            severity=Severity.ERROR,
+            message=_message(stray),
+            span=stray.place,
+            owner=stray.owner,
+            subject=subjects.take(stray.origin.name),
+            related=tuple(_related(stray, "a mask or an index becomes a number")),
+            fix=plan.fix,
+            no_fix=plan.no_fix,
+        )
     for stray in unquantized_results(trace):
         yield Finding(
             code="QAT301",

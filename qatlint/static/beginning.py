@@ -10,7 +10,7 @@ from qatlint.condition import Condition, either
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import of_function
 from qatlint.static.computed import FIXED_FACTS
-from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held
+from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held
 from qatlint.static.machine import Frame
 from qatlint.static.met import RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef
@@ -18,7 +18,7 @@ from qatlint.static.natured import Natured
 from qatlint.static.natures import UNPROVEN, Nature, What
 from qatlint.static.order import Order
 from qatlint.static.project import Project
-from qatlint.static.quantities import NOT_A_QUANTITY
+from qatlint.static.quantities import NOT_A_QUANTITY, TRUTHS
 from qatlint.static.values import (
     Args,
     At,
@@ -176,6 +176,8 @@ class Beginning(Natured):
         written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
         if any(word in written for word in ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")):
             return Held(Quant.PLAIN, begins)
+        if default is None and TRUTHS.search(argument.arg) and not self.assumed:
+            return Held(Quant.PLAIN, begins)
         if default is not None or NOT_A_QUANTITY.search(argument.arg):
             return NOT_KNOWN
         return QUANTIZED if self.assumed else Held(Quant.FLOAT, begins)
@@ -273,9 +275,10 @@ class Beginning(Natured):
         inputs = {b for b in held.begins if b.comes is Comes.INPUT}
         if held.made or len(inputs) != 1 or len(held.begins) != 1:
             return held if held.quant is Quant.QUANTIZED or not isinstance(key, str) else NOT_KNOWN
-        if isinstance(key, str) and NOT_A_QUANTITY.search(key):
-            return held if held.quant is Quant.QUANTIZED else NOT_KNOWN
         (begin,) = inputs
+        if isinstance(key, str) and NOT_A_QUANTITY.search(key):
+            is_truth = TRUTHS.search(key) and held.quant is Quant.FLOAT
+            return held if held.quant is Quant.QUANTIZED else PLAIN if is_truth else NOT_KNOWN
         which = "..." if key is None else f'"{key}"' if isinstance(key, str) else key
         named = begin._replace(name=f"{begin.name}.{key}" if sign == "." else f"{begin.name}[{which}]")
         return Held(held.quant, frozenset({named}), held.made)

@@ -41,6 +41,8 @@ NOT_A_QUANTITY = re.compile(
     re.IGNORECASE,
 )
 """Names of arguments that are masks, indices, sizes or answers, as far as anybody can tell."""
+TRUTHS = re.compile(r"(^|_)(masks?|valid|flags?)(_|$)", re.IGNORECASE)
+"""Those of masks: tensors of truths, which may become numbers."""
 
 
 def quantities(meaning: Meaning | None, operands: Sequence[Held]) -> list[bool]:
@@ -124,20 +126,27 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
 def _of_whole_numbers(op: Made, counting: Sequence[Held], begin: Callable[[Comes], Begin]) -> Held:
     """Arithmetic on masks and indices: whole numbers, or not."""
     assert op.meaning is not None
-    begins = first(frozenset().union(*(h.begins for h in counting)))
+    whole = Held(Quant.PLAIN, first(frozenset().union(*(h.begins for h in counting))))
+    whole = whole._replace(asked=any(h.asked for h in counting))
     dtype = op.args.keywords.get("dtype") if op.args is not None else None
     is_float = dtype is not None and _dtype(dtype) == "float"
     if is_float or op.fraction or op.meaning.name not in STAYS_WHOLE:
-        return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
-    return Held(Quant.PLAIN, begins, asked=any(h.asked for h in counting))
+        return Held(Quant.FLOAT, _cast_begins(whole, begin))
+    return whole
 
 
 def _floats(given: Sequence[Held], begin: Callable[[Comes], Begin]) -> Held:
     """`x.float()`."""
     if not given or given[0].quant is Quant.PLAIN:
-        begins = given[0].begins if given else frozenset()
-        return Held(Quant.FLOAT, begins or frozenset({begin(Comes.CAST)}))
+        return Held(Quant.FLOAT, _cast_begins(given[0], begin) if given else frozenset({begin(Comes.CAST)}))
     return given[0]._replace(made=frozenset())
+
+
+def _cast_begins(given: Held, begin: Callable[[Comes], Begin]) -> frozenset[Begin]:
+    """The beginnings of a mask or an index that is made a number: what was asked for it, constants; an input
+    that is a mask begins to be a quantity here."""
+    begins = frozenset(b for b in given.begins if given.asked or b.comes is not Comes.INPUT)
+    return begins or frozenset({begin(Comes.CAST)})
 
 
 def _cast(given: Sequence[Held], args: Args | None, begin: Callable[[Comes], Begin]) -> Held:
