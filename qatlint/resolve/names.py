@@ -17,12 +17,13 @@ from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
-from qatlint.resolve.runs import Runs
+from qatlint.resolve.runs import Runs, runs_of_classes
 from qatlint.resolve.unrolled import DECORATED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
+_INSIDE = "what runs inside of it was not followed"
 _NO_TOTAL = Total(0, False)
 _MISSING = (DECORATED, UNFOLLOWED)
 """Why calls may be missing that nobody followed."""
@@ -81,7 +82,7 @@ class Names:
         self._labels = list(dict.fromkeys(map(_plain, self._written)))
         self._wrapper = self._wrapper_of(self._labels)
         self._names = [self._unwrapped(name) for name in self._labels]
-        self._likely: dict[str, list[Runs]] = {}
+        self._likely: dict[tuple[str, ...], tuple[float, list[Runs]]] = {}
         self._calls_of_modules: dict[tuple[tuple[int, ...], Total], Calls] = {}
         self._calls_of_functions: dict[tuple[int, tuple[int, ...], Total], list[Calls]] = {}
         self._sorted = sorted(self._names)
@@ -196,7 +197,7 @@ class Names:
 
     @cached_property
     def _runs_of_others(self) -> list[Runs]:
-        return [Runs(other) for other in self._others]
+        return runs_of_classes(self._others)
 
     def _look_up(self, label: str, is_call: bool) -> tuple[list[QuantOp], str]:
         parsed = _LABEL.match(label)
@@ -206,7 +207,7 @@ class Names:
         if not ops:
             ops, why = self._elsewhere(name, parsed["name"])
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
-            ops, why = around, "what runs inside of it was not followed"
+            ops, why = around, _INSIDE
         made = generated_of(name)
         if made is not None and not ops and self._calls_of(self._runs, made):
             why = f"no call of `{made.op}` there is between the stubs, as it was read"
@@ -289,40 +290,49 @@ class Names:
         return f"source tells of {more} calls{what} there, the report has {calls}: it may be another line"
 
     def _elsewhere(self, name: str, label: str) -> tuple[list[QuantOp], str]:
-        """The ops of a part of the model that source does not tell: those of all classes that have such."""
-        part, rest = "", name
+        """The ops of a part of the model that source does not tell: those of all classes that have such. Of
+        several parts around it, one in the other, that one counts of whose names a class has most."""
+        best: tuple[list[QuantOp], str] = ([], "")
+        best_share, part, rest = 0.0, "", name
         while "." in rest:
             is_open = self._runs.is_open(part)
             first, _, rest = rest.partition(".")
             part = f"{part}.{first}" if part else first
             if not is_open:
                 continue
-            found = [ops for other in self._likely_to_be(part) if (ops := self._ops(other, rest, part))]
-            if found:
-                classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
-                why = f"source does not tell what `{part}` is; {classes} such a part"
-                return [op for ops in found for op in ops] if len(found) <= _CLASSES else [], why
+            share, likely = self._likely_to_be(part)
+            for unknown in (False, True):
+                found = [ops for one in likely if (ops := self._ops(one, rest, part, unknown=unknown))]
+                if found and share > best_share:
+                    classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
+                    why = f"source does not tell what `{part}` is; {classes} such a part"
+                    why += f", and {_INSIDE}" if unknown else ""
+                    best = [op for ops in found for op in ops] if len(found) <= _CLASSES else [], why
+                    best_share = share
+        if best_share:
+            return best
         owner = self.flow.root.rpartition(":")[2]
         why = f"no module `{label}` is run in the forward of {owner}, as it was read"
         return [], f"{why}: {self.gap}" if self.gap else why
 
-    def _likely_to_be(self, part: str) -> list[Runs]:
-        """Those of the other classes that have most of the names below a part of the model: at least half of
-        them, unless the class leaves open itself what some of its parts are."""
-        if part not in self._likely:
-            begin = f"{part}."
-            first = bisect_left(self._sorted, begin)
-            some = self._sorted[first : first + _COMPARED]
-            below = [name.removeprefix(begin) for name in some if name.startswith(begin)]
+    def _likely_to_be(self, part: str) -> tuple[float, list[Runs]]:
+        """Those of the other classes that have most of the names below a part of the model, and their share
+        of them: at least half, unless the class leaves open itself what some of its parts are."""
+        begin = f"{part}."
+        first = bisect_left(self._sorted, begin)
+        some = self._sorted[first : first + _COMPARED]
+        below = tuple(name.removeprefix(begin) for name in some if name.startswith(begin))
+        if below not in self._likely:
             scores = [sum(bool(self._ops(other, name)) for name in below) for other in self._runs_of_others]
             most = max(scores, default=0)
             runs = zip(self._runs_of_others, scores, strict=True)
-            self._likely[part] = [
+            likely = [
                 other
                 for other, score in runs
                 if score == most and most and (2 * most >= len(below) or other.is_open(""))
             ]
-        return self._likely[part]
+            self._likely[below] = most / max(len(below), 1), likely
+        return self._likely[below]
 
     def _ops(self, runs: Runs, name: str, part: str = "", *, unknown: bool = False) -> list[QuantOp]:
         """The ops of a module; with `unknown` also the run of a module around it that was not followed.

@@ -11,7 +11,8 @@ from qatlint.trace import Flow, QuantOp, Ran
 class Runs:
     """What a model runs, for lookups by name."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, below: str = "") -> None:
+        """`below`: only what runs in the part of the model at this path, with names as they are in there."""
         self._ops, self._order = flow.ops, flow.order
         self._has_stubs = any(op.stub is not None and op.stub.quantizes for op in flow.ops)
         self._ran: dict[int, list[int]] = {}
@@ -20,17 +21,20 @@ class Runs:
         self._root, self._is_complete = flow.root, flow.complete
         self._modules, self._owners, self._holders, self._open = _Node(), _Node(), _Node(), _Node()
         for number, op in enumerate(flow.ops):
-            self._holders.add(op.path, number)
-            if not op.name:
-                self._open.add(op.path, number)
-            if op.module:
-                self._modules.add(op.module, number)
+            path = _inside(op.path, below)
+            if path is None:
                 continue
-            self._owners.add(op.path, number)
+            self._holders.add(path, number)
+            if not op.name:
+                self._open.add(path, number)
+            if op.module:
+                self._modules.add(_inside(op.module, below) or "", number)
+                continue
+            self._owners.add(path, number)
             attribute = op.written.removeprefix("self.")
             if attribute != op.written and attribute.isidentifier():
                 # A module of an unknown class, or of the class itself, by the attribute that holds it.
-                self._modules.add(f"{op.path}.{attribute}" if op.path else attribute, number)
+                self._modules.add(f"{path}.{attribute}" if path else attribute, number)
 
     def of_module(self, name: str) -> list[QuantOp]:
         """The runs of the module of this name, in their order."""
@@ -69,6 +73,25 @@ class Runs:
 
     def _at(self, numbers: Iterable[int]) -> list[QuantOp]:
         return [self._ops[number] for number in sorted(numbers)]
+
+
+def runs_of_classes(flows: Iterable[Flow]) -> list[Runs]:
+    """What the classes of some models run: of a class that is only a part of them, in the first such part."""
+    found: dict[str, tuple[Flow, str]] = {}
+    for flow in flows:
+        found.setdefault(flow.root, (flow, ""))
+    for flow, _ in list(found.values()):
+        for path, runner in dict.fromkeys((op.path, op.runner) for op in flow.ops):
+            if path and runner:
+                found.setdefault(runner, (flow, path))
+    return [Runs(flow, path) for flow, path in found.values()]
+
+
+def _inside(path: str, below: str) -> str | None:
+    """A path as it is seen from one around it; None where it is not in there."""
+    if not below or path == below:
+        return path.removeprefix(below)
+    return path.removeprefix(f"{below}.") if path.startswith(f"{below}.") else None
 
 
 class _Node:

@@ -493,3 +493,71 @@ def test_a_class_that_is_a_dict_of_modules_itself(tmp_path: Path) -> None:
         tmp_path, model, ["block.dense.layer1", "block.dense.layer3", "block.dense._generated_cat_1"]
     )
     assert found == {label: [turn] for label in found}
+
+
+BUILT = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        y = self.bn1(self.conv1(x))
+        return y + x
+
+class Gated(nn.Module):
+    def __init__(self, gate):
+        super().__init__()
+        self.fc, self.act, self.gate = nn.Linear(8, 8), nn.GELU(), gate
+
+    def forward(self, x):
+        x = self.act(self.fc(x))
+        return self.gate(x)
+
+class Demo(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.block = QuantStub(), Block()
+
+    def forward(self, x):
+        return self.block(self.quant(x))
+
+class Many(nn.Module):
+    def __init__(self, names):
+        super().__init__()
+        self.quant, self.parts = QuantStub(), nn.ModuleDict()
+        for name in names:
+            setattr(self, name, Other())
+
+    def forward(self, x, name):
+        return getattr(self, name)(self.quant(x))
+
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.pool = nn.Conv2d(8, 8, 1), nn.AvgPool2d(2)
+
+    def forward(self, x):
+        return self.pool(self.conv1(x))
+
+class Model(nn.Module):
+    def __init__(self, stage):
+        super().__init__()
+        self.quant, self.layer1, self.layer2 = QuantStub(), stage(2), stage(1)
+
+    def forward(self, x):
+        return self.layer2(self.layer1(self.quant(x)))
+"""
+
+
+def test_a_class_that_another_model_makes_may_be_what_source_does_not_tell(tmp_path: Path) -> None:
+    """And where classes are found for parts in each other, those for the one of which they have most names."""
+    convs = ["layer1.0.conv1", "layer1.0.bn1", "layer1.1.conv1", "layer1.1.bn1"]
+    add, inside, others = "layer1.1._generated_add_0[add]", "layer2.0.gate.1", ["layer2.0.fc", "layer2.0.act"]
+    found = lines_of(tmp_path, BUILT, [*convs, add, *others, inside])
+    assert found == {
+        **{label: ["y = self.bn1(self.conv1(x))"] for label in convs},
+        add: ["return y + x"],
+        **{label: ["x = self.act(self.fc(x))"] for label in others},
+        inside: ["return self.gate(x)"],
+    }
