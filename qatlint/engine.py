@@ -16,7 +16,6 @@ from qatlint.rule import Rule
 from qatlint.static.entry import absolute
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project, is_training_code
-from qatlint.static.reached import flows_of
 from qatlint.static.source import Unreadable
 from qatlint.static.survey import Said
 from qatlint.static.tracing import trace_class
@@ -141,6 +140,8 @@ def flows_with(
 ) -> tuple[list[Flow], list[Flow]]:
     """Those of one class of one file, none where it is no model, and all that `flows` gives: classes of other
     files may have its name."""
+    from qatlint.static.reached import flows_of
+
     project = open_project(paths, loader, aim._replace(entry_points=(point,)))
     found = _flows(paths, project)
     path = next((path for path in paths if absolute(path) == point.path), point.path)
@@ -155,6 +156,8 @@ def flows_with(
 
 
 def _flows(paths: Sequence[str], project: Project) -> list[Flow]:
+    from qatlint.static.reached import flows_of  # what is linted seldom has to do with the plugin
+
     # One class after the other reaches a model, and some get a copy that says more of their own runs.
     found: dict[tuple[str, int], Flow] = {}
     with collected_by_hand():

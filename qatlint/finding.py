@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from qatlint.trace import On, Span, Times
 
@@ -41,8 +42,7 @@ class Related:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoopSite:
+class LoopSite(NamedTuple):
     """The loop a call runs in, as far as a codemod needs it."""
 
     span: Span
@@ -53,8 +53,7 @@ class LoopSite:
     """In words: where the number of turns comes from."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallSite:
+class CallSite(NamedTuple):
     """One call of a module in the source, and which instance it should get.
 
     `slot` numbers the instances: sites of one slot never run in the same forward (they stand in
@@ -69,8 +68,7 @@ class CallSite:
     loops: tuple[LoopSite, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CloneModule:
+class CloneModule(NamedTuple):
     """Intent: give every call of `self.<attribute>` its own instance.
 
     `tied` asks for copies that share parameters and buffers with the first instance; otherwise
@@ -87,8 +85,7 @@ class CloneModule:
     tied: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CloneInherited:
+class CloneInherited(NamedTuple):
     """Intent: give every call of `self.<attribute>`, which a base class made, its own instance.
 
     The copies are made in the class's own `__init__`, after the base's. `taken` are attribute names
@@ -103,8 +100,7 @@ class CloneInherited:
     taken: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class SeparateInstances:
+class SeparateInstances(NamedTuple):
     """Intent: where one instance is used under several names, write one constructor call each.
 
     `uses` are the expressions that refer to the instance again (`self.act` in
@@ -119,8 +115,7 @@ class SeparateInstances:
     tied: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BlockSite:
+class BlockSite(NamedTuple):
     """Statements of one loop or branch that go into a dynamic block."""
 
     home: Span
@@ -135,8 +130,7 @@ class BlockSite:
     """Statements by which the body may be left: nothing that follows one goes into its block."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrapInBlock:
+class WrapInBlock(NamedTuple):
     """Intent: put statements into `with Tracer.dynamic_block(self, "name"):`."""
 
     path: str
@@ -150,8 +144,7 @@ class WrapInBlock:
     """What the names of blocks begin with, where a base of the same name may have some in another file."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoopWithBlock:
+class LoopWithBlock(NamedTuple):
     """Intent: write a comprehension, or a call of `map` or `multi_apply`, as a loop in front of its statement
     whose turns are entries of a dynamic block."""
 
@@ -164,8 +157,7 @@ class LoopWithBlock:
     """As in `WrapInBlock`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportTracer:
+class ImportTracer(NamedTuple):
     """Intent: import `Tracer` (or the function `dynamic_block`), which a class uses without an import."""
 
     path: str
@@ -175,8 +167,7 @@ class ImportTracer:
     tracer: str = TRACER
 
 
-@dataclass(frozen=True, slots=True)
-class MoveBlock:
+class MoveBlock(NamedTuple):
     """Intent: put a `with` that is around nothing but a loop into the loop."""
 
     path: str
@@ -187,8 +178,7 @@ class MoveBlock:
     """The loop: the first thing in the `with`, or in a loop that is, with nothing beside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenameBlock:
+class RenameBlock(NamedTuple):
     """Intent: give a dynamic block a name that no other has."""
 
     path: str
@@ -197,8 +187,7 @@ class RenameBlock:
     """What the `with` statement calls to enter it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MoveDequant:
+class MoveDequant(NamedTuple):
     """Intent: apply a DeQuantStub to what ops begin with, instead of what they give.
 
     `call` is the whole call, `self.dequant(self.head(x).sigmoid())`, and becomes its argument; each of
@@ -214,8 +203,7 @@ class MoveDequant:
     others: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveStub:
+class RemoveStub(NamedTuple):
     """Intent: write the argument of a QuantStub's call instead of the call, and make no stub any more where
     nothing else uses it."""
 
@@ -224,8 +212,7 @@ class RemoveStub:
     call: Span
 
 
-@dataclass(frozen=True, slots=True)
-class AddQuantStub:
+class AddQuantStub(NamedTuple):
     """Intent: make a QuantStub in the constructor, and let a tensor pass it at one place."""
 
     path: str
@@ -268,8 +255,7 @@ class Fix:
     intent: Intent
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
+class Replacement(NamedTuple):
     """A stretch of source that a fix replaces by `text`; the stretch may be empty."""
 
     span: Span

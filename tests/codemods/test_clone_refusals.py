@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from qatlint.codemods.apply import Refused, apply
@@ -259,7 +257,7 @@ def test_made_by_a_base_class() -> None:
     intent = clone(base + derived, "act", cls="Model", definition="self")
     made = clone(base + "    def forward(self, x): return self.act(x)\n", "act").definition
     with pytest.raises(Refused, match=r"`act` is made outside of class `Model`, in model\.py"):
-        apply((base + derived).encode(), replace(intent, definition=made))
+        apply((base + derived).encode(), intent._replace(definition=made))
 
 
 def test_one_call_for_two_slots() -> None:
@@ -267,7 +265,7 @@ def test_one_call_for_two_slots() -> None:
     intent = clone(source, "act")
     (site,) = intent.sites
     with pytest.raises(Refused, match="helper that runs several times"):
-        apply(source.encode(), replace(intent, sites=(site, replace(site, slot=1))))
+        apply(source.encode(), intent._replace(sites=(site, site._replace(slot=1))))
 
 
 def test_a_place_where_nothing_stands() -> None:
@@ -280,7 +278,7 @@ def test_a_place_where_nothing_stands() -> None:
 def test_an_entry_of_a_container() -> None:
     source = model("self.act = nn.ReLU()", TWICE)
     with pytest.raises(Refused, match="not an attribute"):
-        apply(source.encode(), replace(clone(source, "act"), attribute="layers.*"))
+        apply(source.encode(), clone(source, "act")._replace(attribute="layers.*"))
 
 
 def test_copy_and_deepcopy_mean_something_else() -> None:

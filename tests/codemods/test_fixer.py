@@ -107,8 +107,7 @@ def test_two_files() -> None:
                 assert one.fix is not None
                 intent = one.fix.intent
                 assert isinstance(intent, CloneModule)
-                moved = replace(
-                    intent,
+                moved = intent._replace(
                     path=path,
                     definition=intent.definition._replace(path=path),
                 )
@@ -199,8 +198,8 @@ def test_two_files_with_one_class_each_of_the_same_name(helps: bool) -> None:
             text = loader.read(path).decode() if helps else BEFORE
             for one in twice(text):
                 assert one.fix is not None and isinstance(one.fix.intent, CloneModule)
-                intent = replace(
-                    one.fix.intent, path=path, definition=one.fix.intent.definition._replace(path=path)
+                intent = one.fix.intent._replace(
+                    path=path, definition=one.fix.intent.definition._replace(path=path)
                 )
                 place = one.span._replace(path=path)
                 found.append(replace(one, span=place, fix=replace(one.fix, intent=intent)))

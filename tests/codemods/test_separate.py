@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -256,4 +256,4 @@ def test_refused_across_methods_and_files() -> None:
     with pytest.raises(Refused, match="used outside of `__init__`"):
         apply(before.encode(), intent)
     with pytest.raises(Refused, match="another file"):
-        apply(before.encode(), replace(intent, definition=intent.definition._replace(path="base.py")))
+        apply(before.encode(), intent._replace(definition=intent.definition._replace(path="base.py")))
