@@ -54,7 +54,7 @@ class Links:
             return any(self._may_repeat(finding, label) for label in row.names)
         others = {finding.span, *(related.span for related in finding.related)}
         if any(op.span in others for op in self._reached[row]):
-            return True
+            return all(self._may_be(finding, label) for label in row.names)
         # What is said of a module may stand where it is made.
         if self._names.is_member(row, finding.owner, finding.subject):
             return True
@@ -69,11 +69,18 @@ class Links:
             return False
         return finding.span in op.via or finding.span not in self._names.ways
 
+    def _may_be(self, finding: Finding, label: str) -> bool:
+        """Whether a label may be of what a finding is about: other modules may run at the same line."""
+        subject = finding.subject
+        return not subject or "*" in subject or self._names.is_of(label, finding.owner, subject)
+
     def _may_repeat(self, finding: Finding, label: str) -> bool:
         """Whether a finding that something runs several times is about this member of a sequence, and the
         counts do not say that it runs once."""
         spans = {finding.span, *(related.span for related in finding.related)}
         if all(op.span not in spans for op in self._names.ops_of(label)[0]):
+            return False
+        if not self._may_be(finding, label):
             return False
         return self._counted.times(label.removesuffix("(shared)")) != 1
 

@@ -86,6 +86,7 @@ class Names:
         self._calls_of_modules: dict[tuple[tuple[int, ...], Total], Calls] = {}
         self._calls_of_functions: dict[tuple[int, tuple[int, ...], Total], list[Calls]] = {}
         self._sorted = sorted(self._names)
+        self._known: dict[tuple[str, str], bool] = {}
         compared = self._names[:: len(self._names) // _TRIED + 1]
         self.matched = sum(bool(self._ops(self._runs, name)) for name in compared)
         """How many of the names the model has, of some where there are many."""
@@ -126,12 +127,28 @@ class Names:
     def owner_in(self, label: str, owner: str, path: str) -> str:
         """The module around that of a row, by its name in the report, that a class holds at a path; "" where
         there is none."""
-        wanted, parts = path.split("."), self._unwrapped(_plain(label)).split(".")
-        for start in range(len(parts) - len(wanted)):
+        name = self._unwrapped(_plain(label))
+        held = self._held_in(name, owner, path)
+        return self._wrapper + held if held != name else ""
+
+    def is_of(self, label: str, owner: str, path: str) -> bool:
+        """Whether a label is of the module that a class holds at a path, or of one inside of it; also where
+        the report has no such module, since it may have another name for it."""
+        if self._held_in(self._unwrapped(_plain(label)), owner, path):
+            return True
+        key = owner, path
+        if key not in self._known:
+            self._known[key] = any(self._held_in(name, owner, path) for name in self._names)
+        return not self._known[key]
+
+    def _held_in(self, name: str, owner: str, path: str) -> str:
+        """The module that a class holds at a path, where it is a part of a name, or all of it."""
+        wanted, parts = path.split("."), name.split(".")
+        for start in range(len(parts) - len(wanted) + 1):
             end = start + len(wanted)
             if all(map(_fits, wanted, parts[start:end])):
                 if owner in self._runs.classes_at(".".join(parts[:start])):
-                    return self._wrapper + ".".join(parts[:end])
+                    return ".".join(parts[:end])
         return ""
 
     def is_member(self, judgement: Judgement, owner: str, path: str, *, any_entry: bool = False) -> bool:

@@ -76,6 +76,23 @@ class Model(nn.Module):
 """
 
 
+HEADS = """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.heads = nn.ModuleDict({"a": nn.Sigmoid(), "b": nn.Sigmoid()})
+
+    def forward(self, x):
+        x = self.quant(x)
+        for name in sorted(self.heads):
+            x = self.heads[name](x)
+        for head in self.heads.values():
+            x = head(x) + x
+        return self.dequant(x)
+"""
+
+
 def confirmed(folder: Path, model: str, made: ModelCheck) -> dict[str, list[str]]:
     """`QAT101 subject` -> the rows that confirm the finding."""
     (folder / "m.py").write_text(HEAD + dedent(model), encoding="utf-8")
@@ -148,6 +165,18 @@ def test_a_pair_that_is_not_fused_confirms_no_number_of_calls_that_the_counts_de
         counts = () if times is None else (CallCount("conv", 1), CallCount("act", times))
         found = confirmed(tmp_path, PAIR, ModelCheck(sequences=(pair,), counts=counts))
         assert ("conv + act" in found.get("QAT101 act", [])) is confirms, times
+
+
+def test_a_row_confirms_nothing_of_another_module_that_runs_at_the_same_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for a, b in [(2, 1), (1, 2), (2, 2)]:
+        times = {"heads.a": a, "heads.b": b}
+        found = confirmed(
+            tmp_path, HEADS, ModelCheck(counts=tuple(CallCount(*item) for item in times.items()))
+        )
+        assert found == {f"QAT101 {name}": [name] for name, runs in times.items() if runs > 1}
 
 
 def test_a_report_of_another_model_confirms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
