@@ -125,7 +125,8 @@ def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
                 others = (s for n, s in enumerate(op.operands) if n != meeting.operand)
                 found.update(s.quant for s in others if not s.turned)
             elif not stray.bare and op.name in layers() and op.number not in enters and not there.turned:
-                found.add(Quant.FLOAT)
+                is_used = op.users or op.returned or op.kept
+                found.add(Quant.FLOAT if is_used else Quant.UNKNOWN)  # nobody was seen who takes the result
     return found
 
 

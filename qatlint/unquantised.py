@@ -80,7 +80,44 @@ def _is_bare(flow: Flow) -> bool:
 def unquantized_results(trace: Trace) -> list[Stray]:
     """Results of DeQuantStubs that meet the region again, in the forward of the class or in what it calls,
     without another QuantStub; one entry per call of such a stub."""
-    return _begun(trace, Comes.DEQUANTIZED)
+    later = _later_turns(trace)
+    known = {stray.origin for stray in later}
+    return later + [stray for stray in _begun(trace, Comes.DEQUANTIZED) if stray.origin not in known]
+
+
+def _later_turns(trace: Trace) -> list[Stray]:
+    """Results of DeQuantStubs that the next turn of a loop takes, where the first takes what is quantised."""
+    found: dict[Origin, list[Meeting]] = {}
+    for flow in trace.flows:
+        for op in () if flow.assumed else flow.ops:
+            if op.stub is not None or op.name in _unsure() or excludes(op.when, literal(TRAINING, False)):
+                continue
+            if not is_mixed(op) and not (
+                op.name in layers() and any(is_mixed(flow.ops[n]) for n in op.users)
+            ):
+                continue
+            for position, state in enumerate(op.operands):
+                origin = _from_last_turn(flow, op, state)
+                if origin is not None and _home(op, origin) == trace.owner:
+                    found.setdefault(origin, []).append(Meeting(op, position))
+    return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
+
+
+def _from_last_turn(flow: Flow, op: QuantOp, state: QuantState) -> Origin | None:
+    """Where the float tensor begins that stands for what was quantised in the first turn."""
+    if state.quant is not Quant.UNKNOWN:
+        return None
+    later = [flow.ops[n].result for n in state.made_by if n > op.number]
+    before = [flow.ops[n].result for n in state.made_by if n < op.number]
+    if not later or not before or any(result.quant is not Quant.QUANTIZED for result in before):
+        return None
+    if not all(_is_float(result) and _is_dequantised(result) for result in later):
+        return None
+    return _first(later[0], Comes.DEQUANTIZED)
+
+
+def _is_dequantised(state: QuantState) -> bool:
+    return any(o.comes is Comes.DEQUANTIZED for o in state.origins)
 
 
 def unquantized_casts(trace: Trace) -> list[Stray]:

@@ -193,9 +193,8 @@ def _is_refused(op: QuantOp, march: str) -> bool:
 
 
 def _between(flow: Flow, output: Output) -> list[str]:
-    """What stands between, each place once: a child that runs for several outputs is one."""
-    places = {flow.ops[n].span: flow.ops[n].written for n in output.between}
-    return [f"`{written}`" for written in places.values()]
+    """What stands between, as it is written, each once."""
+    return [f"`{written}`" for written in dict.fromkeys(flow.ops[n].written for n in output.between)]
 
 
 def _lost(trace: Trace) -> str:

@@ -100,6 +100,11 @@ class Operating(Beginning):
             self.members[result.key] = (value, name)
             if name in _NO_OPS:
                 self.natures[result.key] = Nature(What.SHAPE)
+        if isinstance(result, Symbol) and self.phase == "forward" and name in ("values", "indices"):
+            held = self.nature(value).held
+            if self._is_pair(held):
+                # `x.max(dim=1).values`
+                self.natures[result.key] = Nature(What.TENSOR, held=held if name == "values" else PLAIN)
         return result
 
     def _sliced(self, base: Value, part: ast.Slice, node: ast.Subscript, frame: Frame) -> Value:

@@ -139,7 +139,11 @@ def _floats(given: Sequence[Held], begin: Callable[[Comes], Begin]) -> Held:
     """`x.float()`."""
     if not given or given[0].quant is Quant.PLAIN:
         return Held(Quant.FLOAT, _cast_begins(given[0], begin) if given else frozenset({begin(Comes.CAST)}))
-    return given[0]._replace(made=frozenset())
+    held = given[0]._replace(made=frozenset())
+    is_constant = bool(held.begins) and all(b.comes is Comes.CONSTANT for b in held.begins)
+    if held.quant is Quant.UNKNOWN and is_constant and not held.turned:
+        return held._replace(quant=Quant.FLOAT)  # whatever numbers it was made of
+    return held
 
 
 def _cast_begins(given: Held, begin: Callable[[Comes], Begin]) -> frozenset[Begin]:
