@@ -233,7 +233,7 @@ class Names:
         # Of several modules that may be meant nobody knows which one has its first call where.
         is_first = is_call and all(op.module and f"{name}.".startswith(f"{op.module}.") for op in ops)
         if (call or method or is_first) and ops and not why:
-            return self._call(ops, int(call or 0), self._calls[name], method or "")
+            return self._call(ops, int(call or 0), self._calls.get(name, _NO_TOTAL), method or "")
         if is_call and ops and not why:
             return self._first_of_family(ops)
         return ops, why
@@ -252,6 +252,7 @@ class Names:
 
     def _call(self, ops: list[QuantOp], call: int, total: Total, method: str) -> tuple[list[QuantOp], str]:
         """The lines that run a module for the so-manieth time, by a method of it or as a whole."""
+        total = _reaching(total, call)
         key = tuple(op.number for op in ops), total
         if key not in self._calls_of_modules:
             runs = self._runs.order_of(ops)
@@ -405,6 +406,7 @@ class Names:
     def _numbered(self, runs: Runs, ops: list[QuantOp], number: int, total: Total) -> list[Nth]:
         """The calls that may have a number, by each run of the owner's forward: another one comes to the same
         lines again."""
+        total = _reaching(total, number)
         key = (id(runs), tuple(op.number for op in ops), total)
         if key not in self._calls_of_functions:
             entries: dict[int, list[Ran]] = {}
@@ -442,6 +444,12 @@ def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Na
     # Of the one model that there is the names may stand in what was not followed.
     is_right = chosen is not None and (chosen.matched or (len(found) == 1 and chosen.gap))
     return chosen if is_right else None
+
+
+def _reaching(total: Total, number: int) -> Total:
+    """How many there are, where one of them has a number that is not among those of the report: it was asked
+    for by a name that is written in another way there."""
+    return total if number < total.calls else Total(number + 1, False)
 
 
 def _spelt(op: QuantOp) -> str:

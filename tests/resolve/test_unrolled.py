@@ -393,6 +393,17 @@ def test_behind_a_method_that_was_not_followed_only_as_many_calls_as_there_are_m
     ]
 
 
+def test_a_number_that_the_report_does_not_have_is_looked_up_as_one_of_an_excerpt(tmp_path: Path) -> None:
+    body = "for _ in xs:\n    x = x + 1  # a\nfor _ in xs:\n    x = x + 2  # b\nx = self.skip.add(x, x)\nreturn x"
+    path = tmp_path / "m.py"
+    path.write_text(HEAD + indent(body, " " * 8), encoding="utf-8")
+    found = engine.flows([str(path)], DiskLoader(), Aim((), (EntryPoint(str(path), "Model"),)))
+    (own,) = [flow for flow in found if flow.root.endswith(":Model") and not flow.assumed]
+    names = Names(own, [*adds(3), "skip[add]"], (), True)
+    for label, lines in [("_generated_add_9[add]", 2), ("skip[add](4)", 1)]:
+        assert len({op.span.line for op in names.ops_of(label)[0]}) == lines
+
+
 def test_an_excerpt_does_not_tell_that_a_loop_is_not_entered(tmp_path: Path) -> None:
     body = """
     if self.gated is None:
