@@ -267,7 +267,7 @@ class Counting(Naming):
         if not later or not all(later):
             return at
         key = (*at.key, "after first")
-        return At(key, at.deps, running=True, low=at.low + 1, high=at.high, sure=at.sure)
+        return At(key, at.deps, running=True, low=at.low + 1, high=at.high, sure=at.sure, bound=at.bound)
 
     def _tells_first(self, atom: int, at: At) -> bool:
         position = self.run.positions.get(atom)
@@ -351,6 +351,8 @@ def _meet(a: At, b: At) -> bool:
             if other.exact >= 0:
                 return other.exact >= one.low
             return -other.exact > one.high
+        if one.running and other.bound is not None and other.bound == one.bound:
+            return other.less > one.high
     return False
 
 

@@ -221,16 +221,17 @@ class Expressions(Deciding):
             shift = right.value if isinstance(op, ast.Add) else -right.value
             if isinstance(op, (ast.Add, ast.Sub)):
                 if isinstance(left, Index):
-                    return Index(left.loop, left.offset + shift, left.high)
+                    return left.moved(shift)
                 result = self._keyed(type(op).__name__, left, right, text=left.text)
                 result.less = left.less - shift
+                result.base = left.key if left.base is None else left.base
                 result.start = left.start + shift if left.start is not None else None
                 if isinstance(left.hint, int):
                     result.hint, result.given = left.hint + shift, left.given
                 return result
         if isinstance(right, Index) and isinstance(left, Const) and type(left.value) is int:
             if isinstance(op, ast.Add):
-                return Index(right.loop, right.offset + left.value, right.high)
+                return right.moved(left.value)
         if isinstance(op, ast.Mod) and isinstance(left, Const) and isinstance(left.value, str):
             return self._percent(left.value, right)
         if isinstance(op, ast.Add):
@@ -521,6 +522,7 @@ class Expressions(Deciding):
                 running=True,
                 low=max(index.offset, 0),
                 high=index.high,
+                bound=index.bound,
             )
         if isinstance(index, Pattern):
             return At(("pattern", index.head, index.at.key, index.tail), index.at.deps)
@@ -535,6 +537,8 @@ class Expressions(Deciding):
         deps = deps_of(index)
         if isinstance(index, Symbol) and index.loops:
             deps |= index.loops & self.loop_numbers()  # made anew at each turn: `name, n = text.split(":")`
+        if isinstance(index, Symbol) and index.less > 0:
+            return At(selected, deps, bound=index.base, less=index.less)
         return At(selected, deps)
 
 

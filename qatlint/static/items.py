@@ -256,7 +256,7 @@ class Items(Attributes):
         if isinstance(index, Const) and type(index.value) is int and index.value >= 0:
             return self.subscript(value.base, Const(index.value + value.low), node, frame)
         if isinstance(index, Index):
-            moved = Index(index.loop, index.offset + value.low, index.high + value.high)
+            moved = Index(index.loop, index.offset + value.low, index.high + value.high, index.bound)
             return self.subscript(value.base, moved, node, frame)
         return self.subscript(value.base, index, node, frame)
 

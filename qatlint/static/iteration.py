@@ -204,7 +204,8 @@ class Iteration(Expressions):
             high = stop.less if isinstance(stop, Symbol) and stop.less > 0 else 0
             if isinstance(stop, Symbol) and stop.key in self.lengths:
                 self.counted[loop.number] = self.lengths[stop.key]
-            return Index(loop.number, numbers.start, high)
+            bound = None if not isinstance(stop, Symbol) else stop.key if stop.base is None else stop.base
+            return Index(loop.number, numbers.start, high, bound)
         # Which numbers these are is not known: nothing says that others are met among them.
         deps = numbers.deps | {loop.number}
         return Symbol(self.intern(("counter", loop.number)), deps=deps, origin="config")
@@ -698,7 +699,7 @@ def _partial(value: Value, sure: int, most: int | None) -> Value:
     if not isinstance(value, Pick) or not value.at[-1].running:
         return value
     at = value.at[-1]
-    first = At(at.key, at.deps, running=True, low=at.low, high=at.high, sure=sure)
+    first = At(at.key, at.deps, running=True, low=at.low, high=at.high, sure=sure, bound=at.bound)
     options = value.options
     if most is not None:
         end = at.low + most

@@ -146,7 +146,7 @@ class FirstTurn(NamedTuple):
 class At:
     """Which element of a family is meant: an exact position, a running loop counter, or a symbol."""
 
-    __slots__ = ("deps", "exact", "high", "key", "low", "running", "sure", "turns")
+    __slots__ = ("bound", "deps", "exact", "high", "key", "less", "low", "running", "sure", "turns")
 
     def __init__(
         self,
@@ -158,8 +158,14 @@ class At:
         high: int = 0,
         sure: int | None = None,
         turns: PickedTurns | None = None,
+        bound: Hashable = None,
+        less: int = 0,
     ) -> None:
         self.key = key
+        self.bound = bound
+        """The number, by its key, up to which a running one counts; for `n - 1` that of `n`."""
+        self.less = less
+        """For `n - 1`: how much less than `n`."""
         self.turns = turns
         """In how many turns of a loop each element is picked, when in more than one."""
         self.sure = sure
@@ -183,6 +189,7 @@ class Symbol(Value):
     """
 
     __slots__ = (
+        "base",
         "callable_hint",
         "creator",
         "deps",
@@ -233,6 +240,8 @@ class Symbol(Value):
         """The object whose construction made it."""
         self.less = less
         """For `n - 1`: how much less than `n`."""
+        self.base: Hashable = None
+        """For `n - 1`: the key of `n`."""
         self.optional = optional
         """A parameter whose default is None: true exactly when it is not None."""
         self.deps = deps
@@ -261,12 +270,18 @@ class Symbol(Value):
 class Index(Value):
     """Turn number of a loop plus a constant; the last `high` positions are not reached."""
 
-    __slots__ = ("high", "loop", "offset")
+    __slots__ = ("bound", "high", "loop", "offset")
 
-    def __init__(self, loop: int, offset: int = 0, high: int = 0) -> None:
+    def __init__(self, loop: int, offset: int = 0, high: int = 0, bound: Hashable = None) -> None:
         self.loop = loop
         self.offset = offset
         self.high = high
+        self.bound = bound
+        """The number, by its key, up to which is counted."""
+
+    def moved(self, by: int) -> Index:
+        """`i + by`: it reaches as much farther."""
+        return Index(self.loop, self.offset + by, self.high - by, self.bound)
 
 
 class Pattern(Value):

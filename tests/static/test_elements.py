@@ -103,3 +103,40 @@ def test_other_tests_of_the_counter_do_not_leave_the_first_entry_out(test: str) 
     apart = f"x = self.layers[0](x)\n        for i, layer in enumerate(self.layers):\n            if {test}: x = layer(x)"
     found = findings(stack(apart, "nn.Linear(8, 8)"), "QAT101")
     assert len(found) == 1
+
+
+BY_LIST = "self.convs = nn.ModuleList(nn.Conv2d(3, 3, 1) for _ in range(n))"
+BY_NAME = "for i in range(n): setattr(self, f'conv{i}', nn.Conv2d(3, 3, 1))"
+
+
+@pytest.mark.parametrize(
+    ("made", "turns", "picked", "last", "shared"),
+    [
+        (BY_LIST, "range(self.n)", "self.convs[i]", "self.convs[self.n - 1]", True),
+        (BY_NAME, "range(self.n)", "getattr(self, f'conv{i}')", "getattr(self, f'conv{self.n - 1}')", True),
+        (BY_NAME, "range(self.n)", "getattr(self, f'conv{i}')", "getattr(self, f'conv{self.n - 2}')", True),
+        (BY_NAME, "range(self.n)", "getattr(self, f'conv{i}')", "getattr(self, f'other{self.n - 1}')", False),
+        (BY_LIST, "range(self.n - 1)", "self.convs[i]", "self.convs[self.n - 1]", False),
+        (BY_LIST, "range(self.n - 1)", "self.convs[i]", "self.convs[self.n - 2]", True),
+        (BY_LIST, "range(self.n - 1)", "self.convs[i]", "self.convs[-1]", False),
+        (BY_LIST, "range(self.n - 1)", "self.convs[i + 1]", "self.convs[self.n - 1]", True),
+        (BY_LIST, "range(self.n - 1)", "self.convs[1 + i]", "self.convs[-1]", True),
+        (BY_LIST, "range(1, self.n)", "self.convs[i - 1]", "self.convs[self.n - 1]", False),
+        (BY_LIST, "range(1, self.n)", "self.convs[i - 1]", "self.convs[-1]", False),
+        (BY_LIST, "range(self.n)", "self.convs[i]", "self.convs[self.other - 1]", False),
+        (BY_LIST, "range(len(self.convs))", "self.convs[i]", "self.convs[len(self.convs) - 1]", True),
+    ],
+)
+def test_the_last_entry_by_its_number(made: str, turns: str, picked: str, last: str, shared: bool) -> None:
+    text = (
+        "class Model(nn.Module):\n"
+        "    def __init__(self, n, other):\n"
+        "        super().__init__()\n"
+        "        self.n, self.other = n, other\n"
+        f"        {made}\n"
+        "    def forward(self, x):\n"
+        f"        for i in {turns}:\n"
+        f"            x = {picked}(x)\n"
+        f"        return {last}(x)\n"
+    )
+    assert bool(findings(text, "QAT101")) is shared
