@@ -173,7 +173,7 @@ def _place(flow: Flow, source: Source, stub: QuantOp, between: list[QuantOp]) ->
     """The expression that a stub takes in place of what it takes now: the op itself where it stands in the
     same function, else where the one op that takes its result has it written."""
     end = flow.ops[source.end]
-    if _beside(end, stub):
+    if _is_in_reach(end, stub):
         return end.span
     written = [
         where
@@ -185,16 +185,17 @@ def _place(flow: Flow, source: Source, stub: QuantOp, between: list[QuantOp]) ->
     return written[0] if len(written) == 1 else None
 
 
+def _is_in_reach(op: QuantOp, stub: QuantOp) -> bool:
+    """Whether an op runs in the same function as the stub and under the same condition; as often, or in a
+    loop in front of it, where the stub can run in each turn."""
+    same = (op.owner, op.function, op.path, op.via) == (stub.owner, stub.function, stub.path, stub.via)
+    around = op.loops[: len(stub.loops)] == stub.loops
+    return same and around and op.span.path == stub.span.path and op.when == stub.when
+
+
 def _beside(op: QuantOp, stub: QuantOp) -> bool:
     """Whether an op runs in the same function as the stub, as often and under the same condition."""
-    same = (op.owner, op.function, op.path, op.loops, op.via) == (
-        stub.owner,
-        stub.function,
-        stub.path,
-        stub.loops,
-        stub.via,
-    )
-    return same and op.span.path == stub.span.path and op.when == stub.when
+    return _is_in_reach(op, stub) and op.loops == stub.loops
 
 
 def _is_under(op: QuantOp, stub: QuantOp) -> bool:

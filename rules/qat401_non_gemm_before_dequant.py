@@ -61,12 +61,13 @@ class Head(nn.Module):
 ## The fix
 
 The stub is moved to the result of the GEMM op, and the ops run behind it, in float, on the CPU; also those
-in helpers and children that are given it (`self.decode(self.head(x))`), or under a condition. Where several
-GEMM ops are put together (`cat`), each gets a stub of its own; outputs that are parts of one result
-(`boxes, classes = head(x).split(...)`) are moved at once, and share one. In float a stub does nothing, so
-results and keys of the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs
-elsewhere, where it stays quantised. There is no fix where another op, or another stub, needs what would be
-float then, and for products, which are no work for the CPU.
+in helpers and children that are given it (`self.decode(self.head(x))`), or under a condition. Where the
+GEMM op runs in a loop and the stub behind it, the stub runs in each turn then. Where several GEMM ops are
+put together (`cat`), each gets a stub of its own; outputs that are parts of one result (`boxes, classes =
+head(x).split(...)`) are moved at once, and share one. In float a stub does nothing, so results and keys of
+the state dict stay: safe. It is unsafe where a module (`self.sigmoid`) also runs elsewhere, where it stays
+quantised. There is no fix where another op, or another stub, needs what would be float then, and for
+products, which are no work for the CPU.
 
 ## Source
 

@@ -190,8 +190,7 @@ def other_user_of_gemm(f: Forward, x: QuantState) -> None:
 
 
 def in_a_loop(f: Forward, x: QuantState) -> None:
-    loops = (f.span(),)
-    f.dequant(f.op("cat", f.op("exp", f.op("conv2d", x, loops=loops), loops=loops)))
+    f.dequant(f.op("exp", f.op("conv2d", x)), loops=(f.span(),))
 
 
 def in_a_child(f: Forward, x: QuantState) -> None:
@@ -267,6 +266,13 @@ def test_code_that_is_to_be_quantised_elsewhere(origin: str, moves: bool) -> Non
     y = f.op("mul", x, table, span=place, **CHILD)
     f.dequant(f.op("mul", f.op("conv2d", y), f.input(), span=place, **CHILD))
     assert isinstance(planned(f), Plan) is moves
+
+
+def test_a_stub_may_run_in_each_turn() -> None:
+    f, x = started()
+    loops = (f.span(),)
+    f.dequant(f.op("cat", f.op("exp", f.op("conv2d", x, loops=loops), loops=loops)))
+    assert isinstance(planned(f), Plan)
 
 
 def test_a_float_operand_does_not_hinder() -> None:

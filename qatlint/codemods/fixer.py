@@ -21,6 +21,7 @@ from qatlint.finding import (
     MoveDequant,
     Safety,
     SeparateInstances,
+    Severity,
 )
 from qatlint.loader import Loader, OverlayLoader
 
@@ -240,7 +241,15 @@ def _is_uncovered(finding: Finding, done: list[_Wanted]) -> bool:
     where more is asked of it. What shared modules do is asked everywhere."""
     intents = [w.fix.intent for w in done]
     begins = any(isinstance(intent, AddQuantStub) and intent.begins for intent in intents)
-    return begins and not finding.code.startswith("QAT1")
+    return (begins and not finding.code.startswith("QAT1")) or _is_in_turns(finding, done)
+
+
+def _is_in_turns(finding: Finding, done: list[_Wanted]) -> bool:
+    """Whether it only notes that a DeQuantStub runs several times, which may have moved into a loop."""
+    is_note = finding.code == "QAT101" and finding.severity is Severity.NOTE
+    return is_note and any(
+        isinstance(w.fix.intent, MoveDequant) and w.finding.owner == finding.owner for w in done
+    )
 
 
 def _is_remainder(

@@ -42,13 +42,14 @@ def plan_dequant(file: OpenedFile, intent: MoveDequant) -> tuple[Edits, cst.Clas
 
 
 def _check(tree: Tree, call: StubCall, operand: cst.BaseExpression) -> None:
-    """Refuse where one call of the stub and one of the op do not run equally often."""
+    """Refuse where the stub cannot run wherever the op does. In a loop, it runs in each turn."""
     if method_of(tree, call.cls, operand) is not call.method:
         raise Refused("the op runs in another method than the stub")
     if operand is call.argument:
         raise Refused("the stub is given the result of the op already")
-    if _loops(tree, call.method, operand) != _loops(tree, call.method, call.node):
-        raise Refused("the op runs in a loop, and the stub does not run in it")
+    around = _loops(tree, call.method, call.node)
+    if around != _loops(tree, call.method, operand)[-len(around) :] and around:
+        raise Refused("the stub runs in a loop, and the op does not run in it")
     if any(isinstance(a, cst.FunctionDef | cst.Lambda) for a in _between(tree, call.method, operand)):
         raise Refused("the op stands in a function of its own")
 
