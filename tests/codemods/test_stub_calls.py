@@ -151,9 +151,9 @@ def test_each_part_of_a_cat_gets_a_stub_of_its_own() -> None:
         (INIT, "return self.dequant(self.head(x))", "self.dequant(self.head(x))", "self.head(x)", "already"),
         (
             INIT,
-            "ys = [self.head(h) for h in xs]\nreturn self.dequant(torch.cat(ys))",
-            "self.dequant(torch.cat(ys))",
-            "self.head(h)",
+            "y = self.head(xs)\nreturn [self.dequant(part.exp()) for part in y]",
+            "self.dequant(part.exp())",
+            "self.head(xs)",
             "in a loop",
         ),
         (
