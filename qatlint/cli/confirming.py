@@ -15,7 +15,7 @@ from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
 from qatlint.loader import Loader
 from qatlint.report.model_check import missing_words
-from qatlint.resolve.fit import doubt
+from qatlint.resolve.fit import doubt, rivalry
 from qatlint.resolve.linked import Links, unexplained
 from qatlint.resolve.names import best
 
@@ -37,16 +37,27 @@ class Confirmation:
             ask = "see that the class that was prepared is checked, in the version of then"
             base.warn(f"--report: {doubted}; {ask}")
         self._links: Links | None = None
+        self._links_of_rivals: list[Links] = []
         if names is not None and not doubted:  # what is said of another model confirms nothing here
-            self._links = Links(self._rows, names, Counted(check))
+            counted = Counted(check)
+            self._links = Links(self._rows, names, counted)
+            self._links_of_rivals = [Links(self._rows, rival, counted) for rival in names.rivals]
+            if like_it := rivalry(names):
+                base.warn(f"--report: {like_it}; what only one of them has is not confirmed")
 
     def said(self, finding: Finding) -> str:
         """What the report says of a finding, in words; "" when it says nothing of it."""
-        return "" if self._links is None else self._links.said(finding)
+        return self._links.said(finding) if self._links is not None and self._is_in_all(finding) else ""
 
     def rows(self, finding: Finding) -> tuple[Judgement, ...]:
         """The rows of the report that say the same."""
-        return () if self._links is None else tuple(self._links.confirming(finding))
+        if self._links is None or not self._is_in_all(finding):
+            return ()
+        return tuple(self._links.confirming(finding))
+
+    def _is_in_all(self, finding: Finding) -> bool:
+        """Whether the report says it of each of the models that it may be about."""
+        return all(links.confirming(finding) for links in self._links_of_rivals)
 
     def unexplained(self, findings: Sequence[Finding]) -> list[Judgement]:
         """The rows to look at or check that no finding explains."""

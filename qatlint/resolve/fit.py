@@ -36,6 +36,15 @@ def doubt(check: ModelCheck, names: Names | None, where: str, others: Sequence[F
     return f"{said}; {rival.flow.root} has {rival.matched} of them"
 
 
+def rivalry(names: Names) -> str:
+    """In words, that other models have as many modules of a report, at other lines; "" where none has."""
+    if not names.rivals:
+        return ""
+    roots = ", ".join(rival.flow.root for rival in names.rivals)
+    have = "has" if len(names.rivals) == 1 else "have"
+    return f"{roots} {have} as many modules of this report as {names.flow.root}, at other lines"
+
+
 def _modules(check: ModelCheck) -> list[str]:
     """What ran: names without methods and numbers."""
     never = {count.name for count in check.counts if not count.times}

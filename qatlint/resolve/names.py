@@ -30,6 +30,8 @@ _MISSING = (DECORATED, UNFOLLOWED)
 _Key = TypeVar("_Key")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
+_RIVALS = 4
+"""Other models with as many of the names that are looked at."""
 _WRAPPERS = 4
 """Wrappers around a model: `module.model.` has two."""
 _TRIED = 1_000
@@ -90,6 +92,16 @@ class Names:
         compared = self._names[:: len(self._names) // _TRIED + 1]
         self.matched = sum(bool(self._ops(self._runs, name)) for name in compared)
         """How many of the names the model has, of some where there are many."""
+        self._compared = compared
+        self.rivals: tuple[Names, ...] = ()
+        """Other models that have as many of them, at other lines."""
+
+    def leads_where(self, other: Names) -> bool:
+        """Whether the names lead to the same lines in another model, as in one that this one is a part of."""
+        pairs = zip(self._compared, other._compared, strict=True)
+        return all(
+            _spans(self._ops(self._runs, own)) == _spans(other._ops(other._runs, its)) for own, its in pairs
+        )
 
     def locate(self, judgement: Judgement) -> Located:
         """Where the modules of a row run."""
@@ -442,14 +454,21 @@ def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Na
     found = [Names(flow, names, others, whole, counted) for flow in flows]
     chosen = max(found, key=lambda one: one.matched, default=None)
     # Of the one model that there is the names may stand in what was not followed.
-    is_right = chosen is not None and (chosen.matched or (len(found) == 1 and chosen.gap))
-    return chosen if is_right else None
+    if chosen is None or not (chosen.matched or (len(found) == 1 and chosen.gap)):
+        return None
+    alike = [one for one in found if one.matched == chosen.matched and one is not chosen]
+    chosen.rivals = tuple(one for one in alike[:_RIVALS] if not chosen.leads_where(one))
+    return chosen
 
 
 def _reaching(total: Total, number: int) -> Total:
     """How many there are, where one of them has a number that is not among those of the report: it was asked
     for by a name that is written in another way there."""
     return total if number < total.calls else Total(number + 1, False)
+
+
+def _spans(ops: Iterable[QuantOp]) -> set[Span]:
+    return {op.span for op in ops}
 
 
 def _spelt(op: QuantOp) -> str:

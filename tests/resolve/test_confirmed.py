@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from qatlint.cli.commands.check import command as check
+from qatlint.cli.commands.report import command as report
 from qatlint.horizon.report import CallCount, Layer, Member, ModelCheck, write
 
 FUNCTIONAL = "horizon_plugin_pytorch.nn.qat.functional_modules.FloatFunctional"
@@ -177,6 +178,24 @@ def test_a_row_confirms_nothing_of_another_module_that_runs_at_the_same_line(
             tmp_path, HEADS, ModelCheck(counts=tuple(CallCount(*item) for item in times.items()))
         )
         assert found == {f"QAT101 {name}": [name] for name, runs in times.items() if runs > 1}
+
+
+def test_of_two_models_that_a_report_may_be_about_none_is_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless both have the line, as two that inherit a forward."""
+    monkeypatch.chdir(tmp_path)
+    made = ModelCheck(counts=(CallCount("heads.a", 2), CallCount("heads.b", 2), CallCount("quant", 1)))
+    heir = "\n\nclass Heir(Model):\n    pass\n"
+    both = {"QAT101 heads.a": ["heads.a"], "QAT101 heads.b": ["heads.b"]}
+    assert confirmed(tmp_path, HEADS + heir, made) == both
+    assert "--model" not in CliRunner().invoke(report, ["r.txt", "--src", "."]).stdout
+    copy = HEADS.replace("class Model", "class Copy")
+    assert confirmed(tmp_path, HEADS + copy, made) == {}
+    words = CliRunner().invoke(check, ["m.py", "--report", "r.txt"]).stderr
+    assert "m:Copy has as many modules of this report as m:Model, at other lines" in words
+    shown = " ".join(CliRunner().invoke(report, ["r.txt", "--src", "."]).stdout.split())
+    assert "at other lines: --model says which class was prepared" in shown
 
 
 def test_a_report_of_another_model_confirms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

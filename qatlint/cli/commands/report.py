@@ -117,7 +117,7 @@ def _with_source(
     from qatlint.horizon.judging.counted import Counted
     from qatlint.horizon.judging.judge import judge
     from qatlint.linting import Linter
-    from qatlint.resolve.fit import doubt
+    from qatlint.resolve.fit import doubt, rivalry
     from qatlint.resolve.linked import Links
     from qatlint.resolve.names import best
 
@@ -132,6 +132,8 @@ def _with_source(
     )
     if names is None:
         return shown._replace(judgements=judge(shown.check, settings))
+    if like_it := rivalry(names):
+        shown = shown._replace(notes=(*shown.notes, f"{like_it}: --model says which class was prepared"))
     judgements = judge(shown.check, settings, names.told())
     linter = Linter(finder)
     findings = linter.check(models.files, loader)
