@@ -29,10 +29,10 @@ class Confirmation:
         for words in missing_words(check):
             base.warn(f"--report: {words}")
         flows = engine.flows(files, loader, aim)
-        names = best(flows, check, flows)
+        names = best(flows, check, flows, parts=True)
         told = names.told() if names is not None else NOT_READ
         self._rows: list[Judgement] = judge(check, Settings(aim.march), told)
-        doubted = doubt(check, names, "the checked files" if names is None else names.flow.root, flows)
+        doubted = doubt(check, names, "the checked files" if names is None else names.root, flows)
         if doubted:
             ask = "see that the class that was prepared is checked, in the version of then"
             base.warn(f"--report: {doubted}; {ask}")

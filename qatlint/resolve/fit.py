@@ -33,16 +33,16 @@ def doubt(check: ModelCheck, names: Names | None, where: str, others: Sequence[F
     rival = max((Names(other, ran) for other in others), key=lambda one: one.matched, default=None)
     if rival is None or rival.matched <= found:
         return said
-    return f"{said}; {rival.flow.root} has {rival.matched} of them"
+    return f"{said}; {rival.root} has {rival.matched} of them"
 
 
 def rivalry(names: Names) -> str:
     """In words, that other models have as many modules of a report, at other lines; "" where none has."""
     if not names.rivals:
         return ""
-    roots = ", ".join(rival.flow.root for rival in names.rivals)
+    roots = ", ".join(rival.root for rival in names.rivals)
     have = "has" if len(names.rivals) == 1 else "have"
-    return f"{roots} {have} as many modules of this report as {names.flow.root}, at other lines"
+    return f"{roots} {have} as many modules of this report as {names.root}, at other lines"
 
 
 def _modules(check: ModelCheck) -> list[str]:

@@ -17,7 +17,7 @@ from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
-from qatlint.resolve.runs import Runs, runs_of_classes
+from qatlint.resolve.runs import Runs, inside, parts_of
 from qatlint.resolve.unrolled import DECORATED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
@@ -32,6 +32,8 @@ _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
 _RIVALS = 4
 """Other models with as many of the names that are looked at."""
+_PROBED = 40
+"""Names of which a part of a model has some where it is what was prepared."""
 _WRAPPERS = 4
 """Wrappers around a model: `module.model.` has two."""
 _TRIED = 1_000
@@ -71,12 +73,15 @@ class Names:
         others: Sequence[Flow] = (),
         is_whole: bool = False,
         counted: Mapping[str, int] = MappingProxyType({}),
+        below: str = "",
     ) -> None:
         """`is_whole`: these are the names of all calls. `counted`: how often modules run, as far as the
-        report says it of them."""
+        report says it of them. `below`: they are those of the part of the model at this path."""
         self.flow = flow
         """The model."""
-        self._runs = Runs(flow)
+        self._runs, self._below = Runs(flow, below), below
+        self.root = self._runs.root
+        """`package.module:Class` of the model, or of its part."""
         self._is_whole, self._counted = is_whole, counted
         self._others = [other for other in others if other is not flow]
         self._found: dict[tuple[str, bool], tuple[list[QuantOp], str]] = {}
@@ -132,7 +137,7 @@ class Names:
     def gap(self) -> str:
         """In words, what the model's own forward calls that was not followed; "" where there is nothing."""
         for op in self.flow.ops:
-            if not (op.name or op.module or op.path):
+            if inside(op.path, self._below) == "" and not (op.name or op.module):
                 return f"at line {op.span.line} it calls what was not followed, `{op.written}`"
         return ""
 
@@ -226,7 +231,7 @@ class Names:
 
     @cached_property
     def _runs_of_others(self) -> list[Runs]:
-        return runs_of_classes(self._others)
+        return [Runs(flow, path) for flow, path in parts_of(self._others)]
 
     def _look_up(self, label: str, is_call: bool) -> tuple[list[QuantOp], str]:
         parsed = _LABEL.match(label)
@@ -341,7 +346,7 @@ class Names:
                     best_share = share
         if best_share:
             return best
-        owner = self.flow.root.rpartition(":")[2]
+        owner = self.root.rpartition(":")[2]
         why = f"no module `{label}` is run in the forward of {owner}, as it was read"
         return [], f"{why}: {self.gap}" if self.gap else why
 
@@ -432,7 +437,7 @@ class Names:
 
     def _wrapper_of(self, names: Sequence[str]) -> str:
         """What all names begin with and the model does not have: `module.`, the names in wrappers."""
-        paths = {(op.module or op.path).partition(".")[0] for op in self.flow.ops}
+        paths = self._runs.firsts
         wrapper = ""
         while names and "*" not in paths:
             firsts = {name.removeprefix(wrapper).partition(".")[0] for name in names}
@@ -445,20 +450,33 @@ class Names:
         return wrapper
 
 
-def best(flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow]) -> Names | None:
-    """The one of `flows` that has most of the names of a report; None when none has any, but for a single one
-    whose forward was not followed to its end. `others` are of
-    classes that may be parts of it."""
+def best(
+    flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow], *, parts: bool = False
+) -> Names | None:
+    """The one of `flows` that has most of the names of a report, or a part of one where that has more
+    (`parts`: what was prepared may be held by a class that trains it); None when none has any, but for a
+    single one whose forward was not followed to its end. `others` are of classes that may be parts of it."""
     names, whole = check.names, is_whole(check)
     counted = {count.name: count.times for count in check.counts}
     found = [Names(flow, names, others, whole, counted) for flow in flows]
-    chosen = max(found, key=lambda one: one.matched, default=None)
+    chosen = max(found, key=_matched, default=None)
+    if parts and chosen is not None and 2 * chosen.matched < len(chosen._compared):
+        found += [
+            Names(flow, names, others, whole, counted, path)
+            for flow, path in parts_of(flows)
+            if path and Names(flow, names[:_PROBED], below=path).matched
+        ]
+        chosen = max(found, key=_matched, default=None)
     # Of the one model that there is the names may stand in what was not followed.
     if chosen is None or not (chosen.matched or (len(found) == 1 and chosen.gap)):
         return None
     alike = [one for one in found if one.matched == chosen.matched and one is not chosen]
     chosen.rivals = tuple(one for one in alike[:_RIVALS] if not chosen.leads_where(one))
     return chosen
+
+
+def _matched(names: Names) -> int:
+    return names.matched
 
 
 def _reaching(total: Total, number: int) -> Total:

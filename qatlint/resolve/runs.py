@@ -18,23 +18,32 @@ class Runs:
         self._ran: dict[int, list[int]] = {}
         for number, ran in enumerate(flow.order):
             self._ran.setdefault(ran.op, []).append(number)
-        self._root, self._is_complete = flow.root, flow.complete
+        self.root = (
+            next((op.runner for op in flow.ops if op.path == below), flow.root) if below else flow.root
+        )
+        """The class that was followed, or that of the part."""
+        self._is_complete = flow.complete
         self._modules, self._owners, self._holders, self._open = _Node(), _Node(), _Node(), _Node()
         for number, op in enumerate(flow.ops):
-            path = _inside(op.path, below)
+            path = inside(op.path, below)
             if path is None:
                 continue
             self._holders.add(path, number)
             if not op.name:
                 self._open.add(path, number)
             if op.module:
-                self._modules.add(_inside(op.module, below) or "", number)
+                self._modules.add(inside(op.module, below) or "", number)
                 continue
             self._owners.add(path, number)
             attribute = op.written.removeprefix("self.")
             if attribute != op.written and attribute.isidentifier():
                 # A module of an unknown class, or of the class itself, by the attribute that holds it.
                 self._modules.add(f"{path}.{attribute}" if path else attribute, number)
+
+    @property
+    def firsts(self) -> set[str]:
+        """The modules that it holds itself, by the beginnings of all names."""
+        return {*self._modules.below, *self._owners.below}
 
     def of_module(self, name: str) -> list[QuantOp]:
         """The runs of the module of this name, in their order."""
@@ -49,7 +58,7 @@ class Runs:
         far as it runs anything itself."""
         ops = self._at(self._holders.find(path))
         found = {name for op in ops for name in (op.runner, op.owner)}
-        return found if path else found | {self._root}
+        return found if path else found | {self.root}
 
     def is_open(self, path: str) -> bool:
         """Whether the module of this name, or one around it, runs something that was not followed: what that
@@ -75,8 +84,9 @@ class Runs:
         return [self._ops[number] for number in sorted(numbers)]
 
 
-def runs_of_classes(flows: Iterable[Flow]) -> list[Runs]:
-    """What the classes of some models run: of a class that is only a part of them, in the first such part."""
+def parts_of(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
+    """Where the classes run that some models have: of one that is only a part of them, in the first that has
+    it."""
     found: dict[str, tuple[Flow, str]] = {}
     for flow in flows:
         found.setdefault(flow.root, (flow, ""))
@@ -84,10 +94,10 @@ def runs_of_classes(flows: Iterable[Flow]) -> list[Runs]:
         for path, runner in dict.fromkeys((op.path, op.runner) for op in flow.ops):
             if path and runner:
                 found.setdefault(runner, (flow, path))
-    return [Runs(flow, path) for flow, path in found.values()]
+    return list(found.values())
 
 
-def _inside(path: str, below: str) -> str | None:
+def inside(path: str, below: str) -> str | None:
     """A path as it is seen from one around it; None where it is not in there."""
     if not below or path == below:
         return path.removeprefix(below)
@@ -102,6 +112,11 @@ class _Node:
         self._children: dict[str, _Node] = {}
         self._loose: dict[str, _Node] = {}
         """Those of the children that stand for several names."""
+
+    @property
+    def below(self) -> Iterable[str]:
+        """The first parts of all patterns."""
+        return self._children
 
     def add(self, pattern: str, number: int) -> None:
         """Put a number at a pattern."""

@@ -198,6 +198,29 @@ def test_of_two_models_that_a_report_may_be_about_none_is_taken_for_it(
     assert "at other lines: --model says which class was prepared" in shown
 
 
+def test_what_was_prepared_may_be_held_by_a_class_that_trains_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = ModelCheck(counts=(CallCount("heads.a", 2), CallCount("heads.b", 2), CallCount("quant", 1)))
+    task = """
+class Task(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Model()
+
+    def forward(self, batch):
+        return self.net(batch["image"])
+"""
+    both = {"QAT101 heads.a": ["heads.a"], "QAT101 heads.b": ["heads.b"]}
+    assert confirmed(tmp_path, HEADS + task, made) == both
+    shown = CliRunner().invoke(report, ["r.txt", "--src", "."]).stdout
+    assert "model: m:Model\n" in shown and "warning" not in shown
+    # The class that is named is the one that is meant.
+    shown = CliRunner().invoke(report, ["r.txt", "--model", "m.py:Task"]).stdout
+    assert "model: m:Model" not in shown and "none are found" in shown
+
+
 def test_a_report_of_another_model_confirms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     own = (CallCount("quant", 1), CallCount("act", 2))

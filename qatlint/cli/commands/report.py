@@ -125,8 +125,8 @@ def _with_source(
     where = src or model or ""
     has = "--model names the class that was prepared" if model else "the class that was prepared is in --src"
     models = look(where, finder, loader)
-    names = best(models.flows, shown.check, models.others)
-    doubted = doubt(shown.check, names, where if names is None else names.flow.root, models.others)
+    names = best(models.flows, shown.check, models.others, parts=model is None)
+    doubted = doubt(shown.check, names, where if names is None else names.root, models.others)
     shown = shown._replace(
         has_source=True, notes=(f"{doubted}; see that {has}, in the version of then",) if doubted else ()
     )
@@ -142,6 +142,6 @@ def _with_source(
         located={row: names.locate(row) for row in judgements if row.named},
         findings=Links(judgements, names, Counted(shown.check)).findings_about(findings),
         hidden=frozenset(finding for finding in findings if not linter.is_shown(finding)),
-        model=names.flow.root,
+        model=names.root,
         checked=models.where,
     )
