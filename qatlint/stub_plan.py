@@ -10,7 +10,7 @@ from qatlint.condition import implies
 from qatlint.finding import AddQuantStub, Fix, Safety
 from qatlint.horizon.ops import meaning_of
 from qatlint.outputs import outputs
-from qatlint.stub_whole import Target, whole_plan
+from qatlint.stub_whole import Target, runs_again, whole_plan
 from qatlint.trace import Flow, Quant, QuantOp, Span, Trace
 from qatlint.unquantised import Meeting, Stray, entering, is_mixed, layers
 
@@ -52,7 +52,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     first = stray.meetings[0]
     position = _position(first)
     inside = all(op.owner == op.runner == trace.owner for op in ops)
-    if inside and len(ops) == 1 and not first.op.loops and not first.op.inner and position is not None:
+    once = not (first.op.loops or first.op.inner or runs_again(trace, first.op.span))
+    if inside and len(ops) == 1 and once and position is not None:
         return _plan(trace, stray, Target(position))
     maker = _maker(trace, stray.runs)
     if maker is not None:
@@ -73,6 +74,8 @@ def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
             "it is used in a function inside of the method, a static method or a comprehension: hand it over "
             "quantised"
         )
+    if any(runs_again(trace, meeting.op.span) for meeting in stray.meetings):
+        return "the method that uses it runs several times in one forward: hand it over quantised"
     if _is_needed_in_float(trace, stray):
         return "what makes it is also needed in float: put one QuantStub behind it, and use its result here"
     return (
@@ -149,6 +152,8 @@ def _maker(trace: Trace, meetings: Sequence[Meeting]) -> QuantOp | None:
             continue
         maker = _maker_in(trace, flow, here)
         if maker is None or (found is not None and found.span != maker.span):
+            return None
+        if runs_again(trace, maker.span):
             return None
         found = maker
     return found

@@ -51,6 +51,8 @@ def _maker(trace: Trace, makers: Sequence[QuantOp]) -> Target | None:
     """The one op of the class that makes it."""
     spans = {op.span for op in makers}
     one = makers[0]
+    if runs_again(trace, one.span):
+        return None
     own = one.owner == one.runner == trace.owner and not one.inner and not one.loops
     return Target(one.span) if own and len(spans) == 1 else None
 
@@ -60,6 +62,8 @@ def _attribute(trace: Trace, origin: Origin, first: Sequence[tuple[QuantOp, Span
     places: dict[Span, None] = {}
     for op, position in first:
         if position is None or op.inner or not op.owner == op.runner == trace.owner:
+            return None
+        if runs_again(trace, op.span):
             return None
         places[position] = None
     if len(places) == 1 and not any(op.loops for op, _ in first):
@@ -71,6 +75,23 @@ def _attribute(trace: Trace, origin: Origin, first: Sequence[tuple[QuantOp, Span
     if not all(_is_as_long(span, origin.name) for span in places):
         return None
     return Target(next(iter(places)), others=tuple(places))
+
+
+def runs_again(trace: Trace, span: Span) -> bool:
+    """Whether a place runs several times in one forward of the class, in a method that is called so often:
+    one stub there would serve all of them."""
+    for flow in trace.flows:
+        seen: set[tuple[str, tuple[Span, ...]]] = set()
+        for op in flow.ops:
+            if op.span != span or not op.via:
+                continue
+            depth = len(op.via)
+            while depth and op.via_owners[depth - 1] == op.runner:
+                depth -= 1
+            if (op.path, op.via[:depth]) in seen:
+                return True
+            seen.add((op.path, op.via[:depth]))
+    return False
 
 
 def _is_as_long(span: Span, name: str) -> bool:

@@ -174,15 +174,21 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
                         doubted.add(origins)
     return [
         _stray(
-            _named(origins, trace.owner), meetings, doubted=origins in doubted, taken=taken.get(origins, ())
+            _named(origins, trace.owner, found),
+            meetings,
+            doubted=origins in doubted,
+            taken=taken.get(origins, ()),
         )
         for origins, meetings in found.items()
     ]
 
 
-def _named(origins: Sequence[Origin], owner: str) -> Origin:
-    """The beginning that a constant is called by: the first that the class holds or makes itself."""
-    return next((origin for origin in origins if origin.runner == owner), origins[0])
+def _named(origins: Sequence[Origin], owner: str, all_of_them: Collection[tuple[Origin, ...]]) -> Origin:
+    """The beginning that a constant is called by: the first that the class holds or makes itself, and that
+    no other constant is made of, if there is one (`bias - mean * gain` beside `gain`)."""
+    own = [origin for origin in origins if origin.runner == owner]
+    alone = (o for o in own if not any(o in other for other in all_of_them if other != origins))
+    return next(alone, (own or origins)[0])
 
 
 def _meets_later(op: QuantOp) -> bool:

@@ -91,7 +91,7 @@ import re
 from collections.abc import Iterator
 
 from qatlint.finding import Finding, Related, Severity
-from qatlint.flowing import Subjects
+from qatlint.flowing import Subjects, subject_of
 from qatlint.rule import rule
 from qatlint.stub_plan import stub_plan
 from qatlint.trace import Trace
@@ -140,7 +140,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             message=f"the result of {_message(stray)}",
             span=stray.place,
             owner=stray.owner,
-            subject=subjects.take(_stub(stray).removeprefix("self.")),
+            subject=subjects.take(_stub(trace, stray)),
             related=tuple(_related(stray, "the DeQuantStub")),
             no_fix="quantise it again in front of the operation, or take what the DeQuantStub is given",
         )
@@ -151,9 +151,13 @@ def _subject(name: str) -> str:
     return _ELEMENT.sub(r".\1", name.replace("[...]", "[*]"))
 
 
-def _stub(stray: Stray) -> str:
-    """`self.dequant` of `self.dequant(self.out(x))`."""
-    return stray.origin.name.partition("(")[0]
+def _stub(trace: Trace, stray: Stray) -> str:
+    """`dequant` of `self.dequant(self.out(x))`."""
+    called = stray.origin.name.partition("(")[0]
+    if called == "getattr":
+        runs = (op for flow in trace.flows for op in flow.ops if op.span == stray.origin.span)
+        return next((subject_of(op) for op in runs), called)
+    return called.removeprefix("self.")
 
 
 def _message(stray: Stray) -> str:

@@ -248,3 +248,29 @@ def test_a_constructor_without_a_place_for_the_stub() -> None:
     hidden = TWO_USES.replace("self.quant = QuantStub()", "setattr(self, 'quant', QuantStub())")
     (one,) = found(hidden.format(first="_ = super().__init__()", lines="x = x + self.table[0]"))
     assert one.no_fix == "there is no line in the constructor behind which a QuantStub could be made"
+
+
+TWICE_ADDED = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = QuantStub()
+            self.table = nn.Parameter(torch.ones(2, 8))
+            self.out = nn.Linear(8, 8)
+            self.dequant = DeQuantStub()
+
+        def shifted(self, x):
+            {body}
+
+        def forward(self, x):
+            x = self.quant(x)
+            return self.dequant(self.out({calls}))
+"""
+
+
+@pytest.mark.parametrize("body", ["return x + self.table", "return x + torch.linspace(0, 1, 8) * 2"])
+def test_no_stub_in_a_method_that_runs_several_times(body: str) -> None:
+    (one,) = found(TWICE_ADDED.format(body=body, calls="self.shifted(x) * self.shifted(x)"))
+    assert one.no_fix == "the method that uses it runs several times in one forward: hand it over quantised"
+    (one,) = found(TWICE_ADDED.format(body=body, calls="self.shifted(x)"))
+    assert one.fix is not None
