@@ -6,6 +6,7 @@ one thing, so all of them ask here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ _OF_SIZES = frozenset("zeros ones empty rand randn new_zeros new_ones new_empty"
 _OF_ONE_LIST = frozenset("full new_full".split())
 _ROWS = frozenset("arange range linspace logspace randperm".split())
 """Functions that make a row of numbers; how many, their arguments say together."""
+_CONVOLUTION = re.compile(r"torch\.nn\.(?:modules\.\w+\.)?Conv(?:Transpose)?([123])d")
 _SAME = frozenset(
     "contiguous clone detach to float half double bfloat16 int long bool cuda cpu type type_as sigmoid relu "
     "tanh softmax log_softmax exp log sqrt abs neg gelu silu clamp dropout zeros_like ones_like empty_like "
@@ -114,6 +116,22 @@ class Sized(LeftBehind):
         nature = self.natures.get(result.key)
         if made and nature is not None and nature.constant:
             self.natures[result.key] = nature._replace(causes=united(*made))
+
+    def note_channels(self, result: Symbol, kind: str) -> None:
+        """A module of torch has given `result`: a convolution has the channels that it was made with."""
+        found = _CONVOLUTION.fullmatch(kind)
+        if found is not None:
+            self.axes[result.key] = Axes((None, FIXED, *[None] * int(found[1])), True)
+
+    def note_count(self, result: Symbol, values: Sequence[Value]) -> None:
+        """`result` gives as many values as the lengths and numbers that it was made of say."""
+        counts = [
+            self.number_causes(v) if self.nature(v).what is What.NUMBER else self.length_causes(v)
+            for v in values
+        ]
+        self.natures[result.key] = Nature(What.UNKNOWN, united(*counts))
+        if not any(counts):
+            self.given_length.add(result.key)
 
     def note_columns(self, result: Symbol, args: Args) -> None:
         """`a, b = zip(*rows)`: each column is as long as there are rows."""

@@ -60,6 +60,10 @@ _OF_MANY = frozenset(
 """Functions of torch whose first argument may be a list."""
 _COMPUTES = re.compile(r"torch\.(linalg\.|fft\.|special\.)?(?!is_)[a-z]\w*$")
 """Functions that compute something of their tensors, whatever it is."""
+_COUNTED = re.compile(
+    "product|permutations|combinations\\w*|chain|pairwise|zip_longest|accumulate|islice|repeat|arange|linspace|ndindex"
+)
+"""Functions of `itertools` and numpy that give as many values as their arguments say."""
 _READS = frozenset("item tolist numpy __bool__ __float__ __int__ __index__".split())
 _ANSWERED_BY_TENSORS = frozenset(
     "max min amax amin sum mean median std var prod norm abs all any item argmax argmin nonzero argwhere "
@@ -287,6 +291,8 @@ class Computed(Sized):
             if not args.open:
                 self.note_axes(result, last, values, args.keywords)
             self._note_truths(result, last, values)
+        elif first in ("itertools", "numpy") and _COUNTED.fullmatch(last):
+            self.note_count(result, [*values, *args.keywords.values()])
         elif meaning is not None and any(n.is_tensor for n in natures):
             self._learn(result, self._ran(meaning, natures, node, frame, dotted))
         elif result.key not in self.natures:
@@ -429,6 +435,7 @@ class Computed(Sized):
         result = super().execute(target, at, args, node, frame)
         if self.watching and self.phase == "forward" and target.is_module and isinstance(result, Symbol):
             self._learn(result, self._of_module(target, args, node, frame))
+            self.note_channels(result, _last_leaf(target).dotted)
         return result
 
     def _of_module(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Nature:

@@ -223,9 +223,23 @@ class Known(Interpreter):
         nature = self.nature(value)
         if nature.what is What.TENSOR:
             return self.tensor_length(value)
-        if nature.what is What.SHAPE:
-            return FIXED
+        if nature.what is What.SHAPE or (nature.what is What.NUMBER and not nature.causes):
+            return FIXED  # numbers that a tensor held, if they are any
         return nature.causes or frozenset({Cause(Varies.UNPROVEN, value.text)})
+
+    def as_now(self, value: Value) -> Value:
+        """What a loop runs over: where it is in no other loop, lists and dicts are as long as they are here,
+        whatever is put into them, or taken out, further down."""
+        if self.loops:
+            return value
+        if isinstance(value, Wrapped):
+            return Wrapped(value.kind, tuple(map(self.as_now, value.parts)), value.start)
+        if isinstance(value, Slice):
+            return Slice(self.as_now(value.base), value.low, value.high, value.vague)
+        copy = copied(value)
+        if isinstance(copy, Seq) and id(value) in self.repeated:
+            self.repeated[id(copy)] = (copy, self.repeated[id(value)][1])
+        return copy
 
     def count_causes(self, value: Value) -> Causes:
         """What a number of turns depends on."""
@@ -352,6 +366,17 @@ class Known(Interpreter):
                         for key, number in self.interned.items()
                         if number == one.key and isinstance(key, tuple) and key[0] == "len"
                     )
+
+
+def copied(value: Value) -> Value:
+    """A list or dict of its own with the same entries."""
+    if isinstance(value, Mapping):
+        copy = Mapping(value.of)
+        copy.entries, copy.rest, copy.open = dict(value.entries), list(value.rest), value.open
+        return copy
+    if isinstance(value, Seq):
+        return Seq(list(value.items), value.kind, value.open, value.loops)
+    return value
 
 
 def _is_none(value: Value) -> bool:

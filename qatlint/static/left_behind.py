@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from qatlint.horizon.modules import facts_of
 from qatlint.static.kept import Kept, called_on_attributes, kept_by_forward
-from qatlint.static.known import Known
+from qatlint.static.known import Known, copied
 from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import Cause, Nature, What
@@ -130,7 +130,7 @@ class LeftBehind(Known):
         given, text, place = item.value, f"{one.written}.{name}", (one.module.number, name)
         if isinstance(given, Mapping):
             keys = [key for key in given.entries if (name, key) in one.by_forward.entries]
-            copy = _copied(given)
+            copy = copied(given)
             assert isinstance(copy, Mapping)
             for key in keys:
                 entry = given.entries[key]
@@ -155,7 +155,7 @@ class LeftBehind(Known):
 
 
 def _copied_attributes(module: Instance) -> dict[str, Item]:
-    return {name: _instead(item, _copied(item.value)) for name, item in module.attrs.items()}
+    return {name: _instead(item, copied(item.value)) for name, item in module.attrs.items()}
 
 
 def _instead(item: Item, value: Value) -> Item:
@@ -165,17 +165,6 @@ def _instead(item: Item, value: Value) -> Item:
     instead = Item(value, item.when, item.times, item.loops, item.node, item.file, item.given)
     instead.once = item.once
     return instead
-
-
-def _copied(value: Value) -> Value:
-    """A list or dict of its own with the same entries."""
-    if isinstance(value, Mapping):
-        copy = Mapping(value.of)
-        copy.entries, copy.rest, copy.open = dict(value.entries), list(value.rest), value.open
-        return copy
-    if isinstance(value, Seq):
-        return Seq(list(value.items), value.kind, value.open, value.loops)
-    return value
 
 
 def _is_none(value: Value) -> bool:

@@ -154,6 +154,9 @@ class Natured(Computed):
             item = target.attrs.get(str(first.value)) if isinstance(first, Const) else None
             if item is not None:
                 self._learn(item.value, CONSTANT_TENSOR)
+        if name in ("parameters", "buffers") and isinstance(result, Symbol):
+            self.given_length.add(result.key)
+            self.pieces[result.key] = (CONSTANT_TENSOR, None)
         return result
 
     def _symbol_attribute(self, value: Symbol, name: str) -> Value:

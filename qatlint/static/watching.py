@@ -430,7 +430,7 @@ class Watching(Natured):
     def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
         region = self._bounds.pop(id(node), None)
         if region is not None:
-            region.over.append(self.narrow(value, frame.guard))
+            region.over.append(self.as_now(self.narrow(value, frame.guard)))
         return super().iterate(value, node, frame)
 
     def comprehend(self, node: Comprehension, frame: Frame) -> Value:
@@ -461,7 +461,7 @@ class Watching(Natured):
         region.statement = self._statement
         lengths = [i.value for i in args.positional[1:]]
         if not any(not self.length_causes(v) for v in lengths):
-            region.over += lengths
+            region.over += map(self.as_now, lengths)
         self._open.append(region)
         made = super()._many(value, args, node, frame)
         self._open.pop()
@@ -481,7 +481,7 @@ class Watching(Natured):
     def _gather(self, dotted: str, over: Item, args: Args, node: ast.Call, frame: Frame) -> Value:
         """`sum(xs)`, `reduce(f, xs)`: something runs for each of `xs`, as in a loop over them."""
         region = self._region(node, "", frame)
-        region.over.append(over.value)
+        region.over.append(self.as_now(over.value))
         self._open.append(region)
         result = super().call_library(dotted, args, node, frame)
         if dotted == "builtins.sum":

@@ -274,3 +274,50 @@ def test_entries_of_a_dict_that_is_handed_in_may_be_tensors(head: str, added: st
     """What is added to a convolution is: a sequence."""
     trace = traced(f"y = x\n{head}\n    y = self.conv(x) + {added}\nreturn y")
     assert [op.operands for op in trace.ops if op.written == "+"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("head", "varies"),
+    [
+        ("for a in self.c(x).unbind(1):", "static"),
+        ("y = self.c(x)\nfor a in range(y.shape[1]):", "static"),
+        ("y = self.c(x)\nfor a in range(y.shape[-3]):", "static"),
+        ("y = self.c(x)\nfor a in range(y.shape[0]):", "shape"),
+        ("y = self.c(x)\nfor a in range(y.shape[2]):", "shape"),
+        ("for a in self.w.tolist():", "static"),
+        ("for a in x.argmax(1).tolist():", "data"),
+        ("for a in self.parameters():", "static"),
+        ("for a in np.arange(self.n):", "static"),
+        ("for a in np.linspace(0, 1, x.shape[0]):", "shape"),
+        ("for a, b in itertools.product(range(2), repeat=2):", "static"),
+        ("for a, b in itertools.combinations(xs, 2):", "unproven"),
+        ("for a, b in itertools.product(range(x.shape[0]), self.layers):", "shape"),
+    ],
+)
+def test_how_many_values_are_given(head: str, varies: str) -> None:
+    init = f"{INIT}\nself.n = n\nself.w = nn.Parameter(torch.ones(3))\nself.c = nn.Conv2d(3, 8, 1)"
+    # The last loop keeps the class a prospect.
+    forward = f"{head}\n    x = x * 2\nfor t in xs:\n    x = x + t\nreturn x"
+    text = "import itertools\nimport numpy as np\n" + model(init, forward, HELPERS, "n=3", "")
+    (found, _) = trace_of(text, "Model").regions
+    assert found.varies.value == varies
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "for t in xs:\n    outs.append(t)\n    x = x + t",
+        "while x.max() > 1:\n    x = x - outs.pop()",
+    ],
+)
+@pytest.mark.parametrize("over", ["outs", "outs[1:]", "enumerate(outs)", "zip(outs, outs[1:])"])
+def test_what_is_done_with_a_list_later_decides_nothing_before(over: str, later: str) -> None:
+    filled = "outs = []\nfor m in self.layers:\n    outs.append(m(x))\n"
+    forward = f"{filled}for a in {over}:\n    x = x * 2\n{later}\nreturn x, outs"
+    found = {r.written: r.varies.value for r in traced(forward).regions}
+    assert found[f"for a in {over}"] == "static"
+
+
+def test_a_list_that_grows_around_a_loop_is_as_long_as_that() -> None:
+    forward = "outs = [x]\nfor t in xs:\n    for o in outs:\n        x = x + o\n    outs.append(t)\nreturn x"
+    assert regions(forward)[1][1] == "unproven"
