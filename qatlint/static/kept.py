@@ -52,9 +52,7 @@ def kept_by_forward(classes: Iterable[ClassDef], called: Iterable[str] = ()) -> 
                 assigned.update(name for name in _assigned(node) if name not in put_back)
                 filled.add(_filled(node))
                 keyed.add(_keyed(node))
-                if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-                    if not isinstance(node.ctx, ast.Load):
-                        entries.add((_attribute(node.value), node.slice.value))
+                entries.update(_entry(node))
     return Kept(frozenset(assigned - {"training"}), frozenset(filled), frozenset(keyed), frozenset(entries))
 
 
@@ -137,6 +135,15 @@ def _filled(node: ast.AST) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
         return _attribute(node.func.value)
     return ""
+
+
+def _entry(node: ast.AST) -> Iterator[tuple[str, Hashable]]:
+    """`self.bank["x"] = y`, `self.bank["x"].append(y)`."""
+    changed = isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+        node, changed = node.func.value, True
+    if changed and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        yield _attribute(node.value), node.slice.value
 
 
 def _keyed(node: ast.AST) -> str:

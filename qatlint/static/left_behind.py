@@ -72,7 +72,8 @@ class LeftBehind(Known):
 
     def _begin(self, one: _Changed) -> None:
         """Give a module what an earlier forward has left in it."""
-        for name in sorted(set().union(*one.by_forward[:3]) - {""}):
+        names = set().union(*one.by_forward[:3], (attribute for attribute, _ in one.by_forward.entries))
+        for name in sorted(names - {""}):
             item = one.built.get(name)
             left = self._left_in(one, name, item)
             if left is not None:
@@ -95,6 +96,8 @@ class LeftBehind(Known):
             return Item(symbol, there)
         given, changed = item.value, one.by_forward
         grows = name in changed.filled or (isinstance(given, Mapping) and name in changed.keyed)
+        if isinstance(given, Seq) and not given.items and name in changed.assigned:
+            grows = True  # a list that begins empty, and does not stay so
         if isinstance(given, (Seq, Mapping)) and not grows:
             return self._left_in_entries(one, name, item)
         if name in changed.filled and not isinstance(given, (Seq, Mapping)):

@@ -206,7 +206,7 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
     span = source.span(node)
     if isinstance(node, (ast.For, ast.AsyncFor)):
         end = source.span(node.iter)
-        text = f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
+        text = f"for {_bare(node.target)} in {ast.unparse(node.iter)}"
         return raw.branch or "for", _to(span, end), short(text)
     if isinstance(node, ast.IfExp):
         return "either", span, short(f"... if {ast.unparse(node.test)} else ...")
@@ -230,6 +230,12 @@ def _header(raw: RawRegion, source: Source) -> tuple[str, Span, str]:
         return "call", span, f"{ast.unparse(node.func)}(...)"
     kind = "call" if isinstance(node, ast.Call) else "comprehension"
     return kind, span, short(ast.unparse(node))
+
+
+def _bare(target: ast.expr) -> str:
+    """`i, x`, which Python writes `(i, x)`."""
+    text = ast.unparse(target)
+    return text[1:-1] if isinstance(target, ast.Tuple) and text.startswith("(") else text
 
 
 def _to(start: Span, end: Span) -> Span:

@@ -110,6 +110,27 @@ def test_a_queue(made: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("made", "fill"),
+    [
+        ("self.queue = []", "self.queue = (self.queue + [x])[-2:]"),
+        ("self.queue = []", "self.queue = [f for f in self.queue[-1:]] + [x]"),
+        ("self.queue = {'bev': []}", "self.queue['bev'].append(x)"),
+    ],
+)
+def test_a_list_that_forward_replaces(made: str, fill: str) -> None:
+    over = "self.queue['bev']" if "{" in made else "self.queue"
+    forward = f"for f in {over}:\n    x = self.conv(f) + x\n{fill}\nreturn x"
+    assert regions(forward, init=f"{INIT}\n{made}")[0][1] == "state"
+    forward = f"if len({over}) > 0:\n    x = torch.stack({over}).mean(0) + x\n{fill}\nreturn x"
+    assert regions(forward, init=f"{INIT}\n{made}")[0][1] == "state"
+
+
+def test_a_list_of_a_length_stays_as_long() -> None:
+    forward = "for f in self.pair:\n    x = x + f\nself.pair = [x, x]\nfor t in xs:\n    x = x * t\nreturn x"
+    assert regions(forward, init=f"{INIT}\nself.pair = [1, 2]")[0][1] == "static"
+
+
+@pytest.mark.parametrize(
     ("begin", "found"),
     [("self.queue.clear()", []), ("self.queue = []", []), ("if flag:\n    self.queue.clear()", ["state"])],
 )

@@ -321,3 +321,8 @@ def test_what_is_done_with_a_list_later_decides_nothing_before(over: str, later:
 def test_a_list_that_grows_around_a_loop_is_as_long_as_that() -> None:
     forward = "outs = [x]\nfor t in xs:\n    for o in outs:\n        x = x + o\n    outs.append(t)\nreturn x"
     assert regions(forward)[1][1] == "unproven"
+
+
+def test_the_head_of_a_loop_is_quoted_as_it_is_written() -> None:
+    (found,) = traced("for i, (a, b) in enumerate(xs):\n    x = x * a\nreturn x").regions
+    assert found.written == "for i, (a, b) in enumerate(xs)"
