@@ -503,8 +503,13 @@ class Expressions(Deciding):
 
     def _yield(self, node: ast.Yield, frame: Frame) -> Value:
         if node.value is not None:
-            frame.returns.append((frame.guard, self.eval(node.value, frame)))
+            value = self.eval(node.value, frame)
+            frame.returns.append((frame.guard, value))
+            self.handed_out(value, frame)
         return self.unknown()
+
+    def handed_out(self, value: Value, frame: Frame) -> None:
+        """A generator gives this."""
 
     def _comprehension(
         self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, frame: Frame

@@ -24,14 +24,14 @@ def loosened_by(project: Project, function: Function) -> Loose:
         return Loose.NO
     if any(_computes(project, function.file, decorator) for decorator in node.decorator_list):
         return Loose.DECORATED
-    return Loose.GENERATED if _is_generator(node) else Loose.NO
+    return Loose.GENERATED if is_generator(node) else Loose.NO
 
 
-def _is_generator(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def is_generator(function: ast.AST) -> bool:
     """Its turns and those of the loop that takes them run one in the other."""
     return any(
         isinstance(node, (ast.Yield, ast.YieldFrom))
-        for statement in function.body
+        for statement in getattr(function, "body", ())
         for node in nodes_outside(statement, _SCOPES)
     )
 

@@ -13,7 +13,6 @@ from qatlint.static.iteration import Turns
 from qatlint.static.leads import CHECKPOINTING
 from qatlint.static.machine import Frame, Place, deps_of
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.natured import Natured
 from qatlint.static.natures import FIXED, Causes, Nature, What, joined, of_a_kind, united
 from qatlint.static.project import Project
 from qatlint.static.results import suppresses
@@ -38,6 +37,7 @@ from qatlint.static.values import (
     Symbol,
     Value,
 )
+from qatlint.static.yielding import Yielding
 from qatlint.trace import Varies
 
 Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
@@ -49,7 +49,7 @@ _MOST_ROUNDS = 3
 """Times that a forward is followed."""
 
 
-class Watching(Natured):
+class Watching(Yielding):
     """One class, interpreted for its ops: `ops`, `regions` and `entered` hold what was seen."""
 
     def __init__(self, project: Project, cls: ClassDef, opened: frozenset[int] = frozenset()) -> None:
@@ -58,7 +58,6 @@ class Watching(Natured):
         self.regions: dict[tuple[int, str], RawRegion] = {}
         self.entered: list[RawBlock] = []
         self._seen: dict[object, int] = {}
-        self._open: list[RawRegion] = []
         self._bodies: dict[int, RawRegion] = {}
         """By id of a body that is about to run."""
         self._tests: dict[int, tuple[RawRegion, ...]] = {}

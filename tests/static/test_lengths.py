@@ -326,3 +326,21 @@ def test_a_list_that_grows_around_a_loop_is_as_long_as_that() -> None:
 def test_the_head_of_a_loop_is_quoted_as_it_is_written() -> None:
     (found,) = traced("for i, (a, b) in enumerate(xs):\n    x = x * a\nreturn x").regions
     assert found.written == "for i, (a, b) in enumerate(xs)"
+
+
+@pytest.mark.parametrize(
+    ("body", "varies"),
+    [
+        ("for m in self.layers:\n        yield m(xs[0])", "static"),
+        ("yield xs[0]\n    yield self.conv(xs[1])", "static"),
+        ("for t in xs:\n        yield self.conv(t)", "unproven"),
+        ("for t in xs:\n        if t.max() > 1:\n            yield t", "data"),
+        ("for m in self.layers:\n        if flag:\n            continue\n        yield m(xs[0])", "static"),
+        ("for i in range(xs[0].shape[0]):\n        yield xs[0][i] * 2", "shape"),
+    ],
+)
+def test_a_generator_gives_as_much_as_what_is_around_its_yield(body: str, varies: str) -> None:
+    method = f"def parts(self, xs, flag=False):\n    {body}"
+    forward = "for part in self.parts(xs):\n    x = part * part\nfor t in xs:\n    x = x + t\nreturn x"
+    found = {r.written: r.varies.value for r in traced(forward, methods=method).regions}
+    assert found["for part in self.parts(xs)"] == varies
