@@ -179,6 +179,13 @@ class Quantised(Operating):
                     return followed
         return super().execute(target, at, args, node, frame)
 
+    def _call_object(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Value:
+        """As its methods are followed, so is a call of the object itself."""
+        found = self.lookup(target.cls, "__call__", None) if target.cls is not None else None
+        if self.phase == "forward" and found is not None and isinstance(found[1], ast.FunctionDef):
+            return self.enter(Function(found[1], found[0].file, None, found[0]), args, node, frame, target)
+        return super()._call_object(target, args, node, frame)
+
     def _run_inside(
         self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
     ) -> None:

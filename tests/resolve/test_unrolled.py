@@ -375,6 +375,17 @@ def test_a_generator_expression_runs_where_it_is_taken(case: str, tmp_path: Path
     assert places(tmp_path, body, adds(len(expected)))[0] == expected
 
 
+def test_a_call_of_an_object_that_is_no_module_is_followed(tmp_path: Path) -> None:
+    head = HEAD.replace(
+        "class Part(",
+        "class Shift:\n    def __init__(self, x):\n        self.x = x\n\n"
+        "    def __call__(self, y):\n        return y + self.x  # object\n\n\nclass Part(",
+        1,
+    )
+    body = "y = x + x  # before\ny = Shift(x)(y)\nreturn y + x  # end"
+    assert places(tmp_path, body, adds(3), head=head)[0] == ["before", "object", "end"]
+
+
 def test_behind_a_method_that_was_not_followed_only_as_many_calls_as_there_are_make_a_line_certain(
     tmp_path: Path,
 ) -> None:
