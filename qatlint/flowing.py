@@ -8,6 +8,7 @@ from qatlint.horizon.modules import facts_of
 from qatlint.trace import Flow, Kind, Quant, QuantOp, QuantState, Span, Trace
 
 _LIBRARIES = ("torch.", "torchvision.", "horizon_plugin_pytorch.")
+_NO_OPS = frozenset(("torch.device", "torch.finfo", "torch.iinfo", "torch.is_tensor", "torch.Size"))
 
 
 def own_stubs(trace: Trace, *, quantizes: bool) -> Mapping[Span, list[tuple[Flow, QuantOp]]]:
@@ -30,17 +31,21 @@ def is_quantised(flow: Flow, state: QuantState) -> bool:
         return True
     seen: set[int] = set()
     pending = [*state.made_by]
+    has_stub = False  # a loop leads back to itself
     while pending:
         number = pending.pop()
         op = flow.ops[number]
-        if number in seen or (op.stub is not None and op.stub.quantizes):
+        if op.stub is not None and op.stub.quantizes:
+            has_stub = True
+            continue
+        if number in seen:
             continue
         seen.add(number)
         quantised = [s for s in op.operands if s.quant is Quant.QUANTIZED]
         if not quantised or any(not s.made_by for s in quantised):
             return False
         pending += [n for s in quantised for n in s.made_by]
-    return True
+    return has_stub
 
 
 def unknown_ops(trace: Trace) -> Iterator[str]:
@@ -55,8 +60,13 @@ def unknown_ops(trace: Trace) -> Iterator[str]:
             if op.class_name.startswith(_LIBRARIES):
                 if facts_of(op.class_name).kind is not Kind.CONTAINER:
                     yield op.class_name.rpartition(".")[2]
-            elif not op.class_name and (op.written.startswith(_LIBRARIES) or _is_method(op.written)):
+            elif not op.class_name and (_is_library(op.written) or _is_method(op.written)):
                 yield op.written
+
+
+def _is_library(written: str) -> bool:
+    """`torch.special.zeta`: not what only asks, asserts or logs (`torch._assert`)."""
+    return written.startswith(_LIBRARIES) and "._" not in written and written not in _NO_OPS
 
 
 def _is_method(written: str) -> bool:

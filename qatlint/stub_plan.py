@@ -40,7 +40,9 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         )
     if not trace.has_stub_room:
         return Plan(None, "there is no line in the constructor behind which a QuantStub could be made")
-    whole = whole_plan(trace, stray)
+    if stray.doubted and not trace.has_room:
+        return Plan(None, _DOUBTED)  # not worth a constructor
+    whole = whole_plan(trace, stray) if not stray.doubted else None
     if Quant.FLOAT in _elsewhere(trace, stray):
         return _plan(trace, stray, whole) if whole is not None else Plan(None, _MIXES_THERE)
     if stray.taken:

@@ -85,6 +85,7 @@ Horizon's how-to on inserting QuantStub (constant tensors), the J6 manual's prec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from qatlint.finding import Finding, Related, Severity
@@ -99,6 +100,7 @@ _EFFECTS = {
     "current": "the toolchain inserts a stub itself and guesses its range, which one of your own can fix",
 }
 """What comes of it, by the generation of the toolchain in the settings."""
+_RANDOM = re.compile(r"\.(rand|randn|rand_like|randn_like|normal|poisson|bernoulli)_?\(")
 
 
 @rule("QAT302", "unquantized-constant", severity=Severity.WARNING, fixable=True, since="0.2.0")
@@ -124,7 +126,8 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 
 def _message(stray: Stray, toolchain: str) -> str:
-    return f"constant `{stray.origin.name}` {met(stray)}: {_EFFECTS[toolchain]}"
+    what = "random tensor" if _RANDOM.search(stray.origin.name) else "constant"
+    return f"{what} `{stray.origin.name}` {met(stray)}: {_EFFECTS[toolchain]}"
 
 
 def _related(stray: Stray) -> Iterator[Related]:

@@ -274,3 +274,19 @@ def test_no_stub_in_a_method_that_runs_several_times(body: str) -> None:
     assert one.no_fix == "the method that uses it runs several times in one forward: hand it over quantised"
     (one,) = found(TWICE_ADDED.format(body=body, calls="self.shifted(x)"))
     assert one.fix is not None
+
+
+@pytest.mark.parametrize(("made", "what"), [("randn(8)", "random tensor"), ("linspace(0, 1, 8)", "constant")])
+def test_a_random_tensor_is_no_constant(made: str, what: str) -> None:
+    (one,) = in_forward(f"x = x + torch.{made}")
+    assert one.message.startswith(f"{what} `torch.{made}` has no QuantStub")
+
+
+def test_what_a_loop_gives_back_is_not_quantised_for_that() -> None:
+    """Its inputs are taken for quantised: nobody knows better."""
+    text = PART.replace(
+        "return x + self.pos", "for _ in range(x.shape[0]): x = x + self.pos\n            return x"
+    )
+    (one,) = found(text)
+    assert "what is taken for quantised" in one.message
+    assert one.fix is None  # a variable in front of the loop is not worth a doubt
