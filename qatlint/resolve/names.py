@@ -12,7 +12,7 @@ from typing import TypeVar
 from qatlint.horizon.judging.facts import Generated, InSource, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import Role as Fusing
-from qatlint.horizon.ops import of_function
+from qatlint.horizon.ops import of_function, op_name
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
@@ -492,7 +492,7 @@ def _spans(ops: Iterable[QuantOp]) -> set[Span]:
 def _spelt(op: QuantOp) -> str:
     """The name of the function that is called, `concat` of `torch.concat`; "" where it is not one of several
     for the same, such as an operator, or `sum` of what is added."""
-    name = op.written.removesuffix("()").rpartition(".")[2].strip("_")
+    name = op_name(f"torch.Tensor.{op.written.removesuffix('()').rpartition('.')[2]}")
     meaning = of_function(f"torch.{name}")
     return name if meaning is not None and meaning.name == op.name else ""
 

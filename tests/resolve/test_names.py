@@ -401,8 +401,12 @@ def test_functions_of_other_names_have_numbers_of_their_own(tmp_path: Path) -> N
             x = self.quant(x)
             y = torch.cat([x, x])
             y = torch.concat([y, x])
+            y = y.__radd__(x)
+            y.add_(x)
             return torch.cat([y, x], dim=1)
     """
+    adds = ["_generated_add_0", "_generated_add_1"]
+    assert list(lines_of(tmp_path, model, adds).values()) == [["y = y.__radd__(x)"], ["y.add_(x)"]]
     cats, concat = ["_generated_cat_0", "_generated_cat_1"], "_generated_concat_0"
     expected = {
         cats[0]: ["y = torch.cat([x, x])"],
