@@ -71,9 +71,8 @@ class Spot(NamedTuple):
     """The other ones."""
 
 
-def spots(trace: Trace) -> list[Spot]:
-    """All of them, in order of execution."""
-    homes = Homes(trace)
+def spots(trace: Trace, homes: Homes) -> list[Spot]:
+    """All of them, in order of execution; `homes` are those of the trace."""
     found: dict[int, list[Op]] = {}
     for op in trace.ops:
         region = homes.innermost(op) if not op.is_module and op.scope is None else None
@@ -114,8 +113,8 @@ class Plan(NamedTuple):
     no_fix: str = ""
 
 
-def plan_blocks(trace: Trace, spot: Spot) -> Plan:
-    """Which statements to put into a block."""
+def plan_blocks(trace: Trace, homes: Homes, spot: Spot) -> Plan:
+    """Which statements to put into a block; `homes` are those of the trace."""
     region = spot.region
     if region.becomes_loop and region.receiver and region.method:
         owner = region.owner.partition(":")[2]
@@ -154,7 +153,6 @@ def plan_blocks(trace: Trace, spot: Spot) -> Plan:
             f"`{region.function}` is no method, and blocks are written into methods only: put {body} into "
             f'`with Tracer.dynamic_block({region.receiver}, "{region.function}_1")`, or make it a method',
         )
-    homes = Homes(trace)
     bodies: dict[int, dict[Span, None]] = {}
     for op in (*spot.ops, *(op for row in spot.rows for op in row)):
         standing = homes.home(op, region)

@@ -109,6 +109,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qatlint.dynamic_homes import Homes
 from qatlint.dynamic_plan import Spot, Unfused, plan_blocks, spots
 from qatlint.finding import Finding, Related, Severity
 from qatlint.horizon.ops import becomes_of
@@ -124,12 +125,13 @@ _PARTS = {"else": "`else`", "test": "test", "unbroken": "`else`"}
 def check(trace: Trace) -> Iterator[Finding]:
     """One finding per innermost dynamic loop or branch."""
     taken: dict[tuple[str, str], int] = {}
-    for spot in spots(trace):
+    homes = Homes(trace)
+    for spot in spots(trace, homes):
         region = spot.region
         subject = f"{region.function}: {_head(region)}{_number(trace, region)}"
         key = (region.owner, subject)
         taken[key] = count = taken.get(key, 0) + 1
-        plan = plan_blocks(trace, spot)
+        plan = plan_blocks(trace, homes, spot)
         yield Finding(
             code="QAT201",
             name="missing-dynamic-block",

@@ -71,13 +71,27 @@ def loops_in(block: ast.With | ast.AsyncWith) -> list[tuple[ast.stmt, bool]]:
     return found
 
 
-def place_among_alike(around: ast.AST, node: ast.AST) -> int:
-    """Which one `node` is, in the order of the text, of the loops, branches and comprehensions in a function
-    that are written as it is; from 1 on."""
-    written, kind = _head(node), type(node)
-    alike = [n for n in nodes(around) if type(n) is kind and (n is node or _head(n) == written)]
-    alike.sort(key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0)))
-    return next((k for k, n in enumerate(alike, start=1) if n is node), 1)
+class Alike:
+    """The loops, branches and comprehensions of functions that are written alike."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[ast.AST, type[ast.AST]], dict[ast.AST, int]] = {}
+        """By function and kind of node: each of these -> its place."""
+
+    def place(self, around: ast.AST, node: ast.AST) -> int:
+        """Which one `node` is, in the order of the text, of those in a function that are written as it is;
+        from 1 on."""
+        kind = type(node)
+        places = self._places.get((around, kind))
+        if places is None:
+            places = self._places[around, kind] = {}
+            found = [n for n in nodes(around) if type(n) is kind]
+            found.sort(key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0)))
+            many: dict[str, int] = {}
+            for one in found:
+                written = _head(one)
+                places[one] = many[written] = many.get(written, 0) + 1
+        return places.get(node, 1)
 
 
 def _head(node: ast.AST) -> str:

@@ -7,11 +7,11 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from qatlint.static.bodies import (
+    Alike,
     gathers,
     is_elif,
     leaving_word,
     loops_in,
-    place_among_alike,
     suspending,
     tests_of,
 )
@@ -49,6 +49,7 @@ class _Observer:
         self._numbers: dict[int, int] = {}
         """By id of a raw region."""
         self._regions: list[Region] = []
+        self._alike = Alike()
         self._spans: dict[int, Span] = {}
         """By id of a node."""
         self._handed: dict[str, Causes | None] = {}
@@ -124,7 +125,7 @@ class _Observer:
             suspends=tuple(source.span(s) for s in suspending(raw, source.lines)),
             beside=self._numbers.get(id(raw.beside), -1) if raw.beside is not None else -1,
             way=leaving_word(raw) if raw.branch == "rest" else "",
-            nth=place_among_alike(around, raw.node) if dynamic and around is not None else 1,
+            nth=self._alike.place(around, raw.node) if dynamic and around is not None else 1,
         )
 
     def _runs_in_tests(self, raw: RawRegion) -> bool:
