@@ -89,10 +89,9 @@ def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
 def _is_needed_in_float(trace: Trace, stray: Stray) -> bool:
     """Whether one op makes it, which has other users, or gives it back as it is."""
     makers = {number for meeting in stray.runs for number in meeting.state.made_by}
-    flow = next(f for f in trace.flows if stray.meetings[0].op in f.ops)
     if len(makers) != 1 or len(trace.flows) != 1:
         return False
-    maker = flow.ops[makers.pop()]
+    maker = trace.flows[0].ops[makers.pop()]
     met_by = {meeting.op.number for meeting in stray.runs}
     return bool(maker.returned or maker.kept) or not met_by.issuperset(maker.users)
 

@@ -154,8 +154,10 @@ def _first(new: cst.BaseStatement) -> Rewrite:
     """A statement put before all others of a body, behind the docstring."""
 
     def rewrite(node: cst.CSTNode) -> cst.CSTNode:
-        if not isinstance(node, cst.IndentedBlock):
-            raise Refused("the method is written on one line")
+        if isinstance(node, cst.SimpleStatementSuite):  # the method is written on one line
+            line = cst.SimpleStatementLine(node.body, trailing_whitespace=node.trailing_whitespace)
+            return cst.IndentedBlock([new, line])
+        assert isinstance(node, cst.IndentedBlock)
         at = 1 if _is_docstring(node.body[0]) else 0
         return node.with_changes(body=[*node.body[:at], new, *node.body[at:]])
 
