@@ -42,9 +42,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
         return Plan(None, "there is no line in the constructor behind which a QuantStub could be made")
     if stray.doubted and not trace.has_room:
         return Plan(None, _DOUBTED)  # not worth a constructor
-    whole = whole_plan(trace, stray) if not stray.doubted else None
     if Quant.FLOAT in _elsewhere(trace, stray):
-        return _plan(trace, stray, whole) if whole is not None else Plan(None, _MIXES_THERE)
+        return _whole(trace, stray) or Plan(None, _MIXES_THERE)
     if stray.taken:
         before = _maker(trace, stray.taken)
         if before is not None:
@@ -60,9 +59,13 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     maker = _maker(trace, stray.runs)
     if maker is not None:
         return _plan(trace, stray, Target(maker.span))
-    if whole is not None:
-        return _plan(trace, stray, whole)
-    return Plan(None, _why_not(trace, stray, inside))
+    return _whole(trace, stray) or Plan(None, _why_not(trace, stray, inside))
+
+
+def _whole(trace: Trace, stray: Stray) -> Plan | None:
+    """The stub where the tensor begins, unless nobody knows the model."""
+    target = None if stray.doubted else whole_plan(trace, stray)
+    return _plan(trace, stray, target) if target is not None else None
 
 
 def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
