@@ -50,12 +50,17 @@ def forget() -> None:
     To be called now and then: keeping count at every step, as a bounded cache does, costs more than it saves,
     since the formulas of one class are seldom those of another.
     """
+    are_many = len(_parts) > _MUCH  # what is still known may have any of these names in it
     for memo in (literal, both, either, negate, branches, _contrary, _negation, _name, excludes, implies):
-        if memo.cache_info().currsize > _MUCH:
+        if are_many or memo.cache_info().currsize > _MUCH:
             memo.cache_clear()
+    if are_many:
+        _parts.clear()
 
 
 _MUCH = 1 << 12
+_parts: dict[int, frozenset[int]] = {}
+"""Name of a formula -> its atoms, some of which may be names."""
 
 
 @_memoised
@@ -174,8 +179,11 @@ def _name(a: Condition) -> int:
     # The same in every process, whatever was met before: what is found may not depend on that.
     key, contrary = _key(a), _negation(a)
     if contrary is not None and _key(contrary) < key:
-        return -NAMES - crc32(_key(contrary))
-    return NAMES + crc32(key)
+        name = -NAMES - crc32(_key(contrary))
+    else:
+        name = NAMES + crc32(key)
+    _parts[abs(name)] = frozenset(atoms_of([a]))
+    return name
 
 
 def _key(a: Condition) -> bytes:
@@ -211,6 +219,13 @@ def implies(a: Condition, b: Condition) -> bool:
 def atoms_of(conditions: Iterable[Condition]) -> set[int]:
     """Numbers of the atoms that occur."""
     return {abs(x) for c in conditions for t in c for x in t}
+
+
+def parts_of(atom: int) -> frozenset[int]:
+    """The atoms of the formula that an atom is the name of; itself, where it is none."""
+    if not is_name(atom):
+        return frozenset({atom})
+    return frozenset().union(*map(parts_of, _parts.get(atom, _NOTHING)))
 
 
 def holds(condition: Condition, assignment: frozenset[int]) -> bool:

@@ -26,6 +26,7 @@ from qatlint.condition import (
     literal,
     named,
     negate,
+    parts_of,
 )
 
 ATOMS = (1, 2, 3, 4)
@@ -184,3 +185,13 @@ def test_a_formula_that_is_too_large_already_gets_a_name() -> None:
     assert result == both(named(large), literal(50))
     assert len(result) == 1
     assert len(both(large, large - {min(large, key=sorted)})) <= MAX_TERMS
+
+
+def test_a_name_stands_for_the_atoms_of_its_formula() -> None:
+    formula = TRUE
+    for pair in ((2, 3), (4, 5), (6, 7)):
+        formula = both(formula, either(literal(pair[0]), literal(pair[1])))
+    atoms = atoms_of([formula])
+    assert any(map(is_name, atoms))
+    assert frozenset().union(*map(parts_of, atoms)) == {2, 3, 4, 5, 6, 7}
+    assert parts_of(2) == {2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable, Sequence
 
-from qatlint.condition import Condition, atoms_of
+from qatlint.condition import FALSE, TRAINING, TRUE, Condition, atoms_of, is_name, parts_of
 from qatlint.horizon.ops import Meaning, Role
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import Frame, OutOfSteps, deps_of, origin_of
@@ -256,6 +256,8 @@ class Known(Interpreter):
 
     def test_causes(self, atom: int) -> Causes:
         """What the outcome of a test depends on."""
+        if is_name(atom):
+            return united(*map(self.test_causes, sorted(parts_of(atom))))
         known = self.tested.get(atom)
         if known is None:
             return FIXED
@@ -301,6 +303,10 @@ class Known(Interpreter):
         return condition
 
     def _compare_two(self, left: Value, op: ast.cmpop, right: Value, node: ast.Compare) -> Condition:
+        if self.watching and _is_none(right) and isinstance(op, (ast.Is, ast.IsNot)):
+            nature = self.nature(left)
+            if nature.what is What.TENSOR and nature.producers and not isinstance(left, (Choice, Pick)):
+                return FALSE if isinstance(op, ast.Is) else TRUE  # an op has made it
         if self.watching and isinstance(left, Choice):
             if not any(isinstance(option, Const) for _, option in left.options):
                 # Whichever it is, the way it was chosen decides nothing.
@@ -351,8 +357,12 @@ class Known(Interpreter):
 
     def _tested(self, condition: Condition, presence: bool, values: tuple[Value, ...]) -> None:
         if self.watching and self.phase == "forward":
-            for atom in atoms_of([condition]):
-                self.tested.setdefault(atom, (presence, values))
+            # How a value was chosen has been tested by itself, and so has each part of what has a name.
+            ways = atoms_of(when for v in values if isinstance(v, Choice) for when, _ in v.options)
+            chosen = {TRAINING}.union(*map(parts_of, ways))
+            for atom in atoms_of([condition]) - chosen:
+                if not is_name(atom):
+                    self.tested.setdefault(atom, (presence, values))
 
     def _fixed_by_assertion(self, left: Value, right: Value) -> None:
         """`assert len(xs) == self.num_levels`."""

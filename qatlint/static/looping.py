@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from qatlint.static.mutation import MUTATORS
+
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr)
 _INNER = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda, ast.IfExp, ast.BoolOp)
 _COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
@@ -23,7 +25,7 @@ def becomes_loop(statement: ast.stmt | None, node: ast.AST, function: ast.AST, l
         isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)
     ):
         return False
-    if not _is_alone(statement, lines) or _is_asked_for(function, node):
+    if not _is_alone(statement, lines) or _is_asked_for(function, node) or _is_made_ready(statement, node):
         return False
     around = _around(statement, node)
     if around is None or any(isinstance(outer, _INNER) for outer in around):
@@ -47,6 +49,26 @@ def _around(statement: ast.stmt, node: ast.AST) -> list[ast.AST] | None:
                 return way
             waiting.append((child, [*way, child]))
     return None
+
+
+def _is_made_ready(statement: ast.stmt, node: ast.AST) -> bool:
+    """Whether another part of a statement changes what `node` reads: `x, y = q.pop(), [f(z) for z in q]`."""
+    inside = list(ast.walk(node))
+    parts = {id(part) for part in inside}
+    read = {ast.unparse(part) for part in inside if isinstance(part, (ast.Name, ast.Attribute))}
+    for other in ast.walk(statement):
+        if id(other) in parts:
+            continue
+        if isinstance(other, ast.NamedExpr) and other.target.id in read:
+            return True
+        if (
+            isinstance(other, ast.Call)
+            and isinstance(other.func, ast.Attribute)
+            and other.func.attr in MUTATORS
+        ):
+            if ast.unparse(other.func.value) in read:
+                return True
+    return False
 
 
 def _is_alone(statement: ast.stmt, lines: Sequence[str]) -> bool:

@@ -136,6 +136,7 @@ def joined(one: Nature, other: Nature) -> Nature:
         one.outside and other.outside,
         one.random or other.random,
         one.derived and other.derived,
-        one.plain and other.plain,
+        # Indices begin as a table, and are picked from.
+        (one.plain or one.constant) and (other.plain or other.constant) and (one.plain or other.plain),
         one.held if one.held is other.held else joined_held(one.held, other.held),
     )

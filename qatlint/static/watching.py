@@ -6,7 +6,7 @@ import ast
 from collections.abc import Hashable, Sequence
 from typing import TypeGuard
 
-from qatlint.condition import TRAINING, Condition
+from qatlint.condition import TRAINING, Condition, parts_of
 from qatlint.horizon.ops import Meaning, Role, of_function
 from qatlint.static.carried import carried
 from qatlint.static.iteration import Turns
@@ -301,7 +301,7 @@ class Watching(Yielding):
     def _rest(self, node: ast.stmt, before: Condition, frame: Frame) -> RawRegion | None:
         """What follows a statement in which some path returns, or ends the turn of a loop; `before` is the
         guard in front of it. None where no branch says which."""
-        atoms = _deployed_atoms(frame.guard) - _always_asked(before)
+        atoms = _asked_anew(frame.guard, before)
         deciding: ast.AST | None = node if isinstance(node, ast.If) else None
         case: RawRegion | None = None
         for known in self.regions.values():
@@ -402,7 +402,7 @@ class Watching(Yielding):
             self._open.pop()
         for region in regions:
             # What every way to this place has asked already is decided here.
-            region.atoms |= _deployed_atoms(condition) - _always_asked(frame.guard)
+            region.atoms |= _asked_anew(condition, frame.guard)
         return condition
 
     def entering_case(
@@ -411,7 +411,7 @@ class Watching(Yielding):
         if self.watching and self.phase == "forward" and frame.owner is self.root:
             region = self._region(case.pattern, "case", frame)
             region.subject, region.only = node.subject, case.guard
-            region.atoms |= _deployed_atoms(here) - _always_asked(guard)
+            region.atoms |= _asked_anew(here, guard)
             self._bodies[id(case.body)] = region
 
     def side(
@@ -420,7 +420,7 @@ class Watching(Yielding):
         if not self.watching or self.phase != "forward" or frame.owner is not self.root:
             return super().side(node, when, branch, inner, frame)
         region = self._region(node, "either", frame)
-        region.atoms |= _deployed_atoms(when) - _always_asked(frame.guard)
+        region.atoms |= _asked_anew(when, frame.guard)
         self._open.append(region)
         value = super().side(node, when, branch, inner, frame)
         self._open.pop()
@@ -581,12 +581,13 @@ def _is_module_list(value: Value) -> bool:
     return isinstance(value, Instance) and value.items is not None
 
 
-def _deployed_atoms(condition: Condition) -> frozenset[int]:
-    """The tests that decide when the model is not in training."""
+def _asked_anew(condition: Condition, guard: Condition) -> frozenset[int]:
+    """The tests that decide about a condition when the model is not in training, without those that every way
+    to this place has asked already."""
     kept = [term - {-TRAINING} for term in condition if TRAINING not in term]
-    return frozenset() if frozenset() in kept else frozenset(abs(x) for term in kept for x in term)
-
-
-def _always_asked(guard: Condition) -> frozenset[int]:
+    if frozenset() in kept:
+        return frozenset()
     asked = [frozenset(abs(x) for x in term) for term in guard]
-    return frozenset.intersection(*asked) if asked else frozenset()
+    known = frozenset.intersection(*asked) if asked else frozenset()
+    new = {abs(x) for term in kept for x in term} - known
+    return frozenset().union(*map(parts_of, new)) - known

@@ -393,6 +393,9 @@ def test_comprehensions_that_stay(forward: str) -> None:
         "f = 3\nys = [x * f for f in xs]\nreturn ys, lambda: f",
         "if len(xs): ys = [x * f for f in xs]\nreturn ys",
         "ys = [x * f for f in xs]; return ys",
+        "last, ys = xs.pop(), [x * f for f in xs]\nreturn ys, last",
+        "last, ys = self.q.pop(), [x * f for f in self.q[1:]]\nself.q = xs\nreturn ys, last",
+        "ys = [(k := len(xs)), [x * f for f in xs[:k]]]\nreturn ys",
     ],
 )
 def test_what_keeps_a_comprehension_from_becoming_a_loop(forward: str) -> None:

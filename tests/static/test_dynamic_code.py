@@ -168,6 +168,38 @@ def test_an_operator_as_a_function(call: str, found: list[int]) -> None:
     assert [op.operands for op in trace_of(text, "Model").ops if op.written == "operator.mul"] == found
 
 
+@pytest.mark.parametrize("asks", ["isinstance(xs, list)", "flag", "self.mode == 'a'"])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_tested_of_a_value_says_nothing_of_how_it_was_chosen(asks: str, first: bool) -> None:
+    chosen = f"n = 3 if {asks} else x.max()\nif n > 2:\n    x = x + 1\n"
+    branch = f"if {asks}:\n    x = x * 2\n"
+    forward = (branch + chosen if first else chosen + branch) + "return x"
+    found = {r.written: r.varies.value for r in traced(forward, f"{INIT}\nself.mode = mode", "mode").regions}
+    assert found[f"if {asks}"] == "static" and found["if n > 2"] == "data"
+
+
+def test_so_it_is_where_many_tests_have_chosen() -> None:
+    """The formula gets a name, and each of its parts has been tested by itself."""
+    forward = (
+        "use = (self.a and not self.b) or (self.c and self.d) or (self.e and self.f) or self.g\n"
+        "y = None if use else x\nn = x.max() if use else 3\nif n > 2:\n    x = x + 1\n"
+        "if y is not None:\n    x = torch.cat([x, y])\nif not use:\n    x = x * 2\nreturn x"
+    )
+    init = INIT + "".join(f"\nself.{name} = {name}" for name in "abcdefg")
+    found = {r.written: r.varies.value for r in traced(forward, init, ", ".join("abcdefg")).regions}
+    assert found["if n > 2"] == "data"
+    assert {found["if y is not None"], found["if not use"]} == {"static"}
+
+
+def test_places_that_begin_as_a_table_are_whole() -> None:
+    forward = (
+        "places = torch.arange(5)\nif x.max() > 1:\n    places = places.index_select(0, torch.where(x > 0)[0])\n"
+        "for i in range(x.shape[0]):\n    x = x * 2\n    best = torch.where(places == i, places, -1)\n"
+        "return x, best"
+    )
+    assert ops(forward) == ["*"]
+
+
 STATE = "if self.memory is None:\n    x = x * x\nself.memory = x\nreturn x"
 
 
