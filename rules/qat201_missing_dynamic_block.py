@@ -10,8 +10,13 @@ other modules of the project, what they hand in is looked at: a list that they w
 and one that a module gives is only ever a note, since a module gives as many tensors each time as it is
 built for. The cases of a `match` and conditional expressions are branches, and so are the `else` of a loop
 that may `break`, what follows a branch or a loop that may return, unless it is the shape that decides, and
-what follows a `continue` in a turn. Helpers are followed, also into other files, functions in functions, and
-methods of objects that are no modules.
+what follows a `continue` in a turn. Helpers are followed, also into other files, functions in functions,
+methods of objects that are no modules, and methods of children that are not their forward.
+
+What an earlier forward may have left decides about a test of it, also whether it is there: an attribute, an
+entry of a dict or list of the module (`self.info["bev"]`), an attribute of a child whose methods forward
+calls, and what `hasattr` asks for. A list that forward clears or sets first holds what it fills in. `sum(ys)`
+and `functools.reduce(f, ys)` run an op for each of `ys`; they have no fix.
 
 However a loop over a tensor is written, it turns as often as an axis is long: `for t in x`, `enumerate(x)`,
 `zip(x, y)`, `range(len(x))`, `range(x.shape[0])`, `torch.arange(x.shape[0])`, `x.unbind(0)`, `x.split(1)`.
