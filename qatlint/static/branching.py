@@ -335,12 +335,14 @@ class Branching:
 
     def _is_global(self, name: str) -> bool:
         """Whether a name is one of the file that no function changes."""
+        if not self._file.binds(name) or name in self._outer:
+            return False
         if self._locals is None:
             self._locals = {
                 n.id for n in nodes(self._node) if isinstance(n, ast.Name) and type(n.ctx) is ast.Store
             }
             self._locals.update(n.arg for n in nodes(self._node) if isinstance(n, ast.arg))
-        if name in self._locals or name in self._outer or not self._file.binds(name):
+        if name in self._locals:
             return False
         text = self._file.source.text
         return "global " not in text or not re.search(rf"\bglobal [^\n]*\b{name}\b", text)

@@ -137,21 +137,26 @@ class Leads:
         if self._objects is None:
             called = {name for text in self.texts.values() for name in _OF_OTHERS.findall(text)}
             self._objects = []
-            for file, name, text in self._named_classes():
+            for file, name in self._named_classes():
                 found = self._project.resolve(file, name)
                 if not isinstance(found, ClassDef) or found in self._line:
                     continue
-                if name not in _CLASSES.findall(text):
-                    continue  # a part of a longer name
-                line = [entry for entry in self._project.mro(found) if isinstance(entry, ClassDef)]
-                methods = {method for entry in line for method in entry.methods}
+                methods = self._methods_of(found)
                 is_module = self._project.is_module(found)
                 meant = methods & (called - _OF_MODULES if is_module else called | {"__call__"})
                 if meant and (is_module or not self._is_used_up(name, methods)):
                     self._objects.append((found, frozenset(meant)))
         return self._objects
 
-    def _is_used_up(self, name: str, methods: set[str]) -> bool:
+    def _methods_of(self, cls: ClassDef) -> frozenset[str]:
+        """The names of the methods of a class and of its bases."""
+        known: frozenset[str] | None = cls.states.get("methods")
+        if known is None:
+            line = [entry for entry in self._project.mro(cls) if isinstance(entry, ClassDef)]
+            known = cls.states["methods"] = frozenset(name for entry in line for name in entry.methods)
+        return known
+
+    def _is_used_up(self, name: str, methods: frozenset[str]) -> bool:
         """Whether a class is named by constructors only, each of which keeps what it makes in a local
         variable, calls it, and reads what it has computed: a builder."""
         if any(name in text for text in self.texts.values()):
@@ -179,22 +184,19 @@ class Leads:
             self._dictionaries = frozenset(name for name in empty if given.count(name) == empty.count(name))
         return attribute in self._dictionaries
 
-    def _named_classes(self) -> Iterator[tuple[ModuleFile, str, str]]:
-        """What may be named like a class of the project, in its constructors and own methods: a file, a
-        name there, and the text."""
+    def _named_classes(self) -> Iterator[tuple[ModuleFile, str]]:
+        """What may be named like a class of the project, in its constructors and own methods: a file, and a
+        name there."""
         texts = {self.cls.file.path: (self.cls.file, list(self.texts.values()))}
         for entry in self._line:
             if "__init__" in entry.methods:
                 home = texts.setdefault(entry.file.path, (entry.file, []))
                 home[1].append(entry.text_of(entry.methods["__init__"]))
         for file, parts in texts.values():
-            text = "\n".join(parts)
-            names = self._class_names(file)
-            if file.stars:
-                names = sorted({*names, *_CLASSES.findall(text)})
-            for name in names:
-                if f"{name}(" in text or f"{name}." in text:
-                    yield file, name, text
+            named = {name for text in parts for name in _CLASSES.findall(text)}
+            if named:
+                names = sorted(named) if file.stars else self._class_names(file)
+                yield from ((file, name) for name in names if name in named)
 
     def _class_names(self, file: ModuleFile) -> list[str]:
         """Top-level names of a file that are spelt like classes and may be those of the project."""
