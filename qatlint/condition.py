@@ -60,7 +60,7 @@ def forget() -> None:
 
 _MUCH = 1 << 12
 _parts: dict[int, frozenset[int]] = {}
-"""Name of a formula -> its atoms, some of which may be names."""
+"""Name of a formula -> its atoms, none of which is a name."""
 
 
 @_memoised
@@ -182,7 +182,7 @@ def _name(a: Condition) -> int:
         name = -NAMES - crc32(_key(contrary))
     else:
         name = NAMES + crc32(key)
-    _parts[abs(name)] = frozenset(atoms_of([a]))
+    _parts[abs(name)] = _NOTHING.union(*map(parts_of, atoms_of([a])))
     return name
 
 
@@ -223,9 +223,7 @@ def atoms_of(conditions: Iterable[Condition]) -> set[int]:
 
 def parts_of(atom: int) -> frozenset[int]:
     """The atoms of the formula that an atom is the name of; itself, where it is none."""
-    if not is_name(atom):
-        return frozenset({atom})
-    return frozenset().union(*map(parts_of, _parts.get(atom, _NOTHING)))
+    return _parts.get(atom, _NOTHING) if is_name(atom) else frozenset((atom,))
 
 
 def holds(condition: Condition, assignment: frozenset[int]) -> bool:
