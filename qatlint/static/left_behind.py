@@ -126,6 +126,8 @@ class LeftBehind(Known):
     def _kind_of(self, given: Value) -> What:
         """What an earlier forward may have put in the place of something."""
         what = self.nature(given).what
+        if isinstance(given, Symbol) and given.origin == "config" and not given.optional:
+            return what  # a setting: forward puts another one there, not a tensor
         return What.MAYBE if what in (What.TENSOR, What.OTHER, What.UNKNOWN) else what
 
     def _left_in_entries(self, one: _Changed, name: str, item: Item) -> Item | None:

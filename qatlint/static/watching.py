@@ -6,7 +6,7 @@ import ast
 from collections.abc import Hashable, Sequence
 from typing import TypeGuard
 
-from qatlint.condition import TRAINING, Condition, parts_of
+from qatlint.condition import TRAINING, Condition, is_name, parts_of
 from qatlint.horizon.ops import Meaning, Role, of_function
 from qatlint.static.carried import carried
 from qatlint.static.iteration import Turns
@@ -590,4 +590,7 @@ def _asked_anew(condition: Condition, guard: Condition) -> frozenset[int]:
     asked = [frozenset(abs(x) for x in term) for term in guard]
     known = frozenset.intersection(*asked) if asked else frozenset()
     new = {abs(x) for term in kept for x in term} - known
-    return frozenset().union(*map(parts_of, new)) - known
+    # What has led here may be a part of a name, too, where a value was chosen on the way.
+    around = frozenset().union(*(parts_of(x) for atoms in asked for x in atoms))
+    parts = frozenset().union(*(parts_of(x) for x in new if is_name(x)))
+    return frozenset(x for x in new if not is_name(x)) | (parts - around)

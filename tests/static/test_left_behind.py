@@ -97,6 +97,17 @@ def test_a_number_that_is_left_in_an_entry_is_one() -> None:
     assert ops(forward, init=BANK) == []
 
 
+def test_a_setting_that_forward_changes_is_no_tensor() -> None:
+    """A mask that is made of its size is a constant."""
+    forward = (
+        "if x.shape[-1] < self.size:\n    self.size = x.shape[-1]\n"
+        "if self.size > 3:\n    mask = torch.zeros(1, 8).view(-1, self.size)\n    mask = mask - mask.t()\n"
+        "    x = x * 2\nreturn x, mask"
+    )
+    assert ops(forward, init=f"{INIT}\nself.size = size", parameters="size") == ["*"]
+    assert decides(forward, init=f"{INIT}\nself.size = size", parameters="size") == "shape"
+
+
 def test_an_entry_of_a_list_that_begins_empty() -> None:
     forward = "for i in range(4):\n    if self.states[i] is None:\n        x = x * 2\n    self.states[i] = x\nreturn x"
     found = regions(forward, init=f"{INIT}\nself.states = [None] * 4")
