@@ -46,7 +46,7 @@ def kept_by_forward(classes: Iterable[ClassDef], called: Iterable[str] = ()) -> 
         for definition in methods.get(name, ()):
             put_back = _put_back(definition)
             for node in _deployed(definition):
-                attribute = _attribute(node)
+                attribute = own_attribute(node)
                 if attribute and attribute in methods:
                     waiting.append(attribute)
                 assigned.update(name for name in _assigned(node) if name not in put_back)
@@ -65,7 +65,7 @@ def called_on_attributes(classes: Iterable[ClassDef]) -> dict[str, set[str]]:
                 continue
             for node in nodes(method):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                    attribute = _attribute(node.func.value)
+                    attribute = own_attribute(node.func.value)
                     if attribute and node.func.attr not in MUTATORS:
                         found.setdefault(attribute, set()).add(node.func.attr)
     return found
@@ -75,15 +75,15 @@ def _put_back(function: ast.AST) -> frozenset[str]:
     """Attributes that a function gives the value again that they had: `own = self.x`, and in the end
     `self.x = own`."""
     body = getattr(function, "body", [])
-    if not any(isinstance(n, ast.Assign) and _attribute(n.value) for n in body):
+    if not any(isinstance(n, ast.Assign) and own_attribute(n.value) for n in body):
         return frozenset()
     first: dict[str, str] = {}
     last: dict[str, str] = {}
     for node in body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target, value = node.targets[0], node.value
-            if isinstance(target, ast.Name) and _attribute(value) and _attribute(value) not in last:
-                first.setdefault(_attribute(value), target.id)
+            if isinstance(target, ast.Name) and own_attribute(value) and own_attribute(value) not in last:
+                first.setdefault(own_attribute(value), target.id)
                 continue
         for name in {n for inner in nodes(node) for n in _assigned(inner)} - {""}:
             last[name] = _given_back(node)
@@ -114,7 +114,7 @@ def _asks_for_training(test: ast.expr) -> bool:
     return any(isinstance(p, ast.Attribute) and p.attr == "training" for p in parts)
 
 
-def _attribute(node: ast.AST) -> str:
+def own_attribute(node: ast.AST) -> str:
     """`x` for `self.x`."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         return node.attr
@@ -123,17 +123,17 @@ def _attribute(node: ast.AST) -> str:
 
 def _assigned(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-        yield _attribute(node)
+        yield own_attribute(node)
     elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-        yield _attribute(node.value)
+        yield own_attribute(node.value)
     elif isinstance(node, ast.AugAssign):
-        yield _attribute(node.target)
+        yield own_attribute(node.target)
 
 
 def _filled(node: ast.AST) -> str:
     """`self.queue.append(x)`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
-        return _attribute(node.func.value)
+        return own_attribute(node.func.value)
     return ""
 
 
@@ -143,11 +143,11 @@ def _entry(node: ast.AST) -> Iterator[tuple[str, Hashable]]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
         node, changed = node.func.value, True
     if changed and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        yield _attribute(node.value), node.slice.value
+        yield own_attribute(node.value), node.slice.value
 
 
 def _keyed(node: ast.AST) -> str:
     """`self.cache[key] = x`."""
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-        return "" if isinstance(node.slice, (ast.Constant, ast.Slice)) else _attribute(node.value)
+        return "" if isinstance(node.slice, (ast.Constant, ast.Slice)) else own_attribute(node.value)
     return ""

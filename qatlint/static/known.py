@@ -311,7 +311,7 @@ class Known(Interpreter):
             if not any(isinstance(option, Const) for _, option in left.options):
                 # Whichever it is, the way it was chosen decides nothing.
                 condition = self.fresh(node)
-                if not _is_none(right):
+                if not _is_none(right) and not self._asks_nothing(left, op, right):
                     self._tested(condition, False, (left, right))
                 return condition
         condition = super()._compare_two(left, op, right, node)
@@ -319,13 +319,17 @@ class Known(Interpreter):
             self._fixed_by_assertion(left, right)
         if isinstance(op, (ast.In, ast.NotIn)):
             self._tested(condition, True, (left, right))
-        elif not (
+        elif not self._asks_nothing(left, op, right):
+            self._tested(condition, _is_none(left) or _is_none(right), (left, right))
+        return condition
+
+    def _asks_nothing(self, left: Value, op: ast.cmpop, right: Value) -> bool:
+        """Whether a comparison of sizes has the same answer in every forward on the chip."""
+        return (
             (isinstance(op, (ast.Eq, ast.NotEq)) and self._asks_for_kind(left, right))
             or self._asks_for_any(left, op, right)
             or self._asks_for_room(left, right)
-        ):
-            self._tested(condition, _is_none(left) or _is_none(right), (left, right))
-        return condition
+        )
 
     def _asks_for_kind(self, left: Value, right: Value) -> bool:
         """`x.shape[-1] == 4`: which kind of input it is, not how much of it there is."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from qatlint.horizon.modules import facts_of
 from qatlint.static.kept import Kept, called_on_attributes, kept_by_forward
+from qatlint.static.kept_numbers import kept_numbers
 from qatlint.static.known import Known, copied
 from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef
@@ -30,6 +31,8 @@ class _Changed(NamedTuple):
     by_forward: Kept
     built: dict[str, Item]
     """Its attributes as the constructor left them."""
+    numbers: frozenset[str]
+    """Those that begin as nothing, and are numbers whenever they are something."""
 
 
 class LeftBehind(Known):
@@ -55,7 +58,7 @@ class LeftBehind(Known):
     def _changed_modules(self, root: Instance, built: dict[str, Item]) -> Iterator[_Changed]:
         """The root, and its children of which forward calls other methods than their forward."""
         classes = self._classes_of(root)
-        yield _Changed(root, "self", kept_by_forward(classes), built)
+        yield self._changed_module(root, "self", kept_by_forward(classes), built)
         for name, methods in called_on_attributes(classes).items():
             item = root.attrs.get(name)
             child = item.value if item is not None else None
@@ -64,7 +67,12 @@ class LeftBehind(Known):
                     if not child.built:
                         self.build(child)
                     kept = kept_by_forward(own, methods)
-                    yield _Changed(child, f"self.{name}", kept, _copied_attributes(child))
+                    yield self._changed_module(child, f"self.{name}", kept, _copied_attributes(child))
+
+    def _changed_module(self, module: Instance, written: str, kept: Kept, built: dict[str, Item]) -> _Changed:
+        empty = {n for n in kept.assigned if n and (n not in built or _is_none(built[n].value))}
+        numbers = kept_numbers(self._classes_of(module), empty) if empty else frozenset()
+        return _Changed(module, written, kept, built, numbers)
 
     def _classes_of(self, module: Instance) -> list[ClassDef]:
         line = self.project.mro(module.cls) if module.cls is not None else ()
@@ -90,7 +98,7 @@ class LeftBehind(Known):
         if item is None:
             if one.module.cls is not None and self.lookup(one.module.cls, name, None) is not None:
                 return None
-            symbol = self._left(text, What.MAYBE, *key)
+            symbol = self._left(text, What.NUMBER if name in one.numbers else What.MAYBE, *key)
             there = self.fresh(one.module.node)
             self._tested(there, True, (symbol,))
             return Item(symbol, there)
@@ -104,7 +112,8 @@ class LeftBehind(Known):
             return None  # a method of its own that is called like one of a list
         if holds(given, None) or (isinstance(given, Symbol) and given.made):
             return None
-        return _instead(item, self._left(text, self._kind_of(given), *key))
+        what = What.NUMBER if name in one.numbers else self._kind_of(given)
+        return _instead(item, self._left(text, what, *key))
 
     def _call_symbol(
         self, callee: Symbol, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame

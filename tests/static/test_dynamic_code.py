@@ -72,6 +72,8 @@ def test_what_is_dynamic(head: str, varies: str) -> None:
         "if x.dim() == 4:",
         "if x.ndim == 4:",
         "if x.shape[-1] == 4:",
+        "y = x\nif flag:\n    y = x.flip(0)\nif y.shape[-1] == 4:",
+        "y = x if self.opt is None else x.flip(0)\nif y.shape[0] == 0:",
         "if x.dtype == torch.float16:",
         "if 'mask' in xs:",
         "if torch.jit.is_scripting():",

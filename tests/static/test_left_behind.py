@@ -212,3 +212,26 @@ def test_a_method_of_a_child_has_no_module_for_the_block() -> None:
     text = HEAD + BANK_CLASS.replace("{}", "x = self.bank.update(x)")
     (finding,) = findings_in({"model.py": text}, "QAT201")
     assert finding.fix is None and "belongs to another module" in finding.no_fix
+
+
+@pytest.mark.parametrize(
+    ("begins", "counts", "found"),
+    [
+        ("if self.memory is None:\n    self.memory = 0", "self.memory += 1", []),
+        ("if self.memory is None:\n    self.memory = 0", "self.memory = self.memory + self.step", []),
+        ("if self.memory is None:\n    self.memory = x.shape[1]", "n = x.shape[0]\nself.memory = n // 2", []),
+        ("if self.memory is None:\n    self.memory = 0", "self.memory = x", ["-"]),
+        ("if self.memory is None:\n    self.memory = 0", "self.memory, y = x, 1", ["-"]),
+        ("if self.memory is None:\n    self.memory = 0", "self.memory = self.memory + x", ["-"]),
+        ("if self.memory is None:\n    self.memory = x.new_zeros(3)", "self.memory += 1", ["-"]),
+    ],
+)
+def test_a_number_that_begins_as_nothing(begins: str, counts: str, found: list[str]) -> None:
+    forward = f"{begins}\nif self.memory > 2:\n    k = self.memory - 1\n{counts}\nreturn self.conv(x)"
+    assert ops(forward, init=f"{MEMORY}\nself.step = 2") == found
+
+
+def test_a_number_that_another_method_begins() -> None:
+    forward = "if self.at > 2:\n    k = self.at - 1\nself.at += 1\nreturn self.conv(x)"
+    assert ops(forward, methods="def restart(self):\n    self.at = 0\n") == []
+    assert ops(forward, methods="def restart(self, x):\n    self.at = x\n") == ["-"]
