@@ -94,7 +94,9 @@ inside the innermost dynamic loop or branch, numbered from the top of the text t
 whose turns are fixed comes into the block as a whole: each of its turns has modules of its own there, so
 `conv + add` in it does not fuse, and the finding says so. The block ends where a dynamic test may leave a
 turn (`continue`, `break`) or a generator gives something away; a convolution in front of that does not
-fuse with an add behind it. Results in float are the same, so the fix is safe. It imports `Tracer` where
+fuse with an add behind it. Turns that differ by the counter (`if i > 0`) or by what an earlier turn made
+(`prev is not None`) share the block: let such a turn run in code of its own where `verify` says that
+entries of a block do not do the same. Results in float are the same, so the fix is safe. It imports `Tracer` where
 the file has no name for it: from the plugin, or from where `tracer-import` in the settings says; as
 `HorizonTracer` where something else is called `Tracer`. In a project that nowhere imports the plugin and
 has no such setting, the finding is the same, since the code is as wrong for the chip, but the fix is
