@@ -96,8 +96,8 @@ whose turns are fixed comes into the block as a whole: each of its turns has mod
 turn (`continue`, `break`) or a generator gives something away; a convolution in front of that does not
 fuse with an add behind it. Turns that differ by the counter (`if i > 0`) or by what an earlier turn made
 (`prev is not None`) share the block: let such a turn run in code of its own where `verify` says that
-entries of a block do not do the same. Results in float are the same, so the fix is safe. It imports `Tracer` where
-the file has no name for it: from the plugin, or from where `tracer-import` in the settings says; as
+entries of a block do not do the same. Results in float are the same, so the fix is safe. It imports `Tracer`
+where the file has no name for it: from the plugin, or from where `tracer-import` in the settings says; as
 `HorizonTracer` where something else is called `Tracer`. In a project that nowhere imports the plugin and
 has no such setting, the finding is the same, since the code is as wrong for the chip, but the fix is
 unsafe: the file could no longer be imported where the plugin is missing. A comprehension, a generator that
