@@ -29,6 +29,7 @@ _memoised = lru_cache(maxsize=None)  # few formulas are met, very often; see `fo
 
 MAX_TERMS = 5
 """A formula with more terms gets a name: a bound on work, not on correctness."""
+OF_MANY = -1
 NAMES = 1 << 32
 """Atoms from here on are names of formulas."""
 
@@ -42,6 +43,9 @@ class Atom:
     group: Hashable = None
     config: bool = False
     """Decided when the model is built, not by its inputs."""
+    varies: frozenset[int] | None = None
+    """Of such a test: the loops with whose turns its outcome changes, and `OF_MANY` where it is asked of one
+    of several modules; None where that is not known."""
 
 
 def forget() -> None:

@@ -16,7 +16,9 @@ from qatlint.horizon.ops import of_function, op_name
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
 from qatlint.resolve.located import Located, Place, Role
+from qatlint.resolve.executions import Executions, executions
 from qatlint.resolve.positions import Total
+from qatlint.resolve.proven import Proof, Proofs
 from qatlint.resolve.runs import Runs, inside, parts_of
 from qatlint.resolve.unrolled import DECORATED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
@@ -74,15 +76,20 @@ class Names:
         is_whole: bool = False,
         counted: Mapping[str, int] = MappingProxyType({}),
         below: str = "",
+        ran: Executions | None = None,
     ) -> None:
         """`is_whole`: these are the names of all calls. `counted`: how often modules run, as far as the
-        report says it of them. `below`: they are those of the part of the model at this path."""
+        report says it of them. `below`: they are those of the part of the model at this path. `ran`: how
+        often modules ran, what proves the choices that source leaves open; as far as the names tell it unless
+        it is given."""
         self.flow = flow
         """The model."""
         self._runs, self._below = Runs(flow, below), below
         self.root = self._runs.root
         """`package.module:Class` of the model, or of its part."""
         self._is_whole, self._counted = is_whole, counted
+        self._ran = ran
+        self._proofs_of: dict[tuple[int, str], Proofs] = {}
         self._others = [other for other in others if other is not flow]
         self._found: dict[tuple[str, bool], tuple[list[QuantOp], str]] = {}
         self._written = list(dict.fromkeys(names))
@@ -90,8 +97,9 @@ class Names:
         self._wrapper = self._wrapper_of(self._labels)
         self._names = [self._unwrapped(name) for name in self._labels]
         self._likely: dict[tuple[str, ...], tuple[float, list[Runs]]] = {}
-        self._calls_of_modules: dict[tuple[tuple[int, ...], Total], Calls] = {}
-        self._calls_of_functions: dict[tuple[int, tuple[int, ...], Total], list[Calls]] = {}
+        self._calls_of_modules: dict[tuple[tuple[int, ...], Total, tuple[str, ...]], Calls] = {}
+        """By the calls, how many there are, and the forwards that they are in."""
+        self._calls_of_functions: dict[tuple[int, str, tuple[int, ...], Total], list[Calls]] = {}
         self._sorted = sorted(self._names)
         self._known: dict[tuple[str, str], bool] = {}
         compared = self._names[:: len(self._names) // _TRIED + 1]
@@ -250,7 +258,7 @@ class Names:
         # Of several modules that may be meant nobody knows which one has its first call where.
         is_first = is_call and all(op.module and f"{name}.".startswith(f"{op.module}.") for op in ops)
         if (call or method or is_first) and ops and not why:
-            return self._call(ops, int(call or 0), self._calls.get(name, _NO_TOTAL), method or "")
+            return self._call(name, ops, int(call or 0), self._calls.get(name, _NO_TOTAL), method or "")
         if is_call and ops and not why:
             return self._first_of_family(ops)
         return ops, why
@@ -267,17 +275,20 @@ class Names:
         lines = len({op.span for op in ops})
         return ops, f"{NOBODY} which of {lines} lines it is" if lines > 1 else ""
 
-    def _call(self, ops: list[QuantOp], call: int, total: Total, method: str) -> tuple[list[QuantOp], str]:
+    def _call(
+        self, name: str, ops: list[QuantOp], call: int, total: Total, method: str
+    ) -> tuple[list[QuantOp], str]:
         """The lines that run a module for the so-manieth time, by a method of it or as a whole."""
         total = _reaching(total, call)
-        key = tuple(op.number for op in ops), total
+        owners = tuple(dict.fromkeys(_holder(inside(op.path, self._below) or "", name) for op in ops))
+        key = tuple(op.number for op in ops), total, owners
         if key not in self._calls_of_modules:
             runs = self._runs.order_of(ops)
             if any("*" in op.module for op in ops):  # one of several modules
                 runs = list({run.op: run for run in runs}.values())
             # Modules keep their names wherever they run, and all their calls are counted.
             runs = [run._replace(outside=0, again=False, inside=True) for run in runs]
-            self._calls_of_modules[key] = Calls(runs, total)
+            self._calls_of_modules[key] = Calls(runs, total, self._proof_of(owners))
         found = self._calls_of_modules[key].nth(call)
         chosen = [op for op in ops if op.number in found.ops]
         if method:
@@ -295,7 +306,7 @@ class Names:
         assert made is not None
         lines = len({op.span for op in ops})
         total = self._totals.get((made.owner, made.op), _NO_TOTAL)
-        found = self._numbered(self._runs, self._calls_of(self._runs, made), made.number, total)
+        found = self._numbered(self._runs, self._calls_of(self._runs, made), made, total)
         for why in _MISSING:
             if any(one.why == why for one in found):
                 return self._missing(why, ops)
@@ -385,7 +396,7 @@ class Names:
     def _made(self, runs: Runs, made: Generated, part: str) -> list[QuantOp]:
         ops = self._calls_of(runs, made, part)
         owner = ".".join(filter(None, (part, made.owner)))
-        found = self._numbered(runs, ops, made.number, self._totals.get((owner, made.op), _NO_TOTAL))
+        found = self._numbered(runs, ops, made, self._totals.get((owner, made.op), _NO_TOTAL), part)
         chosen = {op for one in found for op in one.ops}
         return [op for op in ops if op.number in chosen]
 
@@ -420,17 +431,41 @@ class Names:
             for key, found in numbers.items()
         }
 
-    def _numbered(self, runs: Runs, ops: list[QuantOp], number: int, total: Total) -> list[Nth]:
+    def _numbered(
+        self, runs: Runs, ops: list[QuantOp], made: Generated, total: Total, part: str = ""
+    ) -> list[Nth]:
         """The calls that may have a number, by each run of the owner's forward: another one comes to the same
         lines again."""
-        total = _reaching(total, number)
-        key = (id(runs), tuple(op.number for op in ops), total)
+        total = _reaching(total, made.number)
+        key = (id(runs), f"{part}:{made.owner}", tuple(op.number for op in ops), total)
         if key not in self._calls_of_functions:
             entries: dict[int, list[Ran]] = {}
             for ran in runs.between_stubs(ops):
                 entries.setdefault(ran.entry, []).append(ran)
-            self._calls_of_functions[key] = [Calls(entry, total) for entry in entries.values()]
-        return list(dict.fromkeys(calls.nth(number) for calls in self._calls_of_functions[key]))
+            proof = self._proofs(runs, part).of(made.owner)
+            self._calls_of_functions[key] = [Calls(entry, total, proof) for entry in entries.values()]
+        return list(dict.fromkeys(calls.nth(made.number) for calls in self._calls_of_functions[key]))
+
+    def _proofs(self, runs: Runs, part: str = "") -> Proofs:
+        """What the report proves of a model, or of a class that one of its parts may be."""
+        key = id(runs), part
+        if key not in self._proofs_of:
+            self._proofs_of[key] = Proofs(runs, self._executions, part)
+        return self._proofs_of[key]
+
+    def _proof_of(self, owners: Iterable[str]) -> Proof:
+        """What it proves of the forwards of several modules of the model."""
+        proofs = [self._proofs(self._runs).of(owner) for owner in owners]
+        turns = {loop: times for proof in proofs for loop, times in proof.turns.items()}
+        return Proof(turns, frozenset().union(*(proof.known for proof in proofs)))
+
+    @cached_property
+    def _executions(self) -> Executions:
+        if self._ran is not None:
+            return self._ran.renamed(self._unwrapped)
+        calls = {name: total.calls for name, total in self._calls.items()}
+        exact = {name: total.calls for name, total in self._calls.items() if total.is_sure}
+        return Executions({**exact, **self._counted}, calls, lambda name: False)
 
     def _unwrapped(self, name: str) -> str:
         return name.removeprefix(self._wrapper)
@@ -458,11 +493,12 @@ def best(
     single one whose forward was not followed to its end. `others` are of classes that may be parts of it."""
     names, whole = check.names, is_whole(check)
     counted = {count.name: count.times for count in check.counts}
-    found = [Names(flow, names, others, whole, counted) for flow in flows]
+    ran = executions(check)
+    found = [Names(flow, names, others, whole, counted, ran=ran) for flow in flows]
     chosen = max(found, key=_matched, default=None)
     if parts and chosen is not None and 2 * chosen.matched < len(chosen._compared):
         found += [
-            Names(flow, names, others, whole, counted, path)
+            Names(flow, names, others, whole, counted, path, ran)
             for flow, path in parts_of(flows)
             if path and Names(flow, names[:_PROBED], below=path).matched
         ]
@@ -515,6 +551,13 @@ def _is_constant(op: QuantOp) -> bool:
 def _may_have(op: QuantOp, unknown: bool) -> bool:
     """Whether there may be modules inside of one that runs; `unknown`: also in one that was not followed."""
     return kind_of(op.class_name) not in _ONE_PIECE if op.name else unknown
+
+
+def _holder(path: str, name: str) -> str:
+    """The name of the module at a path that runs the one of a name: as in that name, where it is around it."""
+    parts, own = path.split(".") if path else [], name.split(".")
+    is_around = len(parts) < len(own) and all(map(_fits, parts, own))
+    return ".".join(own[: len(parts)]) if is_around else path
 
 
 def _fits(wanted: str, part: str) -> bool:

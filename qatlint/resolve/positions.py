@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from math import inf
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING
+from qatlint.resolve.executions import Times
 from qatlint.resolve.sequence import Loop, once, varying_loops, written_out
 from qatlint.trace import Ran
 
@@ -24,19 +25,15 @@ class Total(NamedTuple):
 class Positions:
     """The calls in a row, with how many run before and behind each: the least and the most."""
 
-    def __init__(self, runs: Sequence[Ran], total: Total) -> None:
+    def __init__(self, runs: Sequence[Ran], total: Total, proven: Mapping[int, Times]) -> None:
         """What only training runs counts for nothing; `inside` of the others may be unknown."""
         self._runs = [run for run in runs if any(TRAINING not in term for term in run.when)]
         self._total = total
         # Each by its position here, since one op may run under several conditions.
         numbered = [run._replace(op=n) for n, run in enumerate(self._runs)]
         varying = varying_loops(numbered)
-        for trusting in (True, False):
-            self._parts = written_out(numbered, trusting, varying)
-            self._before, self._behind = self._counted(self._parts), self._counted(self._parts[::-1])
-            least, most = (sums[-1] for sums in self._before)
-            if not total.is_sure or least <= total.calls <= most:
-                break
+        self._parts = written_out(numbered, proven, varying)
+        self._before, self._behind = self._counted(self._parts), self._counted(self._parts[::-1])
 
     def _counted(self, parts: Sequence[int | Loop]) -> tuple[list[float], list[float]]:
         """(least, most) that run before each of the parts and, as the last entry, in all. Before a loop of

@@ -13,6 +13,7 @@ class Runs:
 
     def __init__(self, flow: Flow, below: str = "") -> None:
         """`below`: only what runs in the part of the model at this path, with names as they are in there."""
+        self.flow, self.below = flow, below
         self._ops, self._order = flow.ops, flow.order
         self._has_stubs = any(op.stub is not None and op.stub.quantizes for op in flow.ops)
         self._ran: dict[int, list[int]] = {}
@@ -56,9 +57,16 @@ class Runs:
     def classes_at(self, path: str) -> set[str]:
         """The class of the module of this name and those that it inherits the text of its forward from, as
         far as it runs anything itself."""
-        ops = self._at(self._holders.find(path))
-        found = {name for op in ops for name in (op.runner, op.owner)}
+        found = {name for op in self.held_at(path) for name in (op.runner, op.owner)}
         return found if path else found | {self.root}
+
+    def held_at(self, path: str) -> list[QuantOp]:
+        """What the forward of the module of this name runs itself, in its order."""
+        return self._at(self._holders.find(path))
+
+    def patterns_at(self, path: str) -> set[str]:
+        """The paths in the model that the module of this name may stand at, of those that run anything."""
+        return {inside(op.path, self.below) or "" for op in self.held_at(path)}
 
     def is_open(self, path: str) -> bool:
         """Whether the module of this name, or one around it, runs something that was not followed: what that

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from qatlint.trace import Ran
+from qatlint.resolve.executions import Times
+from qatlint.trace import Around, Ran
 
 _LONGEST = 20_000
 """Calls in a row that are written out."""
@@ -38,9 +39,10 @@ def varying_loops(runs: Sequence[Ran]) -> frozenset[int]:
 
 
 def written_out(
-    row: Sequence[Ran], trusting: bool, varying: frozenset[int], depth: int = 0
+    row: Sequence[Ran], proven: Mapping[int, Times], varying: frozenset[int], depth: int = 0
 ) -> list[int | Loop]:
-    """What runs one after the other. `trusting`: defaults say how often loops turn."""
+    """What runs one after the other. `proven`: how often loops turn, by what the report says; a default is no
+    proof, since the model may have been built with another number."""
     parts: list[int | Loop] = []
     seen: set[int] = set()
     for inside, group in groupby(row, key=lambda run: _at(run, depth)):
@@ -52,27 +54,33 @@ def written_out(
         if inside in seen:  # something in it is in a block of its own, whose number does not go up
             varying |= {inside}
         seen.add(inside)
+        least, is_exact = _times(loop, proven)
         if loop.turn < 0:
-            body = written_out(runs, trusting, varying, depth + 1)
-            times = loop.times
+            turns = [written_out(runs, proven, varying, depth + 1)]
         else:
             turns = [
-                written_out(list(turn), trusting, varying, depth + 1)
+                written_out(list(turn), proven, varying, depth + 1)
                 for _, turn in groupby(runs, key=lambda run: run.loops[run.outside + depth].turn)
             ]
-            body, times = turns[0], len(turns)
-            if trusting:
+            if least >= loop.times:  # each of these, and maybe more
                 _extend(parts, [part for turn in turns for part in turn])
-                continue
-            if any(turn != body for turn in turns):
-                body = []
+                least -= loop.times
+        body = turns[0] if all(turn == turns[0] for turn in turns) else []
         varies = inside in varying or not body
-        is_known = times and (trusting or not loop.given) and not varies
-        if is_known and times * len(body) < _LONGEST:
-            _extend(parts, body * times)
-            continue
-        _extend(parts, [Loop(() if varies else _turn(body), once(run.op for run in runs))])
+        if not varies and least * len(body) < _LONGEST:
+            _extend(parts, body * least)
+        else:
+            is_exact = is_exact and not least
+        if not is_exact:
+            _extend(parts, [Loop(() if varies else _turn(body), once(run.op for run in runs))])
     return parts
+
+
+def _times(loop: Around, proven: Mapping[int, Times]) -> Times:
+    """How often a loop turns."""
+    if loop.number in proven:
+        return proven[loop.number]
+    return Times(loop.times, True) if loop.times and not loop.given else Times(0)
 
 
 def _turn(body: Sequence[int | Loop]) -> tuple[int, ...]:

@@ -8,13 +8,15 @@ it can.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING, atoms_of, holds
+from qatlint.resolve.executions import Times
 from qatlint.resolve.positions import Positions, Total
+from qatlint.resolve.proven import NOTHING_PROVEN, Proof
 from qatlint.resolve.sequence import Loop, once, varying_loops, written_out
 from qatlint.trace import Loose, Ran
 
@@ -89,7 +91,8 @@ class _Way(NamedTuple):
 class Calls:
     """The numbered calls of one forward, of which the report has so many."""
 
-    def __init__(self, runs: Sequence[Ran], total: Total) -> None:
+    def __init__(self, runs: Sequence[Ran], total: Total, proof: Proof = NOTHING_PROVEN) -> None:
+        self._proven, runs = proof.turns, proof.simplified(runs)
         self._loose = [run for run in runs if run.loose is not Loose.NO]
         self._runs = [run for run in runs if not run.again]
         runs, self._is_lumped = _doubted(self._runs)
@@ -105,7 +108,8 @@ class Calls:
         self._total = total
         varying = varying_loops(runs)
         self._deployed, self._training = (
-            [_way(row, total, varying) for row in _paths(runs, deployed)] for deployed in (True, False)
+            [_way(row, total, varying, self._proven) for row in _paths(runs, deployed)]
+            for deployed in (True, False)
         )
 
     @property
@@ -153,7 +157,7 @@ class Calls:
 
     @cached_property
     def _positions(self) -> Positions:
-        return Positions(self._runs, self._total)
+        return Positions(self._runs, self._total, self._proven)
 
 
 def _doubted(runs: Sequence[Ran]) -> tuple[list[Ran], bool]:
@@ -190,32 +194,35 @@ def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:
             yield row
 
 
-def _way(row: Sequence[Ran], total: Total, varying: frozenset[int]) -> _Way:
-    """What runs on one path: as its defaults have it, unless the report has other numbers of calls."""
-    ways = []
-    for trusting in (True, False):
-        parts = written_out(row, trusting, varying)
-        plain = [part for part in parts if not isinstance(part, Loop)]
-        loops = [part for part in parts if isinstance(part, Loop)]
-        if not loops:
-            more = len(plain) - total.calls
-            # A report that may have more than it names may have as many.
-            is_exact = not more or not total.is_sure
-            ways.append(_Way(_MORE if more < 0 else _EXACT if is_exact else _FEWER, _Row(plain)))
-            if not more or (more > 0 and not total.is_sure):
-                break
-            continue
-        turns = _solved(loops, total.calls - len(plain)) if total.is_sure else None
-        if turns is not None:
-            where = parts.index(loops[0])
-            ways.append(_Way(_EXACT, _Row(plain[:where], loops[0].body, turns, plain[where:])))
-        elif total.calls >= len(plain) or not total.is_sure:
-            ways.append(_Way(_OPEN, parts=parts))
-    return min(ways, key=lambda way: way.how, default=_Way(_MORE))
+def _way(
+    row: Sequence[Ran], total: Total, varying: frozenset[int], proven: Mapping[int, Times]
+) -> _Way:
+    """What runs on one path."""
+    parts = written_out(row, proven, varying)
+    plain = [part for part in parts if not isinstance(part, Loop)]
+    loops = [part for part in parts if isinstance(part, Loop)]
+    more = len(plain) - total.calls
+    if not loops:
+        # A report that may have more than it names may have as many.
+        is_exact = not more or not total.is_sure
+        return _Way(_MORE if more < 0 else _EXACT if is_exact else _FEWER, _Row(plain))
+    if not total.is_sure:
+        return _Way(_OPEN, parts=parts)
+    turns = _solved(loops, -more)
+    if turns is not None:
+        where = parts.index(loops[0])
+        before, behind = (
+            [part for part in some if not isinstance(part, Loop)] for some in (parts[:where], parts[where:])
+        )
+        return _Way(_EXACT, _Row(before, loops[0].body, turns, behind))
+    return _Way(_FEWER, _Row(plain)) if more > 0 else _Way(_OPEN, parts=parts)
 
 
 def _solved(loops: Sequence[Loop], left: int) -> int | None:
-    """How often a loop turns that makes the calls that are left; None where that is not the only way."""
+    """How often the first of some loops turns that makes the calls that are left; None where that is not the
+    only way."""
+    if not left and all(loop.ops for loop in loops):  # none of them turns any more
+        return 0
     if len(loops) > 1 or not loops[0].body:  # one that runs again need not turn as often
         return None
     turns, rest = divmod(left, len(loops[0].body))

@@ -141,7 +141,8 @@ class Deciding(Machine):
         if isinstance(value, Symbol) and not value.made:
             # What is None equals no other constant.
             group = ("equal", value.key)
-            number = self.atom(("none", value.key), node, group=group, config=value.origin == "config")
+            config = value.origin == "config"
+            number = self.atom(("none", value.key), node, group=group, config=config, of=(value,))
             return literal(number)
         if isinstance(value, Pick):
             answers = {self._is_none(v, node) for _, v in value.options}
@@ -171,7 +172,7 @@ class Deciding(Machine):
         config = origin_of(value) == "config"
         if key is None:
             return self.fresh(node, config)
-        return literal(self.atom((what, key), node, config=config))
+        return literal(self.atom((what, key), node, config=config, of=(value,)))
 
     def _equal(self, left: Value, right: Value, node: ast.expr) -> Condition:
         if isinstance(right, Const) or not isinstance(left, Const):
@@ -192,7 +193,7 @@ class Deciding(Machine):
             return FALSE
         config = origin_of(value) == "config" and origin_of(other) == "config"
         group = ("equal", key) if isinstance(other, Const) else None
-        number = self.atom(("equal", key, same), node, group=group, config=config)
+        number = self.atom(("equal", key, same), node, group=group, config=config, of=(value, other))
         varying = deps_of(value)
         if varying and isinstance(other, Const):
             self.chosen[number] = Comparison(varying, repr(other.value))
@@ -215,7 +216,7 @@ class Deciding(Machine):
         config = origin_of(left) == "config" and origin_of(right) == "config"
         if a is None or b is None:
             return self.fresh(node, config)
-        answer = literal(self.atom((type(op).__name__, a, b), node, config=config))
+        answer = literal(self.atom((type(op).__name__, a, b), node, config=config, of=(left, right)))
         if isinstance(op, ast.Gt) and a in self.lengths and b in self.lengths:
             extra = self.longer_by(self.lengths[a], self.lengths[b])
             answer = both(answer, functools.reduce(either, extra, FALSE)) if extra else answer
@@ -287,9 +288,13 @@ class Deciding(Machine):
             if value.optional:
                 group = ("equal", value.key)
                 return negate(
-                    literal(self.atom(("none", value.key), _is_none(node), group=group, config=config))
+                    literal(
+                        self.atom(
+                            ("none", value.key), _is_none(node), group=group, config=config, of=(value,)
+                        )
+                    )
                 )
-            return literal(self.atom(("truth", value.key), node, config=config))
+            return literal(self.atom(("truth", value.key), node, config=config, of=(value,)))
         entries = value if isinstance(value, Seq) else value.items if isinstance(value, Instance) else None
         if entries is not None:
             if not entries.items and not entries.open:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from qatlint.condition import TRAINING, TRUE, Atom, atoms_of, is_name
+from qatlint.condition import OF_MANY, TRAINING, TRUE, Atom, atoms_of, is_name
 from qatlint.horizon.ops import Boundary
 from qatlint.static.held import Begin, Held
 from qatlint.static.iteration import loops_of
-from qatlint.static.machine import NOWHERE, Place
+from qatlint.static.machine import NOWHERE, Place, RawAtom, deps_of
 from qatlint.static.met import RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
@@ -75,7 +75,7 @@ class _Writer:
         if number == TRAINING:
             return Atom(number, "self.training")
         text = ast.unparse(raw.node) if isinstance(raw.node, ast.expr) else ""
-        return Atom(number, text, raw.group, raw.config)
+        return Atom(number, text, raw.group, raw.config, _varies(raw))
 
     def _name(self, value: Value, path: str, depth: int) -> None:
         """Give every module below a value its first path."""
@@ -188,6 +188,13 @@ class _Writer:
         if known is None:
             known = self._spans[id(node)] = file.source.span(node)
         return known
+
+
+def _varies(atom: RawAtom) -> frozenset[int] | None:
+    if atom.of is None or not atom.config:
+        return None
+    turning = frozenset().union(*map(deps_of, atom.of))
+    return turning | {OF_MANY} if any(map(loops_of, atom.of)) else turning
 
 
 def _ran(raw: RawRan) -> Ran:

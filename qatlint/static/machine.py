@@ -7,7 +7,7 @@ attributes, iteration); this base holds what they share and declares what they a
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -191,12 +191,16 @@ class Comparison(NamedTuple):
 class RawAtom:
     """An undecided test as it was met; its text is made only when somebody asks for it."""
 
-    __slots__ = ("config", "group", "node")
+    __slots__ = ("config", "group", "node", "of")
 
-    def __init__(self, node: ast.AST | None, group: Hashable, config: bool) -> None:
+    def __init__(
+        self, node: ast.AST | None, group: Hashable, config: bool, of: Sequence[Value] | None
+    ) -> None:
         self.node = node
         self.group = group
         self.config = config
+        self.of = of
+        """The values that are asked about, where it is a question of nothing else."""
 
 
 class Machine:
@@ -214,7 +218,7 @@ class Machine:
         self.loops: list[LoopFrame] = []
         self.building: list[Instance] = []
         self.calls: list[RawCall] = []
-        self.atoms: dict[int, RawAtom] = {TRAINING: RawAtom(None, None, False)}
+        self.atoms: dict[int, RawAtom] = {TRAINING: RawAtom(None, None, False, None)}
         self.atom_keys: dict[Hashable, int] = {("training",): TRAINING}
         self.facts: list[Condition] = []
         self.notes: set[str] = set()
@@ -375,14 +379,20 @@ class Machine:
             raise OutOfSteps
 
     def atom(
-        self, key: Hashable, node: ast.AST | None, *, group: Hashable = None, config: bool = False
+        self,
+        key: Hashable,
+        node: ast.AST | None,
+        *,
+        group: Hashable = None,
+        config: bool = False,
+        of: Sequence[Value] | None = None,
     ) -> int:
         """Number of the atom for an undecided test; the same key gives the same atom."""
         number = self.atom_keys.get(key)
         if number is None:
             number = len(self.atoms) + 1
             self.atom_keys[key] = number
-            self.atoms[number] = RawAtom(node, group, config)
+            self.atoms[number] = RawAtom(node, group, config, of)
         return number
 
     def intern(self, key: Hashable) -> int:
