@@ -128,11 +128,12 @@ def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
 
 
 def flows(paths: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> list[Flow]:
-    """What tensors go through in the models that the module classes of some files run in, each model once.
+    """What tensors go through in the models that the module classes of some files run in, each model once;
+    for a report of one of them, so what other code sets again decides nothing (`static/unsettled.py`).
 
     Files that cannot be read are left out; a project that has nothing to do with the plugin has none.
     """
-    return _flows(paths, open_project(paths, loader, aim))
+    return _flows(paths, _unsettled(paths, loader, aim))
 
 
 def flows_with(
@@ -142,7 +143,7 @@ def flows_with(
     files may have its name."""
     from qatlint.static.reached import flows_of
 
-    project = open_project(paths, loader, aim._replace(entry_points=(point,)))
+    project = _unsettled(paths, loader, aim._replace(entry_points=(point,)))
     found = _flows(paths, project)
     path = next((path for path in paths if absolute(path) == point.path), point.path)
     own = [
@@ -153,6 +154,14 @@ def flows_with(
         if flow.root == cls.full_name and not flow.assumed
     ]
     return own, found
+
+
+def _unsettled(paths: Sequence[str], loader: Loader, aim: Aim) -> Project:
+    from qatlint.static.reassigned import Reassigned
+
+    project = open_project(paths, loader, aim)
+    project.reassigned = Reassigned(project)
+    return project
 
 
 def _flows(paths: Sequence[str], project: Project) -> list[Flow]:

@@ -522,6 +522,8 @@ class Loose(Enum):
     """A decorator ran before it, which computes something and was not followed."""
     UNFOLLOWED = "unfollowed"
     """A method of something that source does not tell ran before it, and may compute something."""
+    OVERRIDDEN = "overridden"
+    """A method ran before it of which a class that inherits has another."""
 
 
 class Ran(NamedTuple):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from qatlint.horizon.judging.facts import kind_of
-from qatlint.horizon.report import Layer, ModelCheck
+from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.cells import name_of
 from qatlint.horizon.report.whole import is_whole
 from qatlint.trace import Kind
@@ -70,9 +70,10 @@ class Executions:
 def executions(check: ModelCheck) -> Executions:
     """Those of one report."""
     is_all = is_whole(check)
-    rows = _calls((layer.label for layer in check.layers))
+    rows = _calls(layer.label for layer in check.layers)
     exact = dict.fromkeys(rows, 1) if check.all_once else dict(rows) if is_all else {}
-    least = {**_calls([row.name for row in (*check.suspicious, *check.unusual)]), **rows}
+    others = [*(row.name for row in check.suspicious), *(row.name for row in check.unusual)]
+    least = {**_calls(others), **rows}
     has_graph = any(node.opcode == "output" for node in check.graph)
     if has_graph:
         exact.update(Counter(node.target for node in check.graph if node.opcode == "call_module"))

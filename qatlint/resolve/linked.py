@@ -121,14 +121,14 @@ class Links:
         return f"confirmed by the toolchain: {', '.join(shown)}{more}"
 
     def _is_sure(self, finding: Finding, row: Judgement) -> bool:
-        """Whether a row of one call can mean no other line than the finding is about."""
+        """Whether a row of one call can mean no other line than the finding is about, also not one that
+        nobody knows of."""
+        if finding.times is not None:
+            return True
         spans = {finding.span, *(related.span for related in finding.related)}
-        return finding.times is not None or all(
-            op.span in spans
-            for label in row.names
-            if row.topic is not Topic.UNFUSED or generated_of(label) is not None
-            for op in self._names.ops_of(label, is_call=row.topic in OF_CALLS)[0]
-        )
+        labels = [n for n in row.names if row.topic is not Topic.UNFUSED or generated_of(n) is not None]
+        found = [self._names.ops_of(label, is_call=row.topic in OF_CALLS) for label in labels]
+        return all(not why and all(op.span in spans for op in ops) for ops, why in found)
 
 
 def _may_be_given(finding: Finding, op: QuantOp, row: Judgement) -> bool:

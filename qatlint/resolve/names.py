@@ -9,25 +9,26 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TypeVar
 
+from qatlint.condition import either
 from qatlint.horizon.judging.facts import Generated, InSource, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import Role as Fusing
 from qatlint.horizon.ops import of_function, op_name
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
-from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.executions import Executions, executions
+from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
 from qatlint.resolve.proven import Proof, Proofs
 from qatlint.resolve.runs import Runs, inside, parts_of
-from qatlint.resolve.unrolled import DECORATED, UNFOLLOWED, Calls, Nth
+from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
 _INSIDE = "what runs inside of it was not followed"
 _NO_TOTAL = Total(0, False)
-_MISSING = (DECORATED, UNFOLLOWED)
+_MISSING = (DECORATED, UNFOLLOWED, OVERRIDDEN)
 """Why calls may be missing that nobody followed."""
 _Key = TypeVar("_Key")
 _INNER = 2
@@ -285,7 +286,7 @@ class Names:
         if key not in self._calls_of_modules:
             runs = self._runs.order_of(ops)
             if any("*" in op.module for op in ops):  # one of several modules
-                runs = list({run.op: run for run in runs}.values())
+                runs = _each_once(runs)
             # Modules keep their names wherever they run, and all their calls are counted.
             runs = [run._replace(outside=0, again=False, inside=True) for run in runs]
             self._calls_of_modules[key] = Calls(runs, total, self._proof_of(owners))
@@ -553,8 +554,17 @@ def _may_have(op: QuantOp, unknown: bool) -> bool:
     return kind_of(op.class_name) not in _ONE_PIECE if op.name else unknown
 
 
+def _each_once(runs: Iterable[Ran]) -> list[Ran]:
+    """One run of each op, under all the conditions of its runs."""
+    found: dict[int, Ran] = {}
+    for run in runs:
+        before = found.get(run.op)
+        found[run.op] = run if before is None else run._replace(when=either(before.when, run.when))
+    return list(found.values())
+
+
 def _holder(path: str, name: str) -> str:
-    """The name of the module at a path that runs the one of a name: as in that name, where it is around it."""
+    """The module at a path that runs the one of a name: as in that name, where it is around it."""
     parts, own = path.split(".") if path else [], name.split(".")
     is_around = len(parts) < len(own) and all(map(_fits, parts, own))
     return ".".join(own[: len(parts)]) if is_around else path

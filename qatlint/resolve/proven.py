@@ -132,7 +132,7 @@ class _Module(NamedTuple):
 
     def is_sure(self, known: frozenset[int]) -> bool:
         """Whether it runs wherever that forward does, but for the turns of loops."""
-        return all(TRUE == _rest(run.when, known | {-TRAINING}) for run in self.runs)
+        return all(_rest(run.when, known | {-TRAINING}) == TRUE for run in self.runs)
 
     def turns(
         self, loops: set[int], turns: Mapping[int, Times], known: frozenset[int], runs_of_owner: int

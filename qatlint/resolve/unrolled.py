@@ -29,7 +29,10 @@ BRANCH, TURNS = "a branch decides", "the number of turns of a loop decides"
 STUBS = "what lies between the stubs decides"
 TAKING_TURNS = "the order in which a generator and the loop that takes from it run decides"
 DECORATED = "a decorator in that forward computes, too, and was not followed: it may be another line"
+OVERRIDDEN = "a subclass has another of the methods that run before: it may be another line"
 UNFOLLOWED = "was not followed and may compute, too: it may be another line"
+_WORDS = {Loose.DECORATED: DECORATED, Loose.UNFOLLOWED: UNFOLLOWED, Loose.OVERRIDDEN: OVERRIDDEN}
+"""Why calls may be missing that nobody followed; the first that is so is said."""
 BRANCHES = f"branches decide, more than the {_MOST_TESTS} of which all ways are tried,"
 MANY_STUBS = f"what lies between the stubs decides, of more than {_MOST_TESTS} calls in doubt,"
 
@@ -102,7 +105,7 @@ class Calls:
         if self._may_miss and not self._are_all():
             self._take(runs, total._replace(is_sure=False))
         elif self._may_miss:
-            self._loose = [run for run in self._loose if run.loose is not Loose.UNFOLLOWED]
+            self._loose = [run for run in self._loose if run.loose is Loose.GENERATED]
 
     def _take(self, runs: Sequence[Ran], total: Total) -> None:
         self._total = total
@@ -119,7 +122,7 @@ class Calls:
 
     @property
     def _may_miss(self) -> bool:
-        return any(run.loose in (Loose.DECORATED, Loose.UNFOLLOWED) for run in self._loose)
+        return any(run.loose is not Loose.GENERATED for run in self._loose)
 
     def _are_all(self) -> bool:
         """Whether source tells of as many as a whole report has, without loops that turn as often as fits."""
@@ -133,7 +136,8 @@ class Calls:
             return found
         ops = once((*found.ops, *loose))
         why = TAKING_TURNS if len(ops) > 1 else ""
-        return Nth(ops, DECORATED if self._misses else UNFOLLOWED if self._may_miss else why)
+        loosest = {run.loose for run in self._loose}
+        return Nth(ops, next((words for loose, words in _WORDS.items() if loose in loosest), why))
 
     def _in_order(self, number: int) -> Nth:
         """The same, as if all ran in the order in which it was followed."""
@@ -194,9 +198,7 @@ def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:
             yield row
 
 
-def _way(
-    row: Sequence[Ran], total: Total, varying: frozenset[int], proven: Mapping[int, Times]
-) -> _Way:
+def _way(row: Sequence[Ran], total: Total, varying: frozenset[int], proven: Mapping[int, Times]) -> _Way:
     """What runs on one path."""
     parts = written_out(row, proven, varying)
     plain = [part for part in parts if not isinstance(part, Loop)]

@@ -489,11 +489,12 @@ class Iteration(Expressions):
                 Times(len(turns.values), len(turns.values)),
                 True,
                 turns.over,
+                turns.given,
             )
             loop.turns = len(turns.values)
             self.loops.append(loop)
             self.unrolled *= max(len(turns.values), 1)
-            for when, value in turns.values:
+            for loop.turn, (when, value) in enumerate(turns.values):
                 frame.guard = both(start, when)
                 self._comprehend_turn(node, level, value, made, frame)
             self.unrolled //= max(len(turns.values), 1)

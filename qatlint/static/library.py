@@ -307,9 +307,13 @@ class Library(Methods):
                 return self.boolean(item.when)
             if self.has_attribute(target, name.value):
                 return TRUE_VALUE
-            if not target.open and target.cls is not None and not target.cls.writers_of(name.value):
+            if self.lacks_attribute(target, name.value):
                 return FALSE_VALUE
         return self.unknown(*values, key=self.intern(("hasattr", key_of(target), key_of(name))))
+
+    def lacks_attribute(self, target: Instance, name: str) -> bool:
+        """Whether an instance that has no such attribute gets none later."""
+        return not target.open and target.cls is not None and not target.cls.writers_of(name)
 
     def _getattr(self, args: Args, node: ast.Call, frame: Frame) -> Value:
         values = [i.value for i in args.positional]

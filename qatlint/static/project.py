@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Topic
@@ -27,6 +27,9 @@ from qatlint.static.opened import Opened
 from qatlint.static.source import nodes
 from qatlint.static.survey import Place, Said, Survey
 from qatlint.trace import Flow
+
+if TYPE_CHECKING:
+    from qatlint.static.reassigned import Reassigned
 
 # The bases that make a class a module, by the last part of their dotted name.
 MODULE_BASES = frozenset(
@@ -81,6 +84,9 @@ class Project:
         self.flows: dict[tuple[str, str, bool], tuple[Flow, frozenset[Topic]]] = {}
         """For `reached`: (path, qualified name, whether inputs are taken for quantised) -> what was followed,
         and what that asked about the linted files."""
+        self.reassigned: Reassigned | None = None
+        """For `reached`: what other code sets again, where models are followed for a report of one that may
+        have been built in another way; None where they are taken as they are built."""
         self.lookups: dict[str, dict[str, str]] = {}
         """File -> module names that were looked up in it -> the path of each, "" outside the project."""
         self.asked: set[Topic] = set()

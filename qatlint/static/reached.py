@@ -11,6 +11,7 @@ from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project
 from qatlint.static.quantised import Quantised
 from qatlint.static.roots import Why, root_of
+from qatlint.static.unsettled import Unsettled
 from qatlint.trace import Comes, Flow, QuantOp
 
 _MOST_MAKERS = 60
@@ -83,7 +84,8 @@ def _follow(project: Project, cls: ClassDef, assumed: bool) -> Flow:
     known = project.flows.get(key)
     if known is None:
         asked, project.asked = project.asked, set()
-        run = Quantised(project, cls, assumed)
+        again = project.reassigned
+        run = Quantised(project, cls, assumed) if again is None else Unsettled(project, cls, assumed, again)
         run.follow()
         known = project.flows[key] = (flow_of(run), frozenset(project.asked))
         run.close()

@@ -205,7 +205,7 @@ class Statements(Iteration):
         exits = LoopExits()
         frame.loop_exits.append(exits)
         if turns.values is not None and self.may_unroll(len(turns.values), node):
-            ended = self._unrolled(node, turns.values, turns.over, frame, exits)
+            ended = self._unrolled(node, turns.values, turns.over, frame, exits, turns.given)
         elif (
             turns.assumed is not None
             and self.phase == "forward"

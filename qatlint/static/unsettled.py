@@ -1,0 +1,146 @@
+"""A model that is followed for a report of it, which may be of one that was built in another way.
+
+What other code sets again after construction decides no test here and no number of turns: both sides of the
+test are followed, and the loop is said to turn as often as its default says (`Around.given`).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from qatlint.static.iteration import Turns
+from qatlint.static.machine import Frame
+from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.project import Project
+from qatlint.static.quantised import Quantised
+from qatlint.static.reassigned import Reassigned
+from qatlint.static.values import Args, Choice, Const, Function, Instance, Item, Mapping, Seq, Symbol, Value
+from qatlint.trace import Loose
+
+
+class Unsettled(Quantised):
+    """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
+
+    def __init__(self, project: Project, cls: ClassDef, assumed: bool, reassigned: Reassigned) -> None:
+        super().__init__(project, cls, assumed)
+        self._reassigned = reassigned
+        self._of_forward: set[tuple[int, str]] = set()
+        """Attributes that this forward has set."""
+        self._replaced: set[int] = set()
+        """Modules in whose place others may stand by now, and what is in them."""
+        self._refilled: dict[int, tuple[Value, str]] = {}
+        """By id: lists that may have other entries by now, and what they are called."""
+
+    def watch(self) -> None:
+        self._of_forward.clear()
+        super().watch()
+
+    def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
+        found = super().instance_attribute(value, name, frame)
+        if self.phase != "forward" or (value.number, name) in self._of_forward:
+            return found
+        is_module = isinstance(found, Instance) and found.is_module
+        if not (is_module or _is_plain(found)) or not self._is_set_again(value, name, found):
+            return found
+        if isinstance(found, Instance):
+            self._replaced.add(found.number)
+            self._refilled[id(found)] = found, name
+            return found
+        return self._opened(found, ("set again", value.number, name), name, value.loops)
+
+    def _is_set_again(self, value: Instance, name: str, found: Value | None) -> bool:
+        return value.number in self._replaced or self._reassigned.attribute(
+            value.cls,
+            name,
+            holds_entries=found is not None and _has_entries(found),
+            in_subclasses=value is self.root,
+        )
+
+    def get_attribute(self, value: Value, name: Value, default: Value | None, frame: Frame) -> Value:
+        found = super().get_attribute(value, name, default, frame)
+        if found is default and self.phase == "forward" and isinstance(value, Instance):
+            if isinstance(name, Const) and self._is_set_again(value, str(name.value), found):
+                text = str(name.value)
+                return self._opened(found, ("set again", value.number, text), text, value.loops)
+        return found
+
+    def lacks_attribute(self, target: Instance, name: str) -> bool:
+        is_later = self.phase == "forward" and self._is_set_again(target, name, None)
+        return not is_later and super().lacks_attribute(target, name)
+
+    def global_value(self, file: ModuleFile, name: str) -> Value:
+        found = super().global_value(file, name)
+        if not _is_plain(found) or not self._reassigned.module_name(name):
+            return found
+        return self._opened(found, ("set again", file.path, name), name, frozenset())
+
+    def enter(
+        self,
+        callee: Function,
+        args: Args,
+        node: ast.Call,
+        frame: Frame,
+        receiver: Value | None,
+        owner: Instance | None = None,
+    ) -> Value:
+        result = super().enter(callee, args, node, frame, receiver, owner)
+        name = getattr(callee.node, "name", "forward")
+        if self.phase == "forward" and receiver is self.root and not self.supposing and name != "forward":
+            if self._reassigned.is_overridden(self.cls, name):
+                self.order.loosen(Loose.OVERRIDDEN)
+        return result
+
+    def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:
+        if self.phase == "forward" and isinstance(value, Instance) and isinstance(name, Const):
+            self._of_forward.add((value.number, str(name.value)))
+        super().set_attribute(value, name, new, frame, node)
+
+    def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
+        turns = super().iterate(value, node, frame)
+        known = self._refilled.get(id(value))
+        if known is not None and not turns.given:
+            turns.given = known[1]
+        return turns
+
+    def _opened(self, value: Value, key: tuple[object, ...], name: str, loops: frozenset[int]) -> Value:
+        """What is known of a value that may be another by now."""
+        known = _plain(value)
+        return Symbol(
+            self.intern(key),
+            origin="config",
+            hint=known if isinstance(known, (int, str, tuple)) else None,
+            text=name,
+            loops=loops,
+            optional=isinstance(value, Const) and known is None,
+            given=f"{name}={known!r}",
+        )
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether a value is none of modules and tensors: a number, a list of names, settings."""
+    if isinstance(value, Choice):
+        return all(_is_plain(option) for _, option in value.options)
+    entries: Iterable[Item] = ()
+    if isinstance(value, Seq):
+        entries = value.items
+    elif isinstance(value, Mapping):
+        entries = [*value.entries.values(), *(item for _, item in value.rest)]
+    elif not isinstance(value, Const):
+        return False
+    return all(_is_plain(item.value) for item in entries)
+
+
+def _plain(value: Value) -> object:
+    """A constant, or a tuple of such; None for anything else."""
+    if isinstance(value, Const):
+        return value.value
+    if isinstance(value, Seq) and not value.open and all(isinstance(i.value, Const) for i in value.items):
+        return tuple(_plain(item.value) for item in value.items)
+    return None
+
+
+def _has_entries(value: Value) -> bool:
+    if isinstance(value, Instance):
+        return value.items is not None or value.children is not None
+    return isinstance(value, (Seq, Mapping))

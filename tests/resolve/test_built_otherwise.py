@@ -1,0 +1,379 @@
+"""Reports of models that were built unlike their defaults, or changed after they were built: a line is only
+certain where the report itself proves what source leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import dedent
+from types import MappingProxyType
+
+import pytest
+
+from qatlint import engine
+from qatlint.aim import Aim, EntryPoint
+from qatlint.files import DiskLoader
+from qatlint.horizon.report import CallCount, GraphNode, Layer, ModelCheck, Statistic
+from qatlint.horizon.report.whole import is_whole
+from qatlint.resolve.names import best
+
+HEAD = """\
+import torch
+from horizon_plugin_pytorch.quantization import QuantStub
+from torch import nn
+from torch.ao.quantization import DeQuantStub
+"""
+CONV = "horizon_plugin_pytorch.nn.qat.conv2d.Conv2d"
+NORM = "horizon_plugin_pytorch.nn.qat.layernorm.LayerNorm"
+Q8 = ("qint8",)
+
+
+def report(
+    labels: Sequence[str],
+    counts: Mapping[str, int] = MappingProxyType({}),
+    whole: bool = True,
+    graph: Sequence[str] = (),
+    types: Mapping[str, str] = MappingProxyType({}),
+) -> ModelCheck:
+    """A report with one row for each label. `counts`: the part of that name. `graph`: the modules in it."""
+    names = [label.partition("[")[0] for label in labels]
+    layers = tuple(
+        Layer(name.partition("(")[0], types.get(name.partition("(")[0], "T"), Q8, Q8, "-1", "", call=call)
+        for name in names
+        for call in [int(name.partition("(")[2].removesuffix(")") or 0)]
+    )
+    nodes = [GraphNode("call_module", name, name, "()") for name in graph]
+    return ModelCheck(
+        counts=tuple(CallCount(name, times) for name, times in counts.items()),
+        layers=layers,
+        outputs=(Statistic("total", (("qint8", len(layers)),)),) if whole else (),
+        graph=(*nodes, GraphNode("output", "output", "output", "()")) if graph else (),
+    )
+
+
+def found(folder: Path, text: str, check: ModelCheck, labels: Sequence[str]) -> list[str]:
+    """Label by label, the comments on the lines that it may mean."""
+    path = folder / "m.py"
+    path.write_text(HEAD + dedent(text), encoding="utf-8")
+    point = EntryPoint(str(path), "Net")
+    own, others = engine.flows_with(point, [str(path)], DiskLoader(), Aim((), ()))
+    names = best(own, check, others)
+    assert names is not None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = []
+    for label in labels:
+        ops, why = names.ops_of(label)
+        spans = sorted({op.span.line for op in ops})
+        assert bool(why) is (len(spans) > 1), (label, why)
+        comments.append(",".join(lines[line - 1].rpartition("# ")[2] for line in spans))
+    return comments
+
+
+def adds(count: int, owner: str = "") -> list[str]:
+    return [f"{owner}_generated_add_{n}[add]" for n in range(count)]
+
+
+TWO_LOOPS = """
+class Net(nn.Module):
+    def __init__(self, enc=2, dec=2):
+        super().__init__()
+        self.quant = QuantStub()
+        self.enc = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(enc))
+        self.dec = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(dec))
+        self.norm = nn.LayerNorm(4)
+        self.turns = dec
+
+    def forward(self, x):
+        x = self.quant(x)
+        for conv in self.enc:
+            x = conv(x) + x  # enc
+        x = x * 2
+        for conv in self.dec:
+            x = conv(x) + x  # dec
+        return x + 1  # end
+"""
+TWO_COUNTERS = """
+class Net(nn.Module):
+    def __init__(self, first=2, second=2):
+        super().__init__()
+        self.quant, self.norm, self.other = QuantStub(), nn.LayerNorm(4), nn.LayerNorm(4)
+        self.first, self.second = first, second
+
+    def forward(self, x):
+        x = self.quant(x)
+        for _ in range(self.first):
+            x = self.norm(x) + x  # enc
+        for _ in range(self.second):
+            x = self.other(x) + x  # dec
+        return x + 1  # end
+"""
+ENTRIES = ["quant", "enc.0", "enc.1", "enc.2", "dec.0"]
+
+
+@pytest.mark.parametrize(
+    ("model", "names", "graph", "expected"),
+    [
+        # Two defaults whose differences cancel out: what is in the loops tells which of them it is.
+        (TWO_LOOPS, ENTRIES, ENTRIES, "enc enc enc dec end"),
+        (TWO_LOOPS, ["quant", "enc.0", "enc.1", "dec.0", "dec.1"], (), "enc enc dec dec end"),
+        # Convolutions that are fused with the add behind them have no row, but the graph has them.
+        (TWO_LOOPS, ["quant"], ENTRIES, "enc enc enc dec end"),
+        (TWO_LOOPS, ["quant"], (), "enc,dec enc,dec enc,dec enc,dec end"),
+        (TWO_COUNTERS, ["quant", "norm", "norm(1)", "norm(2)", "other"], (), "enc enc enc dec end"),
+        (TWO_COUNTERS, ["quant", "norm", "norm(1)", "other", "other(1)"], (), "enc enc dec dec end"),
+    ],
+)
+def test_what_runs_in_a_loop_tells_how_often_it_turns(
+    model: str, names: list[str], graph: Sequence[str], expected: str, tmp_path: Path
+) -> None:
+    types = {name: CONV for name in names if name[-1].isdecimal()}
+    check = report([*names, *adds(5)], graph=graph, types=types)
+    assert is_whole(check)
+    assert found(tmp_path, model, check, adds(5)) == expected.split()
+
+
+def test_counts_alone_tell_it_too(tmp_path: Path) -> None:
+    counts = {"norm": 3, "other": 1}
+    check = report(["_generated_add_3", "norm"], counts, whole=False)
+    assert found(tmp_path, TWO_COUNTERS, check, ["_generated_add_3"]) == ["dec"]
+
+
+def test_in_an_excerpt_a_default_is_no_fact(tmp_path: Path) -> None:
+    one = report(["_generated_add_3"], whole=False)
+    assert found(tmp_path, TWO_LOOPS, one, ["_generated_add_3"]) == ["enc,dec,end"]
+    # So many entries ran at least.
+    some = report(["_generated_add_1", "enc.0", "enc.1"], whole=False)
+    assert found(tmp_path, TWO_LOOPS, some, ["_generated_add_1"]) == ["enc"]
+
+
+OVER_NAMES = """
+class Net(nn.Module):
+    def __init__(self, names=("a", "b")):
+        super().__init__()
+        self.quant = QuantStub()
+        self.names = names
+        self.parts = nn.ModuleDict({"a": nn.LayerNorm(4), "b": nn.LayerNorm(4), "c": nn.LayerNorm(4)})
+
+    def forward(self, x):
+        x = self.quant(x)
+        for name in self.names:
+            x = self.parts[name](x) + x  # turn
+        return x + 1  # end
+"""
+
+
+def test_a_loop_over_names_turns_for_those_that_ran(tmp_path: Path) -> None:
+    parts = ["parts.a", "parts.b"]
+    types = dict.fromkeys(parts, NORM)
+    both = report([*parts, *adds(3)], types=types)
+    assert found(tmp_path, OVER_NAMES, both, adds(3)) == ["turn", "turn", "end"]
+    some = report([*parts, *adds(3)], types=types, whole=False)
+    assert found(tmp_path, OVER_NAMES, some, adds(3)) == ["turn", "turn", "turn,end"]
+    assert found(tmp_path, OVER_NAMES, report(adds(2), whole=False), adds(2)) == ["turn,end", "turn,end"]
+
+
+SWITCHED = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.deploy = {first}
+        self.conv, self.one = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+{method}
+    def forward(self, x):
+        if self.deploy:
+            return self.conv(x) + 1  # deployed
+        return self.one(x) + 2  # trained
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.blocks = nn.Sequential(Block(), Block())
+
+    def forward(self, x):
+        return self.blocks(self.quant(x))
+{behind}
+"""
+METHOD = """
+    def switch_to_deploy(self):
+        self.deploy = True
+"""
+BUILDING = """
+    def _settle(self):
+        self.deploy = False
+"""
+SET_AGAIN = {
+    "a method of its own": ("False", METHOD, ""),
+    "a builder": (
+        "False",
+        "",
+        "def build():\n    model = Net(); model.blocks[0].deploy = True; return model",
+    ),
+    "setattr": ("False", "", "def build(model):\n    setattr(model.blocks[0], 'deploy', True)"),
+    "its namespace": ("False", "", "def build(model):\n    vars(model.blocks[0])['deploy'] = True"),
+    "an update of its namespace": (
+        "False",
+        "",
+        "def build(model):\n    model.blocks[0].__dict__.update(deploy=True)",
+    ),
+    "a name of the module": (
+        "MODE",
+        "",
+        "MODE = False\ndef build():\n    global MODE\n    MODE = True\n    return Net()",
+    ),
+    "an entry of settings": (
+        "MODE['deploy']",
+        "",
+        "MODE = {'deploy': False}\ndef build():\n    MODE['deploy'] = True\n    return Net()",
+    ),
+    "a method that others call, too": (
+        "False",
+        BUILDING.replace("False", "True"),
+        "def build(model):\n    model.blocks[0]._settle()",
+    ),
+}
+
+
+def switched(case: tuple[str, str, str]) -> str:
+    first, method, behind = case
+    text = SWITCHED.format(first=first, method=method, behind=behind)
+    # What a constructor copies is read there; a name of the module is asked for in forward.
+    return text.replace("if self.deploy", f"if {first}") if first.startswith("MODE") else text
+
+
+@pytest.mark.parametrize("case", SET_AGAIN)
+def test_what_other_code_sets_again_decides_no_branch(case: str, tmp_path: Path) -> None:
+    text = switched(SET_AGAIN[case])
+    row = ["blocks.0._generated_add_0"]
+    assert found(tmp_path, text, report(row), row) == ["deployed,trained"]
+    # What did not run proves which way it went, and so does what ran.
+    never = report(row, {"blocks.0.one": 0, "blocks.1.one": 0})
+    assert found(tmp_path, text, never, row) == ["deployed"]
+    ran = report([*row, "blocks.0.one"])
+    assert found(tmp_path, text, ran, row) == ["trained"]
+
+
+ONCE = {
+    "nobody": ("False", "", ""),
+    "a method that only the constructor runs": (
+        "None\n        self._settle()",
+        BUILDING,
+        "",
+    ),
+    "an attribute of another name": ("False", "", "def build(model):\n    model.deployed = True"),
+}
+
+
+@pytest.mark.parametrize("case", ONCE)
+def test_what_only_construction_sets_does(case: str, tmp_path: Path) -> None:
+    row = ["blocks.0._generated_add_0"]
+    assert found(tmp_path, switched(ONCE[case]), report(row), row) == ["trained"]
+
+
+def test_each_of_several_blocks_is_proven_by_its_own_parts(tmp_path: Path) -> None:
+    text = switched(SET_AGAIN["a method of its own"]).replace(
+        "nn.Sequential(Block(), Block())", "nn.Sequential(*[Block() for _ in range(9 + len(str(9)))])"
+    )
+    rows = [f"blocks.{n}._generated_add_0" for n in range(3)]
+    check = report(rows, {"blocks.0.one": 0, "blocks.1.conv": 0, "blocks.3.one": 0})
+    assert found(tmp_path, text, check, rows) == ["deployed", "trained", "deployed,trained"]
+
+
+REPLACED = """
+class Decoder(nn.Module):
+    def __init__(self, num=3):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(num))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x) + x  # layer
+        x = x + 1  # position
+        return x + 2  # query
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.decoder = Decoder(num=3)
+
+    def forward(self, x):
+        return self.decoder(self.quant(x))
+
+
+def build():
+    model = Net()
+    {change}
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("model.decoder = Decoder(2)", "layer,position,query"),
+        ("model.decoder.layers = model.decoder.layers[:2]", "layer,position,query"),
+        ("del model.decoder.layers[2]", "layer,position,query"),
+        ("model.decoder.layers.pop()", "layer,position,query"),
+        ("model.other = 1", "position"),
+    ],
+)
+def test_what_is_replaced_has_no_known_length(change: str, expected: str, tmp_path: Path) -> None:
+    row = ["decoder._generated_add_3"]
+    text = REPLACED.format(change=change)
+    assert found(tmp_path, text, report(row, whole=False), row) == [expected]
+    if expected != "position":
+        whole = report([f"decoder.layers.{n}" for n in range(2)] + adds(4, "decoder."))
+        assert found(tmp_path, text, whole, row) == ["query"]
+
+
+OVERRIDDEN = """
+class Net(nn.Module):
+    fancy = False
+
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+
+    def hook(self, x):
+        return x
+
+    def forward(self, x):
+        x = self.quant(x) + 0.5  # begin
+        if self.fancy:
+            x = x + 1  # fancy
+        if getattr(self, "late", False):
+            x = x + 2  # late
+        if hasattr(self, "later"):
+            x = x + 3  # later
+        x = self.hook(x)
+        return x + 4  # end
+
+
+class Kid(Net):
+    fancy = True
+    {method}
+
+
+def build():
+    kid = Kid()
+    kid.late = kid.later = True
+    return kid
+"""
+
+
+def test_what_a_class_that_inherits_has_of_its_own_is_not_taken_for_known(tmp_path: Path) -> None:
+    rows = adds(5)
+    text = OVERRIDDEN.format(method="")
+    assert found(tmp_path, text, report(rows), rows) == ["begin", "fancy", "late", "later", "end"]
+    assert found(tmp_path, text, report(rows[:2], whole=False), rows[1:2]) == ["fancy,late,later,end"]
+    path = tmp_path / "m.py"
+    path.write_text(HEAD + OVERRIDDEN.format(method="hook = torch.exp"), encoding="utf-8")
+    point = EntryPoint(str(path), "Net")
+    own, others = engine.flows_with(point, [str(path)], DiskLoader(), Aim((), ()))
+    names = best(own, report(rows[:1], whole=False), others)
+    assert names is not None
+    assert names.ops_of(rows[0])[1] == ""
+    assert "a subclass has another of the methods" in names.ops_of("_generated_add_4")[1]
