@@ -15,9 +15,9 @@ from qatlint.horizon.judging.judge import judge
 from qatlint.horizon.judging.judgement import Judgement
 from qatlint.loader import Loader
 from qatlint.report.model_check import missing_words
+from qatlint.resolve.choosing import best
 from qatlint.resolve.fit import doubt, rivalry
 from qatlint.resolve.linked import Links, unexplained
-from qatlint.resolve.names import best
 
 
 class Confirmation:

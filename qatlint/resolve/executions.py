@@ -14,7 +14,7 @@ from qatlint.horizon.report.cells import name_of
 from qatlint.horizon.report.whole import is_whole
 from qatlint.trace import Kind
 
-_FUSED_AWAY = frozenset({Kind.GEMM, Kind.BATCH_NORM, Kind.RELU})
+FUSED_AWAY = frozenset({Kind.GEMM, Kind.BATCH_NORM, Kind.RELU})
 """What prepare may make a part of another module: then the report has no row of it (horizon_facts D)."""
 
 
@@ -81,7 +81,7 @@ def executions(check: ModelCheck) -> Executions:
     types = {layer.name: layer.type for layer in check.layers}
 
     def has_all(name: str) -> bool:
-        fuses = kind_of(types.get(name, "")) in _FUSED_AWAY or name not in types
+        fuses = kind_of(types.get(name, "")) in FUSED_AWAY or name not in types
         return is_all and (has_graph or not fuses)
 
     return Executions(exact, least, has_all)

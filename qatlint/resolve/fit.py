@@ -11,6 +11,8 @@ from qatlint.trace import Flow
 
 _TRIED = 1_000
 """Modules that are looked for."""
+_NAMED = 4
+"""Other models that are named."""
 
 
 def doubt(check: ModelCheck, names: Names | None, where: str, others: Sequence[Flow]) -> str:
@@ -40,7 +42,9 @@ def rivalry(names: Names) -> str:
     """In words, that other models have as many modules of a report, at other lines; "" where none has."""
     if not names.rivals:
         return ""
-    roots = ", ".join(rival.root for rival in names.rivals)
+    roots = ", ".join(rival.root for rival in names.rivals[:_NAMED])
+    if len(names.rivals) > _NAMED:
+        roots += f" and {len(names.rivals) - _NAMED} more"
     have = "has" if len(names.rivals) == 1 else "have"
     return f"{roots} {have} as many modules of this report as {names.root}, at other lines"
 

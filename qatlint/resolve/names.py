@@ -14,9 +14,7 @@ from qatlint.horizon.judging.facts import Generated, InSource, generated_of, kin
 from qatlint.horizon.judging.judgement import Judgement, Topic
 from qatlint.horizon.ops import Role as Fusing
 from qatlint.horizon.ops import of_function, op_name
-from qatlint.horizon.report import ModelCheck
-from qatlint.horizon.report.whole import is_whole
-from qatlint.resolve.executions import Executions, executions
+from qatlint.resolve.executions import Executions
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
 from qatlint.resolve.proven import Proof, Proofs
@@ -33,10 +31,6 @@ _MISSING = (DECORATED, UNFOLLOWED, OVERRIDDEN)
 _Key = TypeVar("_Key")
 _INNER = 2
 """Modules inside of one that is a single op to the user: `div.reciprocal`, `norm.var.sum`."""
-_RIVALS = 4
-"""Other models with as many of the names that are looked at."""
-_PROBED = 40
-"""Names of which a part of a model has some where it is what was prepared."""
 _WRAPPERS = 4
 """Wrappers around a model: `module.model.` has two."""
 _TRIED = 1_000
@@ -103,16 +97,47 @@ class Names:
         self._calls_of_functions: dict[tuple[int, str, tuple[int, ...], Total], list[Calls]] = {}
         self._sorted = sorted(self._names)
         self._known: dict[tuple[str, str], bool] = {}
-        compared = self._names[:: len(self._names) // _TRIED + 1]
-        self.matched = sum(bool(self._ops(self._runs, name)) for name in compared)
-        """How many of the names the model has, of some where there are many."""
-        self._compared = compared
+        self._never = [self._unwrapped(name) for name, times in counted.items() if not times]
+        ran_too = set(self._names).difference(self._never)
+        compared = [name for name in self._names if name in ran_too]
+        self.compared = compared[:: len(compared) // _TRIED + 1]
+        """Names of what ran, some where there are many: what did not run is no sign of a class that runs it.
+        """
+        has = sum(bool(self._ops(self._runs, name)) for name in self.compared)
+        self.matched = has - sum(map(self._runs.surely_runs, self._never[:_TRIED]))
+        """How many of these the model has, less those that it runs while they did not run."""
         self.rivals: tuple[Names, ...] = ()
         """Other models that have as many of them, at other lines."""
 
+    def misfits(self) -> int:
+        """Of how many modules and functions source tells that they run more or less often than the report
+        says, or that they run at all where a whole report does not have them."""
+        ran = self._executions
+        found = 0
+        for path, times in self._runs.sure_calls().items():
+            counted = ran.of(path)
+            if counted is None:
+                found += self._is_whole
+            else:
+                found += counted.is_exact and counted.least != times
+        if not self._is_whole:
+            return found
+        firsts = {(made.owner, made.op): made for made in filter(None, map(generated_of, self._names))}
+        for made in firsts.values():
+            total = self._totals[made.owner, made.op]
+            numbered = self._numbered(self._runs, self._calls_of(self._runs, made), made, total)
+            found += not numbered or any(one.known or one.more for one in numbered)
+        named = {(owner, _meant(function)) for owner, function in firsts}
+        running = {
+            (inside(op.path, self._below), op.name)
+            for op in self._runs.sure_functions()
+            if _makes_module(op) and not _is_constant(op)
+        }
+        return found + len(running - named)
+
     def leads_where(self, other: Names) -> bool:
         """Whether the names lead to the same lines in another model, as in one that this one is a part of."""
-        pairs = zip(self._compared, other._compared, strict=True)
+        pairs = zip(self.compared, other.compared, strict=True)
         return all(
             _spans(self._ops(self._runs, own)) == _spans(other._ops(other._runs, its)) for own, its in pairs
         )
@@ -404,8 +429,7 @@ class Names:
     def _calls_of(self, runs: Runs, made: Generated, part: str = "") -> list[QuantOp]:
         """The calls of which prepare makes modules of this name. Those of a function with another name
         (`concat` beside `cat`) are among them only where nothing has this one, and no other has theirs."""
-        meaning = of_function(f"torch.{made.op}") or of_function(f"torch.Tensor.{made.op}")
-        wanted = meaning.name if meaning is not None else made.op
+        wanted = _meant(made.op)
         calls = [op for op in runs.of_functions(made.owner) if op.name == wanted and not _is_constant(op)]
         has_name = any(_spelt(op) == made.op for op in calls)
         others = self._functions.get(".".join(filter(None, (part, made.owner))), frozenset())
@@ -486,34 +510,10 @@ class Names:
         return wrapper
 
 
-def best(
-    flows: Sequence[Flow], check: ModelCheck, others: Sequence[Flow], *, parts: bool = False
-) -> Names | None:
-    """The one of `flows` that has most of the names of a report, or a part of one where that has more
-    (`parts`: what was prepared may be held by a class that trains it); None when none has any, but for a
-    single one whose forward was not followed to its end. `others` are of classes that may be parts of it."""
-    names, whole = check.names, is_whole(check)
-    counted = {count.name: count.times for count in check.counts}
-    ran = executions(check)
-    found = [Names(flow, names, others, whole, counted, ran=ran) for flow in flows]
-    chosen = max(found, key=_matched, default=None)
-    if parts and chosen is not None and 2 * chosen.matched < len(chosen._compared):
-        found += [
-            Names(flow, names, others, whole, counted, path, ran)
-            for flow, path in parts_of(flows)
-            if path and Names(flow, names[:_PROBED], below=path).matched
-        ]
-        chosen = max(found, key=_matched, default=None)
-    # Of the one model that there is the names may stand in what was not followed.
-    if chosen is None or not (chosen.matched or (len(found) == 1 and chosen.gap)):
-        return None
-    alike = [one for one in found if one.matched == chosen.matched and one is not chosen]
-    chosen.rivals = tuple(one for one in alike[:_RIVALS] if not chosen.leads_where(one))
-    return chosen
-
-
-def _matched(names: Names) -> int:
-    return names.matched
+def _meant(function: str) -> str:
+    """What a function does, by the name that all spellings of it have."""
+    meaning = of_function(f"torch.{function}") or of_function(f"torch.Tensor.{function}")
+    return meaning.name if meaning is not None else function
 
 
 def _reaching(total: Total, number: int) -> Total:
@@ -539,6 +539,12 @@ def _joins(function: str) -> bool:
     (horizon_facts D)."""
     meaning = of_function(f"torch.{function}") or of_function(f"torch.nn.functional.{function}")
     return meaning is not None and meaning.fuses is Fusing.RELU
+
+
+def _makes_module(op: QuantOp) -> bool:
+    """Whether prepare makes a module of a function that keeps its row."""
+    meaning = of_function(f"torch.{op.name}")
+    return meaning is not None and meaning.replaced and meaning.fuses is not Fusing.RELU
 
 
 def _is_constant(op: QuantOp) -> bool:

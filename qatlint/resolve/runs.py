@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from qatlint.condition import TRAINING
+from qatlint.horizon.judging.facts import kind_of
+from qatlint.resolve.executions import FUSED_AWAY
 from qatlint.trace import Flow, QuantOp, Ran
 
 
@@ -68,6 +71,31 @@ class Runs:
         """The paths in the model that the module of this name may stand at, of those that run anything."""
         return {inside(op.path, self.below) or "" for op in self.held_at(path)}
 
+    def surely_runs(self, name: str) -> bool:
+        """Whether the module of this name runs in each forward of the deployed model."""
+        return any(
+            _always(self._order[n]) for op in self.of_module(name) for n in self._ran.get(op.number, ())
+        )
+
+    def sure_calls(self) -> dict[str, int]:
+        """Module -> how often it runs, of those of which that is known, and which keep their row."""
+        found: dict[str, int] = {}
+        open_ones = set()
+        for op in self.flow.ops:
+            path = inside(op.module, self.below) if op.module else None
+            if path is None or "*" in path or not op.name or kind_of(op.class_name) in FUSED_AWAY:
+                continue
+            runs = [self._order[n] for n in self._ran.get(op.number, ())]
+            if not all(map(_always, runs)):
+                open_ones.add(path)
+            found[path] = found.get(path, 0) + len(runs)
+        return {path: times for path, times in found.items() if path not in open_ones}
+
+    def sure_functions(self) -> list[QuantOp]:
+        """What each forward of the deployed model computes between the stubs without a module."""
+        ops = [op for op in self.flow.ops if op.name and not op.module and "*" not in op.path]
+        return [op for op in ops if any(map(_is_inside, self.between_stubs([op])))]
+
     def is_open(self, path: str) -> bool:
         """Whether the module of this name, or one around it, runs something that was not followed: what that
         is and has in it source does not tell."""
@@ -103,6 +131,15 @@ def parts_of(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
             if path and runner:
                 found.setdefault(runner, (flow, path))
     return list(found.values())
+
+
+def _always(run: Ran) -> bool:
+    """Whether something runs exactly once in each forward of the deployed model."""
+    return not run.loops and any(term <= {-TRAINING} for term in run.when)
+
+
+def _is_inside(run: Ran) -> bool:
+    return bool(run.inside) and _always(run)
 
 
 def inside(path: str, below: str) -> str | None:

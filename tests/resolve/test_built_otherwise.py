@@ -15,7 +15,7 @@ from qatlint.aim import Aim, EntryPoint
 from qatlint.files import DiskLoader
 from qatlint.horizon.report import CallCount, GraphNode, Layer, ModelCheck, Statistic
 from qatlint.horizon.report.whole import is_whole
-from qatlint.resolve.names import best
+from qatlint.resolve.choosing import best
 
 HEAD = """\
 import torch

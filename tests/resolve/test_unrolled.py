@@ -15,7 +15,8 @@ from qatlint.files import DiskLoader
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report import CallCount, Layer, ModelCheck, Statistic
 from qatlint.horizon.report.whole import is_whole
-from qatlint.resolve.names import Names, best
+from qatlint.resolve.choosing import best
+from qatlint.resolve.names import Names
 from qatlint.resolve.unrolled import DECORATED, TAKING_TURNS, UNFOLLOWED
 
 HEAD = """\

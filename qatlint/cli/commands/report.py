@@ -117,9 +117,9 @@ def _with_source(
     from qatlint.horizon.judging.counted import Counted
     from qatlint.horizon.judging.judge import judge
     from qatlint.linting import Linter
+    from qatlint.resolve.choosing import best
     from qatlint.resolve.fit import doubt, rivalry
     from qatlint.resolve.linked import Links
-    from qatlint.resolve.names import best
 
     look = toolchain_source.folder if model is None else toolchain_source.model
     where = src or model or ""
