@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import cache
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ class Tree:
         self.module = module
         self.text = text
         self._ranges = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
-        self._parents = {child: node for node in walk(module) for child in children(node)}
+        self._parents = dict(_parents(module))
         self._expressions: dict[_Key, cst.BaseExpression] = {}
         for node, where in self._ranges.items():
             if isinstance(node, cst.BaseExpression):
@@ -123,6 +123,12 @@ def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 
+@cache
+def _is_node(kind: Hashable) -> bool:
+    """Whether values of this type are nodes; asked of the type, as the check of an abstract class is slow."""
+    return isinstance(kind, type) and issubclass(kind, cst.CSTNode)
+
+
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """The nodes directly below `node`.
 
@@ -132,11 +138,22 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     found: list[cst.CSTNode] = []
     for name in _fields(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
+        if _is_node(type(value)):
             found.append(value)
         elif isinstance(value, list | tuple):
-            found.extend(item for item in value if isinstance(item, cst.CSTNode))
+            found.extend([item for item in value if _is_node(type(item))])
     return found
+
+
+def _parents(module: cst.Module) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
+    """Every node below `module`, with the one around it."""
+    stack: list[cst.CSTNode] = [module]
+    while stack:
+        node = stack.pop()
+        below = children(node)
+        stack.extend(below)
+        for child in below:
+            yield child, node
 
 
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
