@@ -137,11 +137,9 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """
     found: list[cst.CSTNode] = []
     for name in _fields(type(node)):
-        value = getattr(node, name)
-        if _is_node(type(value)):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found.extend([item for item in value if _is_node(type(item))])
+        value: object = getattr(node, name)
+        values = value if isinstance(value, list | tuple) else (value,)
+        found.extend([item for item in values if _is_node(item.__class__)])
     return found
 
 

@@ -28,8 +28,9 @@ _DICTIONARY = re.compile(
 )
 _ASSIGNED = re.compile(r"self\.(\w+)\s*(?::[^=\n]+)?=(?!=)")
 CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(")
-_CLASSES = re.compile(r"(?<![\w.])(_*[A-Z]\w*)[.(]")
-"""What is named like a class, and made, or asked for a method."""
+_CLASSES = re.compile(r"[A-Z]\w*[.(]")
+"""The end of what is named like a class, and made, or asked for a method. It begins with what is searched for
+fast: see `_classes_in` for what stands in front."""
 _OF_OTHERS = re.compile(r"\.(\w+)\(")
 """Methods of anything."""
 _OF_MODULES = frozenset("forward __call__ __init__ train eval init_weights".split())
@@ -193,7 +194,7 @@ class Leads:
                 home = texts.setdefault(entry.file.path, (entry.file, []))
                 home[1].append(entry.text_of(entry.methods["__init__"]))
         for file, parts in texts.values():
-            named = {name for text in parts for name in _CLASSES.findall(text)}
+            named = {name for text in parts for name in _classes_in(text)}
             if named:
                 names = sorted(named) if file.stars else self._class_names(file)
                 yield from ((file, name) for name in names if name in named)
@@ -246,3 +247,13 @@ def _at(project: Project, module: ModuleFile, path: str) -> Iterator[tuple[Modul
             return
         module = found
     yield module, name
+
+
+def _classes_in(text: str) -> Iterator[str]:
+    """What is named like a class in a text, and made there, or asked for a method."""
+    for match in _CLASSES.finditer(text):
+        start = match.start()
+        while start and text[start - 1] == "_":
+            start -= 1
+        if not start or not (text[start - 1] == "." or text[start - 1].isalnum()):
+            yield text[start : match.end() - 1]
