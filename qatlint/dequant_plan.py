@@ -13,6 +13,7 @@ from qatlint.condition import implies
 from qatlint.finding import MoveDequant
 from qatlint.outputs import Output, Source, outputs
 from qatlint.trace import Flow, Quant, QuantOp, Span
+from qatlint.unquantised import entering, layers
 
 
 class Plan(NamedTuple):
@@ -131,6 +132,9 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
         for state in op.operands:
             if state.quant is Quant.QUANTIZED and not set(state.made_by) <= ends | set(output.between):
                 return f"{_named(op)} takes another quantised tensor"
+    layer = _to_be_quantised(flow, between)
+    if layer is not None:
+        return f"{_named(layer)} is given a float tensor and belongs into the region: quantise that first"
     for source in output.sources:
         end = flow.ops[source.end]
         for user in (flow.ops[n] for n in end.users if n not in inside):
@@ -142,6 +146,25 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
         if end.when != stub.when:
             return f"{_named(end)} runs under another condition than the stub"
     return ""
+
+
+def _to_be_quantised(flow: Flow, between: Sequence[QuantOp]) -> QuantOp | None:
+    """A layer that computes in float only until its input gets a QuantStub, whose result ops between take."""
+    enters: set[int] | None = None
+    pending = [n for op in between for state in op.operands for n in state.made_by]
+    seen: set[int] = set()
+    while pending:
+        number = pending.pop()
+        op = flow.ops[number]
+        if number in seen or op.result.quant is not Quant.FLOAT:
+            continue
+        seen.add(number)
+        if op.name in layers():
+            enters = entering(flow) if enters is None else enters
+            if number in enters:
+                return op
+        pending += [n for state in op.operands for n in state.made_by]
+    return None
 
 
 def _through_identities(flow: Flow, numbers: Sequence[int]) -> set[int]:

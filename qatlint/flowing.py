@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from qatlint.horizon.modules import facts_of
+from qatlint.horizon.ops import writes_first
 from qatlint.trace import Flow, Kind, Quant, QuantOp, QuantState, Span, Trace
 
 _LIBRARIES = ("torch.", "torchvision.", "horizon_plugin_pytorch.")
@@ -93,6 +94,11 @@ class Subjects:
         """`dequant`, then `dequant (2)`."""
         self._taken[subject] = count = self._taken.get(subject, 0) + 1
         return subject if count == 1 else f"{subject} ({count})"
+
+
+def changes_operand(op: QuantOp) -> bool:
+    """Whether an op writes its result into the first tensor it is given: `x.add_(y)`, `x[i] = y`."""
+    return op.name == "setitem" or writes_first(op.written.removesuffix("()"))
 
 
 def makers(flow: Flow, state: QuantState) -> Iterator[QuantOp]:

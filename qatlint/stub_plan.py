@@ -8,6 +8,7 @@ from typing import NamedTuple
 from qatlint import dequant_plan
 from qatlint.condition import implies
 from qatlint.finding import AddQuantStub, Fix, Safety
+from qatlint.flowing import changes_operand
 from qatlint.horizon.ops import meaning_of
 from qatlint.outputs import outputs
 from qatlint.stub_whole import Target, runs_again, whole_plan
@@ -140,8 +141,7 @@ def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
 def _position(meeting: Meeting) -> Span | None:
     """Where the tensor is written, unless the op changes it in place: what a stub gives is another one."""
     op = meeting.op
-    in_place = op.name == "setitem" or op.written.endswith("_()")
-    if in_place and meeting.operand == 0:
+    if changes_operand(op) and meeting.operand == 0:
         return None
     return op.positions[meeting.operand] if meeting.operand < len(op.positions) else None
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from qatlint.condition import TRUE
+from qatlint.flowing import changes_operand
 from qatlint.horizon.ops import meaning_of
 from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
 from qatlint.unquantised import Stray, entering, is_mixed, layers
@@ -128,8 +129,9 @@ class _Uses:
                 return not op.kept
             return True
         meaning = meaning_of(op.name)
-        changes = op.name == "setitem" or op.written.endswith("_()")
-        if op.stub is not None or meaning is None or (changes and parts[0]):
+        # A parameter is another name for what its stub gives; an expression would lose what is written to it.
+        loses = changes_operand(op) and parts[0] and self._origin.comes is not Comes.INPUT
+        if op.stub is not None or meaning is None or loses:
             return False
         for state, position in zip(op.operands, op.positions, strict=True):
             if self._is_part(state) and not state.made_by:

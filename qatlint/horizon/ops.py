@@ -149,6 +149,7 @@ _CLASS_HOMES = ("torch.", "horizon_plugin_pytorch.", "torchvision.ops.")
 _OPERATORS = frozenset(
     "add sub mul matmul div truediv floordiv mod pow and or xor lshift rshift concat".split()
 )
+"""Operators that Python also has in place (`iadd`) and reflected (`radd`)."""
 
 
 def op_name(dotted: str) -> str:
@@ -162,6 +163,16 @@ def op_name(dotted: str) -> str:
     if special and bare[:1] in ("i", "r") and bare[1:] in _OPERATORS:
         return bare[1:]
     return bare
+
+
+def writes_first(dotted: str) -> bool:
+    """Whether a function or method writes its result into the first tensor it is given: `add_`, `__iadd__`,
+    `operator.iadd`."""
+    home, _, name = dotted.rpartition(".")
+    if name.startswith("__") or home in ("operator", "_operator"):
+        bare = name.strip("_")
+        return bare in ("setitem", "delitem") or (bare[:1] == "i" and bare[1:] in _OPERATORS)
+    return name.endswith("_")
 
 
 def of_function(dotted: str) -> Meaning | None:

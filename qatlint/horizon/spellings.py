@@ -66,8 +66,9 @@ def spellings(meaning: Meaning) -> tuple[str, ...]:
 
 def named(name: str) -> tuple[Meaning, ...]:
     """The operations that somebody may mean: by the name of an entry, by one of its spellings (`torch.add`,
-    `x + y`, `+`, `nn.Conv2d`, `add_`), case and outer underscores left out."""
-    return _index().get(_key(name), ())
+    `x + y`, `+`, `nn.Conv2d`, `add_`, `iadd`), case and outer underscores left out."""
+    key = _key(name)
+    return _index().get(key) or _index().get(op_name(f"operator.{key}"), ())
 
 
 def nearest(name: str) -> str:

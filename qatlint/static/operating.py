@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from qatlint.condition import FALSE, TRUE, atoms_of, either
-from qatlint.horizon.ops import Boundary, Meaning, of_class, of_function
+from qatlint.horizon.ops import Boundary, Meaning, of_class, of_function, writes_first
 from qatlint.static.beginning import MAKING, Beginning
 from qatlint.static.computed import OPERATORS
 from qatlint.static.held import NOT_KNOWN, PLAIN, Begin, Held, joined_held, turned_held
@@ -261,7 +261,7 @@ class Operating(Beginning):
         if self.nature(receiver).is_tensor and result.what is What.UNKNOWN:
             operands = [self.nature(receiver), *self._operands(args)]
             self._op(None, operands, node, frame, f".{name}()", None, args)
-        elif name.endswith("_") and not name.startswith("_") and result.what is What.TENSOR:
+        elif writes_first(name) and result.what is What.TENSOR:
             self._changed_in_place(receiver, nature, frame)
         return result
 
@@ -285,8 +285,13 @@ class Operating(Beginning):
 
     def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
         self._args, self._receiver = args, None
-        result = super().call_library(dotted, args, node, frame)
         meaning = of_function(dotted)
+        is_written = self.phase == "forward" and meaning is not None and writes_first(dotted)
+        target = args.positional[0].value if is_written and args.positional else None
+        before = self.nature(target) if target is not None else OTHER
+        result = super().call_library(dotted, args, node, frame)
+        if target is not None and before.is_tensor:
+            self._changed_in_place(target, before, frame)
         if self.phase in MAKING and isinstance(result, Symbol) and dotted.endswith(".Parameter"):
             given = [self.nature(i.value) for i in args.positional[:1]]
             if any(b.scalar for n in given for b in n.held.begins):
