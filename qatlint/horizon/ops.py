@@ -202,6 +202,12 @@ def of_class(dotted: str) -> Meaning | None:
     return _table().classes.get(dotted.rpartition(".")[2])
 
 
+def is_stub(dotted: str) -> bool:
+    """Whether a class is the QuantStub or DeQuantStub of torch or the plugin."""
+    found = of_class(dotted)
+    return found is not None and found.boundary is not Boundary.NONE
+
+
 def meanings() -> tuple[Meaning, ...]:
     """All operations, in the order of the table."""
     return _table().meanings

@@ -136,7 +136,7 @@ class Calls(Execution):
         def find(target: Instance) -> None:
             value = self.settled(callee)
             if isinstance(value, ClassValue):
-                target.become(value.cls, "", self.project.is_module(value.cls))
+                target.become(value.cls, self.project.stub_base(value.cls), self.project.is_module(value.cls))
             elif isinstance(value, External):
                 target.become(None, value.dotted, True)
                 if value.dotted in SEQUENCES:

@@ -440,11 +440,11 @@ class Computed(Sized):
 
     def _of_module(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Nature:
         last = _last_leaf(target)
-        if last.cls is None and args.positional and of_class(last.dotted) is not None:
+        meaning = of_class(last.dotted)
+        if meaning is not None and args.positional:
             self._is_a_tensor(args.positional[0].value)
         operands = self._operands(args)
-        kind = facts_of(last.dotted).kind if last.cls is None else Kind.PROJECT
-        meaning = of_class(last.dotted) if last.cls is None else None
+        kind = facts_of(last.dotted).kind
         if kind is Kind.QUANT_STUB:
             return self._operated(operands)._replace(what=What.TENSOR, outside=False)
         if kind is Kind.DEQUANT_STUB:

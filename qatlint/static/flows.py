@@ -171,7 +171,8 @@ class _Writer:
         target, meaning = raw.target, raw.meaning
         if target is None or meaning is None or meaning.boundary is Boundary.NONE:
             return None
-        args = target.args
+        # A class of the project may hand on other arguments than it takes.
+        args = target.args if target.cls is None else None
         positional = [item.value for item in args.positional] if args is not None else []
         named = args.keywords.get("scale") if args is not None else None
         number_first = bool(positional) and not _is_none(positional[0])

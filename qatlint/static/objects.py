@@ -42,6 +42,8 @@ class Objects(Items):
     ) -> Value:
         """Make an object. The constructor of a project class runs when something asks for it."""
         is_module = True if cls is None else self.project.is_module(cls)
+        if cls is not None:
+            dotted = self.project.stub_base(cls)
         instance = self.make(cls, dotted, is_module, args, node, frame)
         if cls is None:
             if dotted in SEQUENCES:

@@ -267,7 +267,7 @@ class Operating(Beginning):
 
     def _of_module(self, target: Instance, args: Args, node: ast.Call, frame: Frame) -> Nature:
         result = super()._of_module(target, args, node, frame)
-        meaning = of_class(target.dotted) if target.cls is None else None
+        meaning = of_class(target.dotted)
         held = self._op(meaning, self._operands(args), node, frame, "", target, args)
         return result._replace(held=held)
 

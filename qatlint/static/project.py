@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qatlint.aim import NOTHING, Aim
 from qatlint.examined import Topic
+from qatlint.horizon.ops import is_stub
 from qatlint.loader import Loader
 from qatlint.static.carried import Carried, Moved, moves
 from qatlint.static.layout import LIBRARIES, Layout
@@ -234,6 +235,12 @@ class Project:
             cls.known_mro = (cls, *_merge(lines))
         return cls.known_mro
 
+    def stub_base(self, cls: ClassDef) -> str:
+        """The QuantStub or DeQuantStub of a library that a class is made of, "" for others: what passes it
+        is taken to be quantised as by that."""
+        names = (base.dotted for base in self.mro(cls) if isinstance(base, Unknown))
+        return next((name for name in names if is_stub(name)), "")
+
     def _line(self, base: ast.expr, cls: ClassDef) -> Iterator[Linear]:
         if isinstance(base, ast.Subscript):
             base = base.value
@@ -284,7 +291,7 @@ class Project:
             first = dotted.partition(".")[0]
             if first in _OTHER_FRAMEWORKS:
                 return False
-            if last in MODULE_BASES:
+            if last in MODULE_BASES or is_stub(dotted):
                 return True
             if first not in LIBRARIES or first in ("mmcv", "mmengine", "horizon_plugin_pytorch"):
                 if last not in ("object", "ABC", "Protocol", "Generic", "Enum", "dict", "list", "Exception"):

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from qatlint.condition import TRUE, Condition, both, negate
-from qatlint.horizon.ops import Meaning, Role, of_method
+from qatlint.horizon.ops import Meaning, Role, is_stub, of_method
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.held import Held, joined_held, turned_held
 from qatlint.static.iteration import Comprehension, varies
@@ -196,6 +196,8 @@ class Quantised(Operating):
     ) -> Value | None:
         """What the forward of a child gives, or that of the entries of a Sequential; None for a leaf."""
         if target.cls is not None:
+            if is_stub(target.dotted):
+                return None
             if not target.built:
                 self.build(target)
             own = self.lookup(target.cls, "forward", None)

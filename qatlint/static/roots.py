@@ -92,6 +92,8 @@ def _stubs_of(project: Project, cls: ClassDef) -> dict[Boundary, Place]:
             for node in nodes(entry.node):
                 if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
                     dotted = project.expression(node.func, entry.file)
+                    if isinstance(dotted, ClassDef):
+                        dotted = project.stub_base(dotted)
                     meaning = of_class(dotted) if isinstance(dotted, str) else None
                     if meaning is not None and meaning.boundary is not Boundary.NONE:
                         found.setdefault(meaning.boundary, (entry.file.path, node.lineno))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from qatlint.horizon.modules import facts_of
+from qatlint.horizon.ops import is_stub
 from qatlint.runtime.recording import ModuleFacts
 from qatlint.trace import Kind
 
@@ -107,8 +108,17 @@ def _from_library(cls: type) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in _LEAF_PACKAGES)
 
 
+def computing_class(module: nn.Module) -> type:
+    """The class that says what a leaf computes: that of the stub which the user makes a class of."""
+    stubs = (base for base in _class(module).__mro__ if _from_library(base) and is_stub(dotted_class(base)))
+    return next(stubs, _class(module))
+
+
 def is_leaf(module: nn.Module) -> bool:
-    """Whether it is one op to the toolchain: a class of torch or the plugin that holds no user's module."""
+    """Whether it is one op to the toolchain: a class of torch or the plugin that holds no user's module, or
+    a stub that the user made a class of."""
+    if computing_class(module) is not _class(module):
+        return True
     if not _computes_itself(_class(module)) or "forward" in vars(module):
         return False
     return all(_from_library(_class(m)) or _computes_itself(_class(m)) for m in module.modules())

@@ -350,7 +350,7 @@ class Recorder:
             out = self._write(
                 given,
                 kind="method" if method else "module",
-                target=leaves.dotted_class(type(known.module)),
+                target=leaves.dotted_class(leaves.computing_class(known.module)),
                 callee=method or known.path,
                 out=out,
                 place=execution.place,
