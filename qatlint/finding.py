@@ -228,6 +228,8 @@ class AddQuantStub(NamedTuple):
     others: tuple[Span, ...] = ()
     """Places of the same attribute, which are in loops or several: a local variable in front of all of them
     holds what the stub gives."""
+    taken: tuple[str, ...] = ()
+    """Names of modules that the class holds, also those of a base in another file."""
 
 
 Intent = (

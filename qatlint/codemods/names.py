@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import libcst as cst
 
@@ -24,6 +25,16 @@ class Names:
         self._given = Words()
         self._words = [self._given, *mentions.words_for(cls)]
         self._counters: dict[cst.FunctionDef, set[str]] = {}
+
+    def share(self, other: Names) -> None:
+        """What was or will be given out for another class, is taken for this one, too."""
+        self._words.append(other._given)
+        other._words.append(self._given)
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Names that are taken, as is known from elsewhere: by a base in another file."""
+        for name in names:
+            self._given.add_name(name)
 
     def is_free(self, name: str) -> bool:
         """Whether nothing in the file is, or may become by formatting, called `name`."""

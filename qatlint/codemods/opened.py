@@ -31,9 +31,13 @@ class OpenedFile:
         self.numbering = Numbering(text)
 
     def names_for(self, cls: cst.ClassDef) -> Names:
-        """The names of a class; those given out stay taken for all rewrites of this file."""
+        """The names of a class; those given out to it or its kin stay taken for all rewrites of this file."""
         if cls not in self._names:
-            self._names[cls] = Names(self.mentions, cls)
+            names = Names(self.mentions, cls)
+            for kin in self.mentions.kin(cls):
+                if kin in self._names:
+                    names.share(self._names[kin])
+            self._names[cls] = names
         return self._names[cls]
 
     def locals_in(self, method: cst.FunctionDef) -> set[str]:

@@ -32,7 +32,9 @@ def plan_stub(file: OpenedFile, intent: AddQuantStub) -> tuple[Edits, cst.ClassD
             break
         if isinstance(around, cst.Lambda | cst.FunctionDef | cst.CompFor):
             raise Refused("the tensor is used in a function inside the method, or in a comprehension")
-    name = file.names_for(cls).take(_PREFIX + _name(tree, node, intent.hint))
+    names = file.names_for(cls)
+    names.reserve(intent.taken)
+    name = names.take(_PREFIX + _name(tree, node, intent.hint))
     _make(file, cls, method, name, edits)
     stub = file.expression(f"{receiver}.{name}")
     if intent.others:
