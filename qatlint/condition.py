@@ -46,6 +46,8 @@ class Atom:
     varies: frozenset[int] | None = None
     """Of such a test: the loops with whose turns its outcome changes, and `OF_MANY` where it is asked of one
     of several modules; None where that is not known."""
+    mode: str = ""
+    """What a model is in while it holds, beside training: `export`."""
 
 
 def forget() -> None:

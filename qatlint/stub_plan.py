@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from qatlint import dequant_plan
 from qatlint.condition import implies
 from qatlint.finding import AddQuantStub, Fix, Safety
-from qatlint.flowing import changes_operand
+from qatlint.flowing import changes_operand, subject_of
 from qatlint.horizon.ops import meaning_of
 from qatlint.outputs import outputs
+from qatlint.stub_handed import handed_plan
 from qatlint.stub_whole import Target, runs_again, whole_plan
 from qatlint.trace import Flow, Quant, QuantOp, Span, Trace
-from qatlint.unquantised import Meeting, Stray, entering, is_mixed, layers
+from qatlint.unquantised import Meeting, Stray, entering, home_of, is_mixed, layers
 
 _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
 )
 _MIXES_THERE = "the operation also runs where all that it takes is float: there, a stub would mix the two"
+_OTHERS = "the operation gets other tensors elsewhere, which a stub there would quantise twice: hand it over quantised"
 _UNSEEN = (
     "code of training or post-processing may run the class too: where its inputs are float, types would mix"
 )
@@ -34,7 +36,13 @@ class Plan(NamedTuple):
 
 def stub_plan(trace: Trace, stray: Stray) -> Plan:
     """Where the one stub of a tensor goes."""
-    leaving = _leaving(trace, stray)
+    leaving, staying = _leaving(trace, stray)
+    if leaving is not None and staying:
+        return Plan(
+            None,
+            f"`{leaving.written}` can run behind the DeQuantStub in one model, and must be quantised in another: "
+            "hand the tensor over, quantised where that is needed",
+        )
     if leaving is not None:
         return Plan(
             None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
@@ -56,6 +64,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     inside = all(op.owner == op.runner == trace.owner for op in ops)
     once = not (first.op.loops or first.op.inner or runs_again(trace, first.op.span))
     if inside and len(ops) == 1 and once and position is not None:
+        if _gets_others(trace, stray, first):
+            return _whole(trace, stray) or Plan(None, _OTHERS)
         return _plan(trace, stray, Target(position))
     maker = _maker(trace, stray.runs)
     if maker is not None:
@@ -64,8 +74,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
 
 
 def _whole(trace: Trace, stray: Stray) -> Plan | None:
-    """The stub where the tensor begins, unless nobody knows the model."""
-    target = None if stray.doubted else whole_plan(trace, stray)
+    """The stub where the tensor begins, or where it is handed over, unless nobody knows the model."""
+    target = None if stray.doubted else whole_plan(trace, stray) or handed_plan(trace, stray)
     return _plan(trace, stray, target) if target is not None else None
 
 
@@ -100,17 +110,26 @@ def _is_needed_in_float(trace: Trace, stray: Stray) -> bool:
     return bool(maker.returned or maker.kept) or not met_by.issuperset(maker.users)
 
 
-def _leaving(trace: Trace, stray: Stray) -> QuantOp | None:
-    """A meeting that can as well run behind a DeQuantStub: to quantise what it takes would keep it from that,
-    and both at once would be wrong."""
+def _leaving(trace: Trace, stray: Stray) -> tuple[QuantOp | None, bool]:
+    """(a meeting that can as well run behind a DeQuantStub, whether in another model none of them can): to
+    quantise what it takes would keep it from that, and both at once would be wrong."""
     met = {meeting.op.span for meeting in stray.meetings}
+    found: QuantOp | None = None
+    staying = False
     for flow in trace.flows:
         if not any(op.span in met for op in flow.ops):
             continue
-        for output in outputs(flow):
-            between = [op for op in map(flow.ops.__getitem__, output.between) if op.span in met]
-            if between and isinstance(dequant_plan.plan(flow, output), dequant_plan.Plan):
-                return between[0]
+        leaving = _leaving_in(flow, met)
+        found = found or leaving
+        staying = staying or leaving is None
+    return found, staying
+
+
+def _leaving_in(flow: Flow, met: Collection[Span]) -> QuantOp | None:
+    for output in outputs(flow):
+        between = [op for op in map(flow.ops.__getitem__, output.between) if op.span in met]
+        if between and isinstance(dequant_plan.plan(flow, output), dequant_plan.Plan):
+            return between[0]
     return None
 
 
@@ -136,6 +155,22 @@ def _elsewhere(trace: Trace, stray: Stray) -> set[Quant]:
                 is_used = op.users or op.returned or op.kept
                 found.add(Quant.FLOAT if is_used else Quant.UNKNOWN)  # nobody was seen who takes the result
     return found
+
+
+def _gets_others(trace: Trace, stray: Stray, meeting: Meeting) -> bool:
+    """Whether the operation gets tensors elsewhere that are quantised, or that another class is to quantise:
+    a stub there would quantise them again."""
+    for flow in trace.flows:
+        for op in flow.ops:
+            if op.span != meeting.op.span or meeting.operand >= len(op.operands):
+                continue
+            state = op.operands[meeting.operand]
+            if state.quant is Quant.QUANTIZED and not flow.assumed:
+                return True
+            if state.quant is Quant.FLOAT and set(state.origins).isdisjoint(meeting.state.origins):
+                if is_mixed(op) and any(home_of(op, origin) != trace.owner for origin in state.origins):
+                    return True
+    return False
 
 
 def _position(meeting: Meeting) -> Span | None:
@@ -187,7 +222,9 @@ def _plan(trace: Trace, stray: Stray, target: Target) -> Plan:
     owner = stray.owner.partition(":")[2]
     begins = not all(is_mixed(meeting.op) for meeting in stray.meetings)
     name, span = stray.origin.name, target.span
-    intent = AddQuantStub(span.path, owner, span, name, target.parameter, begins, target.others)
+    own = (op for flow in trace.flows for op in flow.ops if op.runner == trace.owner and op.module)
+    taken = tuple(sorted({subject_of(op).partition(".")[0] for op in own}))
+    intent = AddQuantStub(span.path, owner, span, name, target.parameter, begins, target.others, taken)
     reason = _doubt(trace, stray)
     safety = Safety.UNSAFE if reason else Safety.SAFE
     return Plan(Fix(f"quantise `{stray.origin.name}` with a QuantStub", safety, reason, intent))

@@ -7,13 +7,13 @@ then be given nothing else that is float, or be given what is quantised, or be a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from qatlint.condition import TRUE
 from qatlint.flowing import changes_operand
 from qatlint.horizon.ops import meaning_of
-from qatlint.trace import Comes, Flow, Origin, Quant, QuantOp, QuantState, Span, Trace
+from qatlint.trace import Comes, Flow, Handed, Origin, Quant, QuantOp, QuantState, Span, Trace
 from qatlint.unquantised import Stray, entering, is_mixed, layers
 
 
@@ -73,7 +73,7 @@ def _attribute(trace: Trace, origin: Origin, first: Sequence[tuple[QuantOp, Span
     # may not even exist in front of the loop.
     if not places or len({op.function for op, _ in first}) > 1 or any(op.when != TRUE for op, _ in first):
         return None
-    if not all(_is_as_long(span, origin.name) for span in places):
+    if not all(is_as_long(span, origin.name) for span in places):
         return None
     return Target(next(iter(places)), others=tuple(places))
 
@@ -81,21 +81,26 @@ def _attribute(trace: Trace, origin: Origin, first: Sequence[tuple[QuantOp, Span
 def runs_again(trace: Trace, span: Span) -> bool:
     """Whether a place runs several times in one forward of the class, in a method that is called so often:
     one stub there would serve all of them."""
-    for flow in trace.flows:
-        seen: set[tuple[str, tuple[Span, ...]]] = set()
-        for op in flow.ops:
-            if op.span != span or not op.via:
-                continue
-            depth = len(op.via)
-            while depth and op.via_owners[depth - 1] == op.runner:
-                depth -= 1
-            if (op.path, op.via[:depth]) in seen:
-                return True
-            seen.add((op.path, op.via[:depth]))
+    return any(run_again(op for op in flow.ops if op.span == span) for flow in trace.flows)
+
+
+def run_again(runs: Iterable[QuantOp | Handed]) -> bool:
+    """Whether two of these runs of one place belong to one forward of the class."""
+    seen: set[tuple[str, tuple[Span, ...]]] = set()
+    for one in runs:
+        depth = len(one.via)
+        if not depth:
+            continue
+        while depth and one.via_owners[depth - 1] == one.runner:
+            depth -= 1
+        if (one.path, one.via[:depth]) in seen:
+            return True
+        seen.add((one.path, one.via[:depth]))
     return False
 
 
-def _is_as_long(span: Span, name: str) -> bool:
+def is_as_long(span: Span, name: str) -> bool:
+    """Whether a name is all that is written at a place."""
     return span.line == span.end_line and span.end_column - span.column == len(name)
 
 

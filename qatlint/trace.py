@@ -499,6 +499,25 @@ class Returned(NamedTuple):
     """That module as the root reaches it."""
 
 
+class Handed(NamedTuple):
+    """A float tensor that a call gives to the forward of a child, or to another function."""
+
+    argument: Span
+    """Where it is written."""
+    state: QuantState
+    call: Span
+    owner: str
+    """As that of a QuantOp, of the call; so are the others."""
+    function: str
+    runner: str
+    path: str
+    when: Condition
+    loops: tuple[Span, ...]
+    via: tuple[Span, ...]
+    via_owners: tuple[str, ...]
+    inner: bool
+
+
 class Around(NamedTuple):
     """A loop around an op, but for those that were followed turn by turn, over what is known."""
 
@@ -574,6 +593,8 @@ class Flow(NamedTuple):
     atoms: Mapping[int, Atom] = MappingProxyType({})
     order: tuple[Ran, ...] = ()
     """What ran, in its order."""
+    handed: tuple[Handed, ...] = ()
+    """The float tensors that are handed over."""
     runs_unseen: bool = False
     """Whether code that is not followed may run the class that is asked of, directly or in what it runs."""
 

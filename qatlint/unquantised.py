@@ -98,7 +98,7 @@ def _later_turns(trace: Trace) -> list[Stray]:
                 continue
             for position, state in enumerate(op.operands):
                 origin = _from_last_turn(flow, op, state)
-                if origin is not None and _home(op, origin) == trace.owner:
+                if origin is not None and home_of(op, origin) == trace.owner:
                     found.setdefault(origin, []).append(Meeting(op, position))
     return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
 
@@ -139,9 +139,18 @@ def _begun(trace: Trace, comes: Comes) -> list[Stray]:
                 elif begins_layer or any(is_quantised(flow, state) for state in op.operands):
                     derived.add(op.number)
                     origin = _first(meeting.state, comes)
-                    if _home(op, origin) == trace.owner:
+                    if home_of(op, origin) == trace.owner:
                         found.setdefault(origin, []).append(meeting)
     return [_stray(origin, meetings, doubted=False) for origin, meetings in found.items()]
+
+
+def named_constants(trace: Trace) -> set[Origin]:
+    """The constants of which it is said, of this or of other classes, that they need a stub."""
+    found: set[Origin] = set()
+    owners = {op.runner for flow in trace.flows for op in flow.ops}
+    for owner in owners:
+        found |= {stray.origin for stray in unquantized_constants(trace._replace(owner=owner))}
+    return found
 
 
 def unquantized_constants(trace: Trace) -> list[Stray]:
@@ -168,7 +177,7 @@ def unquantized_constants(trace: Trace) -> list[Stray]:
             if enters_here or is_mixed(op) or _meets_later(op):
                 meetings += [(m.state.origins, m) for m in floats if behind.isdisjoint(m.state.made_by)]
             for origins, meeting in meetings:
-                if _home(op, origins[0]) == trace.owner:
+                if home_of(op, origins[0]) == trace.owner:
                     found.setdefault(origins, []).append(meeting)
                     if flow.assumed and not any(is_quantised(flow, state) for state in op.operands):
                         doubted.add(origins)
@@ -241,10 +250,11 @@ class _Turned:
         return set().union(*(self._bases.get(number, set()) for number in state.made_by))
 
 
-def _home(op: QuantOp, origin: Origin) -> str:
+def home_of(op: QuantOp, origin: Origin) -> str:
     """The class a meeting is reported of: the one the constant comes from, where the op runs in what that
     class calls; else the one that runs the op."""
-    if origin.runner and origin.owner in op.via_owners and op.runner != origin.runner:
+    holders = {origin.owner, origin.runner}
+    if origin.runner and not holders.isdisjoint(op.via_owners) and op.runner != origin.runner:
         return origin.runner
     return op.runner
 
@@ -340,7 +350,7 @@ def _said_at(op: QuantOp, origin: Origin) -> tuple[str, Span]:
     chain = [*zip(op.via_owners, op.via, strict=True), (op.owner, op.span)]
     if op.runner == origin.runner:
         return chain[-1]
-    mine = [link for link in chain if link[0] == origin.owner]
+    mine = [link for link in chain if link[0] in (origin.owner, origin.runner)]
     return mine[-1] if mine else chain[-1]
 
 

@@ -2,11 +2,11 @@
 
 ## What it flags
 
-A stub that runs in training only, or in evaluation only, while the ops behind it run in both; a
-DeQuantStub that one mode leaves out, using the quantised tensor instead (for its loss, mostly); a return
-statement that gives a quantised tensor where another one gives it dequantised, in the model or in a child
-of it. As well: torch's
-QuantStub with a number or a `scale`, which it cannot take. Not where an attribute decides that the
+A stub that runs in training only, in evaluation only, or in or outside of export only
+(`torch.onnx.is_in_onnx_export()`), while the ops behind it run in both; a DeQuantStub that one mode leaves
+out, using the quantised tensor instead (for its loss, mostly); a return statement that gives a quantised
+tensor where another one gives it dequantised, in the model or in a child of it. As well: torch's QuantStub
+with a number or a `scale`, which it cannot take. Not where an attribute decides that the
 constructor sets (`if self.export:`): each model that is built has one boundary then. Nor a stub whose whole
 branch exists in one mode only (an auxiliary head).
 
@@ -92,9 +92,9 @@ def check(trace: Trace) -> Iterator[Finding]:
         for runs in own_stubs(trace, quantizes=quantizes).values():
             subject = subjects.take(subject_of(runs[0][1]))
             found = [_mode_of(flow, op) for flow, op in runs]
-            if all(found):
+            if all(mode for mode, _ in found):
                 of_mode = True
-                yield _in_one_mode(*runs[0], found[0], subject)
+                yield _in_one_mode(*runs[0], *found[0], subject)
             yield from _wrongly_made(runs[0][1], subject, made)
     yield from _returns(trace, subjects, of_mode)
 
@@ -102,15 +102,19 @@ def check(trace: Trace) -> Iterator[Finding]:
 # --- one mode -----------------------------------------------------------------------------------------------
 
 
-def _mode_of(flow: Flow, op: QuantOp) -> str:
-    """The only mode in which the stub works while what it is for exists in both; "" when there is none."""
-    for mode, holds in (("training", True), ("evaluation", False)):
-        other = literal(TRAINING, not holds)
-        if not implies(op.when, literal(TRAINING, holds)):
-            continue
-        if _used_in(flow, op, other) or _left_out(flow, op, other):
-            return mode
-    return ""
+def _mode_of(flow: Flow, op: QuantOp) -> tuple[str, str]:
+    """(the only mode in which the stub works while what it is for exists in both, the other); "" when there
+    is none."""
+    modes = [(TRAINING, "in training", "in evaluation")]
+    modes += [(a.number, f"in {a.mode}", f"outside of {a.mode}") for a in flow.atoms.values() if a.mode]
+    for number, mode, other in modes:
+        for holds in (True, False):
+            elsewhere = literal(number, not holds)
+            if not implies(op.when, literal(number, holds)):
+                continue
+            if _used_in(flow, op, elsewhere) or _left_out(flow, op, elsewhere):
+                return (mode, other) if holds else (other, mode)
+    return "", ""
 
 
 def _used_in(flow: Flow, op: QuantOp, mode: Condition) -> bool:
@@ -181,20 +185,19 @@ def _dequantises(op: QuantOp) -> bool:
     return op.stub is not None and not op.stub.quantizes
 
 
-def _in_one_mode(flow: Flow, op: QuantOp, mode: str, subject: str) -> Finding:
-    other = "evaluation" if mode == "training" else "training"
+def _in_one_mode(flow: Flow, op: QuantOp, mode: str, other: str, subject: str) -> Finding:
     begins = op.stub is not None and op.stub.quantizes
     effect = (
-        f"in {other} the ops behind it are given the float tensor"
+        f"{other} the ops behind it are given the float tensor"
         if begins
-        else f"in {other} its input is used quantised"
+        else f"{other} its input is used quantised"
     )
     users = [flow.ops[user] for user in op.users][:1]
     return Finding(
         code="QAT304",
         name="mode-dependent-boundary",
         severity=Severity.ERROR,
-        message=f"`{op.written}` runs in {mode} only: {effect}, and prepare sees one mode",
+        message=f"`{op.written}` runs {mode} only: {effect}, and prepare sees one mode",
         span=op.span,
         owner=op.owner,
         subject=subject,
@@ -256,7 +259,7 @@ def _returns(trace: Trace, subjects: Subjects, of_mode: bool) -> Iterator[Findin
         if judged[0] is None or None in judged:
             continue
         flow, given, other = judged[0]
-        if of_mode and any(implies(given[0].when, literal(TRAINING, mode)) for mode in (True, False)):
+        if of_mode and _is_of_one_mode(flow, given[0].when):
             continue
         makers = list(dict.fromkeys(f"`{flow.ops[r.state.made_by[0]].written}`" for r in given))
         results = "results" if len(makers) > 1 else "result"
@@ -272,6 +275,11 @@ def _returns(trace: Trace, subjects: Subjects, of_mode: bool) -> Iterator[Findin
             related=(Related(other.span, "this return is behind a DeQuantStub"),),
             no_fix="give every output back behind a DeQuantStub",
         )
+
+
+def _is_of_one_mode(flow: Flow, when: Condition) -> bool:
+    numbers = [TRAINING, *(atom.number for atom in flow.atoms.values() if atom.mode)]
+    return any(implies(when, literal(number, holds)) for number in numbers for holds in (True, False))
 
 
 def _without_boundary(

@@ -37,6 +37,7 @@ JUDGING = {
     "fusable",
     "outputs",
     "stub_plan",
+    "stub_handed",
     "stub_whole",
     "unquantised",
 }
@@ -57,7 +58,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dynamic_homes": VALUES,
     "fusable": VALUES,
     "dynamic_plan": VALUES | {"dynamic_homes", "fusable"},
-    "stub_plan": VALUES | {"dequant_plan", "flowing", "horizon", "outputs", "stub_whole", "unquantised"},
+    "stub_plan": VALUES
+    | {"dequant_plan", "flowing", "horizon", "outputs", "stub_handed", "stub_whole", "unquantised"},
+    "stub_handed": VALUES | {"flowing", "horizon", "stub_whole", "unquantised"},
     "stub_whole": VALUES | {"flowing", "horizon", "unquantised"},
     "unquantised": VALUES | {"flowing", "horizon"},
     "outputs": VALUES | {"horizon"},

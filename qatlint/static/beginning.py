@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Hashable, Sequence
 
-from qatlint.condition import Condition, either
+from qatlint.condition import TRUE, Condition, either
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import of_function
 from qatlint.static.computed import FIXED_FACTS
 from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held
 from qatlint.static.machine import Frame
-from qatlint.static.met import RawQuant, RawReturn
+from qatlint.static.met import RawHanded, RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.natured import Natured
 from qatlint.static.natures import UNPROVEN, Nature, What
@@ -20,6 +20,7 @@ from qatlint.static.order import Order
 from qatlint.static.project import Project
 from qatlint.static.quantities import NOT_A_QUANTITY, TRUTHS
 from qatlint.static.values import (
+    NO_LOOPS,
     Args,
     At,
     Builtin,
@@ -27,12 +28,13 @@ from qatlint.static.values import (
     Const,
     Function,
     Instance,
+    Item,
     LoopFrame,
     Pick,
     Symbol,
     Value,
 )
-from qatlint.trace import Comes, Kind, Loose, Quant
+from qatlint.trace import Comes, Kind, Loose, Quant, Times
 
 MAKING = ("init", "global")
 """Phases in which constants are made: by a constructor, or beside classes and functions."""
@@ -54,6 +56,8 @@ class Beginning(Natured):
         self._is_read_again = False
         """Whether an expression is looked at that has run before."""
         self.returned_values: list[RawReturn] = []
+        self.handed: dict[tuple[object, ...], RawHanded] = {}
+        """By argument, module that calls, and calls that lead there."""
         self.ran = {cls.full_name}
         """The classes whose forward was followed."""
         self.unfollowed: set[str] = set()
@@ -66,8 +70,13 @@ class Beginning(Natured):
         """Generator expressions and the like that do not run where they stand, by `id`."""
         self._looked_through: set[int] = set()
         """The functions that were searched for them."""
-        self.indices: set[ast.AST] = set()
-        """Parameters that are used as a mask or an index somewhere: no quantities, whatever their dtype."""
+        self.indices: set[tuple[ast.AST, str]] = set()
+        """Parameters, and entries of them, that are used as a mask or an index somewhere: no quantities,
+        whatever their dtype."""
+        self.modes: dict[int, str] = {}
+        """Atoms that hold in a mode of the model: which one."""
+        self.quantities: set[tuple[ast.AST, str]] = set()
+        """Those that are called masks and are added to numbers."""
         self.kept: set[Begin] = set()
         """The float tensors that are kept, or handed to code that nobody reads, as they began."""
         self._numbers: dict[object, int] = {}
@@ -269,6 +278,17 @@ class Beginning(Natured):
             self._hold(result, self._element_of_input(self.nature(value).held, None))
         return result
 
+    def handed_entries(self, value: Value, node: ast.Starred) -> list[Item]:
+        """Tensors like any other element of the input: as many as there are."""
+        held = self.nature(value).held
+        if self.phase != "forward" or not isinstance(value, Symbol) or not held.begins:
+            return []
+        one = self.element_of(value, At(("whole", value.key), running=True))
+        self._hold(one, self._element_of_input(held, None))
+        if isinstance(one, Symbol):
+            self.natures[one.key] = self.natures[one.key]._replace(what=What.MAYBE)
+        return [Item(one, TRUE, Times(0, None), NO_LOOPS)]
+
     def _element_of_input(self, held: Held, key: str | int | None, sign: str = "[") -> Held:
         """`batch["img"]`, `batch.img`, `feats[0]`, or `feats[...]` where nobody knows which: an input of its
         own."""
@@ -276,11 +296,12 @@ class Beginning(Natured):
         if held.made or len(inputs) != 1 or len(held.begins) != 1:
             return held if held.quant is Quant.QUANTIZED or not isinstance(key, str) else NOT_KNOWN
         (begin,) = inputs
-        if isinstance(key, str) and NOT_A_QUANTITY.search(key):
-            is_truth = TRUTHS.search(key) and held.quant is Quant.FLOAT
-            return held if held.quant is Quant.QUANTIZED else PLAIN if is_truth else NOT_KNOWN
         which = "..." if key is None else f'"{key}"' if isinstance(key, str) else key
         named = begin._replace(name=f"{begin.name}.{key}" if sign == "." else f"{begin.name}[{which}]")
+        if isinstance(key, str) and NOT_A_QUANTITY.search(key):
+            is_truth = TRUTHS.search(key) and held.quant is Quant.FLOAT
+            truth = Held(Quant.PLAIN, frozenset({named}))
+            return held if held.quant is Quant.QUANTIZED else truth if is_truth else NOT_KNOWN
         return Held(held.quant, frozenset({named}), held.made)
 
 

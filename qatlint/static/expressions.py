@@ -427,6 +427,7 @@ class Expressions(Deciding):
                     items.append(self._made_entries(value, element, frame))
                 elif spread is None:
                     open_ = True
+                    items.extend(self.handed_entries(value, element))
                 else:
                     items.extend(spread.items)
                     open_ = open_ or spread.open
@@ -438,6 +439,10 @@ class Expressions(Deciding):
         """`*helper(n)`: as many objects as code gave that is not read, a family of their own."""
         one = self.element_of(value, At(("whole", value.key), running=True))
         return Item(one, TRUE, Times(0, None), frozenset({0}), node, frame.file)
+
+    def handed_entries(self, value: Value, node: ast.Starred) -> list[Item]:
+        """What is known of the entries of something that was handed in: `(x, *rest)`."""
+        return []
 
     def _dict(self, node: ast.Dict, frame: Frame) -> Value:
         result = Mapping()

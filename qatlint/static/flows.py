@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import OF_MANY, TRAINING, TRUE, Atom, atoms_of, is_name
-from qatlint.horizon.ops import Boundary
+from qatlint.horizon.ops import Boundary, Result
 from qatlint.static.held import Begin, Held
 from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Place, RawAtom, deps_of
-from qatlint.static.met import RawQuant, RawReturn
+from qatlint.static.met import RawHanded, RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
 from qatlint.static.quantised import Quantised
 from qatlint.static.values import Const, Instance, LoopFrame, Seq, Value
 from qatlint.static.written import standing_apart
-from qatlint.trace import Around, Flow, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
+from qatlint.trace import Around, Flow, Handed, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
 _LENGTH = 60
 _DEPTH = 8
@@ -55,6 +55,7 @@ class _Writer:
             kept=frozenset(map(self._origin, run.kept)),
             atoms={n: self._atom(n) for n in sorted(atoms_of(whens))},
             order=tuple(map(_ran, run.order.runs)),
+            handed=tuple(map(self._handed, run.handed.values())),
         )
 
     def _returned(self, raw: RawReturn) -> Returned:
@@ -75,7 +76,7 @@ class _Writer:
         if number == TRAINING:
             return Atom(number, "self.training")
         text = ast.unparse(raw.node) if isinstance(raw.node, ast.expr) else ""
-        return Atom(number, text, raw.group, raw.config, _varies(raw))
+        return Atom(number, text, raw.group, raw.config, _varies(raw), self._run.modes.get(number, ""))
 
     def _name(self, value: Value, path: str, depth: int) -> None:
         """Give every module below a value its first path."""
@@ -125,37 +126,66 @@ class _Writer:
             positions=tuple(
                 self._span(place.file, expr) if expr is not None else None for expr in raw.places
             ),
-            result=self._state(raw.result)._replace(made_by=(raw.number,)),
+            result=self._state(raw.result._replace(made=frozenset({raw.number}))),
             users=tuple(raw.users),
             returned=raw.returned,
             kept=raw.kept,
             entry=raw.entry,
             with_number=raw.with_number,
             when=raw.when,
-            loops=tuple(self._span(loop.file, loop.over) for loop in _around(raw, raw.loops)),
+            loops=tuple(self._span(loop.file, loop.over) for loop in _around(place, raw.loops)),
             via=tuple(self._span(p.file, p.node) for p in via),
             via_owners=tuple(_owner(p) for p in via),
             stub=self._stub(raw),
-            inner=self._stands_apart(raw),
+            inner=self._stands_apart(place),
         )
 
-    def _stands_apart(self, raw: RawQuant) -> bool:
-        cls = raw.place.cls
+    def _handed(self, raw: RawHanded) -> Handed:
+        place = raw.place
+        owner = place.owner
+        via = [p for p in raw.via if p.node is not NOWHERE]
+        return Handed(
+            argument=self._span(place.file, raw.argument),
+            state=self._state(raw.held),
+            call=self._span(place.file, place.node),
+            owner=_owner(place),
+            function=place.function,
+            runner=owner.cls.full_name if owner is not None and owner.cls is not None else "",
+            path=self._paths.get(owner.number, "?") if owner is not None else "",
+            when=raw.when,
+            loops=tuple(self._span(loop.file, loop.over) for loop in _around(place, raw.loops)),
+            via=tuple(self._span(p.file, p.node) for p in via),
+            via_owners=tuple(_owner(p) for p in via),
+            inner=self._stands_apart(place),
+        )
+
+    def _stands_apart(self, place: Place) -> bool:
+        cls = place.cls
         if cls is None:
             return True
-        line = getattr(raw.node, "lineno", 0)
+        line = getattr(place.node, "lineno", 0)
         for method in cls.methods.values():
             if method.lineno <= line <= (method.end_lineno or 0):
                 if id(method) not in self._apart:
                     self._apart[id(method)] = standing_apart(method)
-                return id(raw.node) in self._apart[id(method)]
+                return id(place.node) in self._apart[id(method)]
         return True
 
     def _state(self, held: Held) -> QuantState:
-        if held.quant is Quant.FLOAT and any(b.node in self._run.indices for b in held.begins):
+        if self._holds_numbers(held):
+            held = held._replace(quant=Quant.FLOAT)
+        if held.quant is Quant.FLOAT and any(b.which in self._run.indices for b in held.begins):
             return QuantState(Quant.UNKNOWN, (), tuple(sorted(held.made)))
         origins = sorted((self._origin(b) for b in held.begins), key=lambda o: (o.span, o.name))
         return QuantState(held.quant, tuple(dict.fromkeys(origins)), tuple(sorted(held.made)), held.turned)
+
+    def _holds_numbers(self, held: Held) -> bool:
+        """Whether it is a mask that turned out to be added to numbers somewhere."""
+        if held.quant is not Quant.PLAIN or held.asked or not held.begins:
+            return False
+        if any(_asks(self._run.met[number]) for number in held.made):
+            return False
+        return all(b.which in self._run.quantities for b in held.begins)
 
     def _origin(self, begin: Begin) -> Origin:
         return Origin(
@@ -198,6 +228,11 @@ def _varies(atom: RawAtom) -> frozenset[int] | None:
     return turning | {OF_MANY} if any(map(loops_of, atom.of)) else turning
 
 
+def _asks(raw: RawQuant) -> bool:
+    """Whether an op only tells something of what it is given."""
+    return raw.meaning is not None and raw.meaning.result is Result.PLAIN
+
+
 def _ran(raw: RawRan) -> Ran:
     around = [_around_run(loop, turn) for loop, turn in zip(raw.loops, raw.turns, strict=True)]
     loops = tuple(loop for loop in around if loop is not None)
@@ -236,13 +271,13 @@ def _class_name(target: Instance | None) -> str:
     return target.cls.full_name if target.cls is not None else target.dotted
 
 
-def _around(raw: RawQuant, loops: tuple[LoopFrame, ...]) -> list[LoopFrame]:
-    """The loops in whose text an op stands."""
-    line = getattr(raw.node, "lineno", 0)
+def _around(place: Place, loops: tuple[LoopFrame, ...]) -> list[LoopFrame]:
+    """The loops in whose text an op or a call stands."""
+    line = getattr(place.node, "lineno", 0)
     return [
         loop
         for loop in loops
-        if loop.file is raw.place.file
+        if loop.file is place.file
         and getattr(loop.node, "lineno", 0) <= line <= getattr(loop.node, "end_lineno", 0)
     ]
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.trace import Comes, Quant
+
+
+_COUNTED = re.compile(r"(\[(-?\d+|\.\.\.)\])+$")
 
 
 class Begin(NamedTuple):
@@ -23,6 +27,11 @@ class Begin(NamedTuple):
     """A tensor of one number: it needs no stub."""
     vector: bool = False
     """A row of numbers: each of them is a tensor of one."""
+
+    @property
+    def which(self) -> tuple[ast.AST, str]:
+        """What is the same of a tensor wherever it is used; entries that are counted are of one kind."""
+        return self.node, _COUNTED.sub("", self.name)
 
 
 class Held(NamedTuple):

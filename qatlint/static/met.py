@@ -73,6 +73,17 @@ class RawQuant:
         """Which entry of the container that is called: `[2]`."""
 
 
+class RawHanded(NamedTuple):
+    """A float tensor that a call gives to a function."""
+
+    argument: ast.expr
+    held: Held
+    place: Place
+    loops: tuple[LoopFrame, ...]
+    via: tuple[Place, ...]
+    when: Condition
+
+
 class RawReturn(NamedTuple):
     """A tensor that a forward gives back."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from qatlint.condition import FALSE, TRUE, atoms_of, either
+from qatlint.condition import FALSE, TRUE, atoms_of, either, literal
 from qatlint.horizon.ops import Boundary, Meaning, of_class, of_function, writes_first
 from qatlint.static.beginning import MAKING, Beginning
 from qatlint.static.computed import OPERATORS
@@ -16,17 +16,23 @@ from qatlint.static.met import RawQuant
 from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM, Natured
 from qatlint.static.natures import OTHER, Nature, What
 from qatlint.static.quantities import (
+    BITS,
+    COMPARING,
     KEEPS_ROWS,
     MAKES_MANY,
     Made,
+    is_added_mask,
     is_scalar,
     is_vector,
     quantities,
     result_of,
 )
 from qatlint.static.values import (
+    FALSE_VALUE,
+    TRUE_VALUE,
     Args,
     At,
+    Choice,
     Const,
     Instance,
     Item,
@@ -50,6 +56,8 @@ _UNARY: dict[type[ast.unaryop], tuple[str, str]] = {ast.USub: ("neg", "-"), ast.
 _PAIRS = frozenset("topk sort max min kthvalue median mode cummax cummin".split())
 """Ops that give a tensor and its positions, where they are told along which dimension."""
 _ENTRIES = frozenset(("get", "pop"))
+_EXPORTING = frozenset(("torch.onnx.is_in_onnx_export", "torch.jit.is_tracing"))
+"""Questions for a mode that a model is in now and then: what depends on it runs in some forwards."""
 _NO_OPS = frozenset("shape size dim numel ndim is_complex is_contiguous get_device __len__ stride".split())
 """Questions about a tensor: no operation on it."""
 
@@ -284,6 +292,10 @@ class Operating(Beginning):
         return result
 
     def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
+        if dotted in _EXPORTING and self.phase == "forward":
+            number = self.atom(("mode", "export"), node)
+            self.modes[number] = "export"
+            return Choice(((literal(number), TRUE_VALUE), (TRUE, FALSE_VALUE)))
         self._args, self._receiver = args, None
         meaning = of_function(dotted)
         is_written = self.phase == "forward" and meaning is not None and writes_first(dotted)
@@ -435,12 +447,25 @@ class Operating(Beginning):
             for n, nature in enumerate(operands)
             if nature.is_tensor
         ]
+        added = [is_added_mask(meaning, one, [h for h, _ in given]) for one, _ in given]
+        if any(added) and all(
+            self._only_moved(one) for (one, _), is_one in zip(given, added, strict=True) if is_one
+        ):
+            for (one, _), is_one in zip(given, added, strict=True):
+                self.quantities |= {b.which for b in one.begins if is_one}
+            given = [
+                (one._replace(quant=Quant.FLOAT) if is_one else one, place)
+                for (one, place), is_one in zip(given, added, strict=True)
+            ]
+            changed = iter([one for one, _ in given])
+            operands = [n._replace(held=next(changed)) if n.is_tensor else n for n in operands]
         values = [i.value for i in args.positional] if args is not None else []
         held = self._made_of(meaning, operands, values, args, node, frame)
         counting = quantities(meaning, [one for one, _ in given])
+        are_bits = meaning is not None and meaning.name in BITS
         for (one, _), counts in zip(given, counting, strict=True):
-            if not counts and not one.asked:
-                self.indices |= {b.node for b in one.begins if b.comes is Comes.INPUT}
+            if (not counts and not one.asked and not self._is_compared(one)) or (are_bits and not one.asked):
+                self.indices |= {b.which for b in one.begins if b.comes is Comes.INPUT}
         given = [
             (one if counts else PLAIN._replace(made=one.made), place)
             for (one, place), counts in zip(given, counting, strict=True)
@@ -467,6 +492,19 @@ class Operating(Beginning):
         op.result = held if first_time else joined(op.result, held)
         op.when = either(op.when, frame.guard)
         return held._replace(made=frozenset({op.number}))
+
+    def _only_moved(self, held: Held) -> bool:
+        """Whether a tensor is an input as it was given, but for its shape."""
+        ops = [self.met[number] for number in held.made]
+        return all(
+            op.meaning is not None and op.meaning.layout and op.given and self._only_moved(op.given[0])
+            for op in ops
+        )
+
+    def _is_compared(self, held: Held) -> bool:
+        """Whether a tensor is the result of a comparison: what was compared may be numbers."""
+        ops = [self.met[number] for number in held.made]
+        return bool(ops) and all(op.meaning is not None and op.meaning.name in COMPARING for op in ops)
 
     def _minds_blocks(self, frame: Frame) -> bool:
         """Everywhere: calls of functions are numbered in the forward of every child."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from qatlint.condition import TRUE, Condition, both, negate
+from qatlint.condition import TRUE, Condition, both, either, negate
 from qatlint.horizon.ops import Meaning, Role, is_stub, of_method
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.held import Held, joined_held, turned_held
 from qatlint.static.iteration import Comprehension, varies
 from qatlint.static.loosening import late_in, loosened_by
-from qatlint.static.machine import Frame, OutOfSteps
-from qatlint.static.met import RawReturn
+from qatlint.static.machine import Frame, OutOfSteps, Place
+from qatlint.static.met import RawHanded, RawReturn
 from qatlint.static.natured import is_hidden
 from qatlint.static.natures import FIXED, Causes, Nature
 from qatlint.static.operating import Operating
@@ -56,6 +56,7 @@ class Quantised(Operating):
             self.incomplete = True
         for _ in range(_PASSES):
             del self.met[:], self.returned_values[:]
+            self.handed.clear()
             self.order.begin_again()
             self._numbers.clear()
             self.kept.clear()
@@ -119,6 +120,7 @@ class Quantised(Operating):
             if how is not Loose.NO:
                 self.order.loosen(how)
             self._note_late(callee)
+            self._hand_over(args, node, frame)
         is_running = (id(callee.node), id(receiver) if receiver is not None else 0) in self.active
         result = super().enter(callee, args, node, frame, receiver, owner)
         if self._bound == before and owner is None and self.phase == "forward" and not self.supposing:
@@ -131,6 +133,23 @@ class Quantised(Operating):
                 found = run_by(callee, receiver, args, lambda cls, name: self.lookup(cls, name, None))
                 self.unfollowed.update(cls.full_name for cls in found)
         return result
+
+    def _hand_over(self, args: Args, node: ast.Call, frame: Frame) -> None:
+        """Note which float tensors a function is given, and where they are written."""
+        written = [(item.node, item.value) for item in args.positional if item.times is None]
+        written += [(k.value, args.keywords[k.arg]) for k in node.keywords if k.arg in args.keywords]
+        for expr, value in written:
+            held = self.nature(value).held
+            if not isinstance(expr, ast.expr) or not held.begins or held.quant is Quant.PLAIN:
+                continue
+            owner = frame.owner.number if frame.owner is not None else 0
+            key = (id(expr), owner, tuple(id(place.node) for place in self.via))
+            known = self.handed.get(key)
+            if known is not None:
+                held = (turned_held if self._all_loops() else joined_held)(known.held, held)
+            when = either(known.when, frame.guard) if known is not None else frame.guard
+            place = Place(frame.file, node, frame.cls, frame.name, frame.owner)
+            self.handed[key] = RawHanded(expr, held, place, self._all_loops(), tuple(self.via), when)
 
     def _loosened(self, callee: Function) -> Loose:
         known = self._loosening.get(id(callee.node))

@@ -43,6 +43,22 @@ NOT_A_QUANTITY = re.compile(
 """Names of arguments that are masks, indices, sizes or answers, as far as anybody can tell."""
 TRUTHS = re.compile(r"(^|_)(masks?|valid|flags?)(_|$)", re.IGNORECASE)
 """Those of masks: tensors of truths, which may become numbers."""
+_MASK = re.compile(r"(^|[^a-z])masks?([^a-z]|$)", re.IGNORECASE)
+
+
+_ADDED = frozenset("add sub baddbmm addmm".split())
+BITS = frozenset("invert bitwise_not bitwise_and bitwise_or bitwise_xor".split())
+"""Operations on truths and whole numbers: no tensor of floating numbers takes them."""
+COMPARING = frozenset("eq ne lt le gt ge isclose".split())
+
+
+def is_added_mask(meaning: Meaning | None, held: Held, operands: Sequence[Held]) -> bool:
+    """Whether an input that is called a mask holds quantities: it is added to numbers (`scores + mask`),
+    which makes no sense of truths."""
+    if meaning is None or meaning.name not in _ADDED or held.quant is not Quant.PLAIN or held.asked:
+        return False
+    masks = bool(held.begins) and all(b.comes is Comes.INPUT and _MASK.search(b.name) for b in held.begins)
+    return masks and any(h.quant in (Quant.QUANTIZED, Quant.FLOAT) or h.turned for h in operands)
 
 
 def quantities(meaning: Meaning | None, operands: Sequence[Held]) -> list[bool]:
@@ -102,6 +118,8 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
     if meaning.group == "made_alike" and op.args is not None and "dtype" in op.args.keywords:
         kind = _dtype(op.args.keywords["dtype"])
         return Held(Quant.PLAIN) if kind == "whole" else NOT_KNOWN
+    if meaning.group == "made_alike" and counting and counting[0].quant is Quant.FLOAT:
+        return Held(Quant.FLOAT, frozenset({begin(Comes.CONSTANT)}))  # nothing but its shape is taken
     if meaning.result is Result.PASSES and counting:
         real = [h for h in counting if h.quant is not Quant.PLAIN]
         return (real or counting)[0]._replace(made=frozenset())
