@@ -42,8 +42,8 @@ def handed_plan(trace: Trace, stray: Stray) -> Target | None:
 
 
 def _places(trace: Trace, stray: Stray) -> dict[Span, None]:
-    """The arguments of the class's own calls through which the tensor gets to all its meetings; none where one
-    of them gets it in another way."""
+    """The arguments of the class's own calls through which the tensor gets to all its meetings; none where
+    one of them gets it in another way."""
     places: dict[Span, None] = {}
     for flow in trace.flows:
         for meeting in stray.runs:

@@ -20,7 +20,7 @@ _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
 )
 _MIXES_THERE = "the operation also runs where all that it takes is float: there, a stub would mix the two"
-_OTHERS = "the operation gets other tensors elsewhere, which a stub there would quantise twice: hand it over quantised"
+_OTHERS = "elsewhere the operation is given what is quantised, and a stub would do that twice: hand it over quantised"
 _UNSEEN = (
     "code of training or post-processing may run the class too: where its inputs are float, types would mix"
 )
@@ -40,8 +40,8 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     if leaving is not None and staying:
         return Plan(
             None,
-            f"`{leaving.written}` can run behind the DeQuantStub in one model, and must be quantised in another: "
-            "hand the tensor over, quantised where that is needed",
+            f"`{leaving.written}` can run behind the DeQuantStub in one model, and is to be quantised in "
+            "another: hand the tensor over, quantised where needed",
         )
     if leaving is not None:
         return Plan(

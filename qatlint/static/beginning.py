@@ -10,7 +10,7 @@ from qatlint.condition import TRUE, Condition, either
 from qatlint.horizon.modules import facts_of
 from qatlint.horizon.ops import of_function
 from qatlint.static.computed import FIXED_FACTS
-from qatlint.static.held import NOT_KNOWN, PLAIN, QUANTIZED, Begin, Held
+from qatlint.static.held import NOT_KNOWN, QUANTIZED, Begin, Held
 from qatlint.static.machine import Frame
 from qatlint.static.met import RawHanded, RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef

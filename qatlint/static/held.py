@@ -9,7 +9,6 @@ from typing import NamedTuple
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.trace import Comes, Quant
 
-
 _COUNTED = re.compile(r"(\[(-?\d+|\.\.\.)\])+$")
 
 

@@ -620,8 +620,8 @@ class Instance(Value):
         self.pending: Callable[[Instance], None] | None = None
         """Finds out what class it is of, when somebody asks; until then it is taken for a module."""
         self.dotted = dotted
-        """Dotted name of a library class, "" for a class of the project; for a stub that the project makes its
-        own class of, that of the stub. It is one op, whatever its forward does."""
+        """Dotted name of a library class, "" for a class of the project; for a stub that the project makes a
+        class of its own of, that of the stub. It is one op, whatever its forward does."""
         self.is_module = is_module
         self.args = args
         self.node = node
