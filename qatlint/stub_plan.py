@@ -20,7 +20,7 @@ _DOUBTED = (
     "no model was found that runs the class: where its inputs are float, the operation stays in two types"
 )
 _MIXES_THERE = "the operation also runs where all that it takes is float: there, a stub would mix the two"
-_OTHERS = "elsewhere the operation is given what is quantised, and a stub would do that twice: hand it over quantised"
+_OTHERS = "elsewhere the operation is given what is quantised: this is to be handed over quantised, too"
 _UNSEEN = (
     "code of training or post-processing may run the class too: where its inputs are float, types would mix"
 )
