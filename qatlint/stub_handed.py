@@ -29,9 +29,9 @@ def handed_plan(trace: Trace, stray: Stray) -> Target | None:
         if run_again(given) or not all(_belongs(flow, h, stray.origin, named) for h in given):
             return None
     handed = [h for given in runs for h in given]
-    if any(h.inner for h in handed):
+    if any(h.inner and not h.comprehended for h in handed):
         return None
-    if len(places) == 1 and not any(h.loops for h in handed):
+    if len(places) == 1 and not any(h.loops or h.inner for h in handed):
         return Target(next(iter(places)))
     name = stray.origin.name
     if not name.startswith("self.") or not all(is_as_long(span, name) for span in places):

@@ -62,12 +62,14 @@ def _attribute(trace: Trace, origin: Origin, first: Sequence[tuple[QuantOp, Span
     """The places of the class that take an attribute."""
     places: dict[Span, None] = {}
     for op, position in first:
-        if position is None or op.inner or not op.owner == op.runner == trace.owner:
+        if position is None or not op.owner == op.runner == trace.owner:
+            return None
+        if op.inner and not op.comprehended:
             return None
         if runs_again(trace, op.span):
             return None
         places[position] = None
-    if len(places) == 1 and not any(op.loops for op, _ in first):
+    if len(places) == 1 and not any(op.loops or op.inner for op, _ in first):
         return Target(next(iter(places)))
     # The attribute itself, and no name of something else that it may be at the time. Under a condition it
     # may not even exist in front of the loop.

@@ -484,6 +484,8 @@ class QuantOp(NamedTuple):
     inner: bool = False
     """Whether it stands where a method has no `self` at hand, or in what may run several times in one run of
     the method: a function inside of it, a comprehension, a static method."""
+    comprehended: bool = False
+    """Whether that is for a comprehension only: what stands in front of the statement is at hand."""
 
 
 class Returned(NamedTuple):
@@ -516,6 +518,7 @@ class Handed(NamedTuple):
     via: tuple[Span, ...]
     via_owners: tuple[str, ...]
     inner: bool
+    comprehended: bool = False
 
 
 class Around(NamedTuple):

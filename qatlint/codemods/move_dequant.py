@@ -81,9 +81,12 @@ def _into_call(file: OpenedFile, callee: str) -> Rewrite:
 
 
 def _further_stubs(file: OpenedFile, call: StubCall, count: int, edits: Edits) -> list[str]:
-    """Names of so many new stubs, which are made like the one that is there."""
+    """Names of so many new stubs, which are made like the one that is there; its own name, where a base class
+    makes that: one stub may serve several outputs."""
     if not count:
         return []
+    if not bindings_of(file.tree, call.cls, call.attribute):
+        return [call.attribute] * count
     binding = _made(file, call)
     value = file.tree.module.code_for_node(without_comments(binding.value))
     names = file.names_for(call.cls)

@@ -47,10 +47,13 @@ _SETTINGS = re.compile(r"(^|_)(cfg|conf|config|opts?|options?|args|kwargs|h?para
 class Beginning(Natured):
     """Inputs, elements of inputs, parameters, buffers and weights."""
 
-    def __init__(self, project: Project, cls: ClassDef, assumed: bool) -> None:
-        """`assumed`: take the inputs for quantised."""
+    def __init__(
+        self, project: Project, cls: ClassDef, assumed: bool, floats: frozenset[str] = frozenset()
+    ) -> None:
+        """`assumed`: take the inputs for quantised, but for these arguments."""
         super().__init__(project, cls)
         self.assumed = assumed
+        self.floats = floats
         self.met: list[RawQuant] = []
         self.order = Order()
         self._is_read_again = False
@@ -189,7 +192,7 @@ class Beginning(Natured):
             return Held(Quant.PLAIN, begins)
         if default is not None or NOT_A_QUANTITY.search(argument.arg):
             return NOT_KNOWN
-        return QUANTIZED if self.assumed else Held(Quant.FLOAT, begins)
+        return QUANTIZED if self.assumed and argument.arg not in self.floats else Held(Quant.FLOAT, begins)
 
     def nature(self, value: Value) -> Nature:
         nature = super().nature(value)

@@ -14,7 +14,7 @@ from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
 from qatlint.static.quantised import Quantised
 from qatlint.static.values import Const, Instance, LoopFrame, Seq, Value
-from qatlint.static.written import standing_apart
+from qatlint.static.written import standing_apart, standing_in_comprehensions
 from qatlint.trace import Around, Flow, Handed, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
 _LENGTH = 60
@@ -32,8 +32,8 @@ class _Writer:
         self._run = run
         self._spans: dict[int, Span] = {}
         self._paths: dict[int, str] = {}
-        self._apart: dict[int, frozenset[int]] = {}
-        """By method: the nodes in it that stand apart."""
+        self._apart: dict[int, tuple[frozenset[int], frozenset[int]]] = {}
+        """By method: the nodes in it that stand apart, and those of them in comprehensions only."""
 
     def flow(self) -> Flow:
         run = self._run
@@ -110,6 +110,7 @@ class _Writer:
     def _op(self, raw: RawQuant) -> QuantOp:
         place, target = raw.place, raw.target
         owner = place.owner
+        apart, comprehended = self._stands_apart(place)
         via = [p for p in raw.via if p.node is not NOWHERE]
         return QuantOp(
             number=raw.number,
@@ -137,12 +138,14 @@ class _Writer:
             via=tuple(self._span(p.file, p.node) for p in via),
             via_owners=tuple(_owner(p) for p in via),
             stub=self._stub(raw),
-            inner=self._stands_apart(place),
+            inner=apart,
+            comprehended=comprehended,
         )
 
     def _handed(self, raw: RawHanded) -> Handed:
         place = raw.place
         owner = place.owner
+        apart, comprehended = self._stands_apart(place)
         via = [p for p in raw.via if p.node is not NOWHERE]
         return Handed(
             argument=self._span(place.file, raw.argument),
@@ -156,20 +159,23 @@ class _Writer:
             loops=tuple(self._span(loop.file, loop.over) for loop in _around(place, raw.loops)),
             via=tuple(self._span(p.file, p.node) for p in via),
             via_owners=tuple(_owner(p) for p in via),
-            inner=self._stands_apart(place),
+            inner=apart,
+            comprehended=comprehended,
         )
 
-    def _stands_apart(self, place: Place) -> bool:
+    def _stands_apart(self, place: Place) -> tuple[bool, bool]:
+        """(whether it stands apart from its method, whether that is for a comprehension only)."""
         cls = place.cls
         if cls is None:
-            return True
+            return True, False
         line = getattr(place.node, "lineno", 0)
         for method in cls.methods.values():
             if method.lineno <= line <= (method.end_lineno or 0):
                 if id(method) not in self._apart:
-                    self._apart[id(method)] = standing_apart(method)
-                return id(place.node) in self._apart[id(method)]
-        return True
+                    self._apart[id(method)] = standing_apart(method), standing_in_comprehensions(method)
+                apart, comprehended = self._apart[id(method)]
+                return id(place.node) in apart, id(place.node) in comprehended
+        return True, False
 
     def _state(self, held: Held) -> QuantState:
         if self._holds_numbers(held):

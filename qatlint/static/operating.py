@@ -65,6 +65,9 @@ _NO_OPS = frozenset("shape size dim numel ndim is_complex is_contiguous get_devi
 class Operating(Beginning):
     """Operators, functions, methods and leaf modules: `met` holds what they did."""
 
+    may_export = True
+    """Whether a forward may be one that an export runs: prepare's is none."""
+
     def eval(self, node: ast.expr, frame: Frame) -> Value:
         value = super().eval(node, frame)
         if type(node) is ast.UnaryOp and self.phase == "forward" and isinstance(value, Symbol):
@@ -292,7 +295,7 @@ class Operating(Beginning):
         return result
 
     def call_library(self, dotted: str, args: Args, node: ast.Call, frame: Frame) -> Value:
-        if dotted in _EXPORTING and self.phase == "forward":
+        if dotted in _EXPORTING and self.phase == "forward" and self.may_export:
             number = self.atom(("mode", "export"), node)
             self.modes[number] = "export"
             return Choice(((literal(number), TRUE_VALUE), (TRUE, FALSE_VALUE)))

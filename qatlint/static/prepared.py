@@ -108,6 +108,11 @@ class _Reader:
                 yield found
         elif isinstance(found, FunctionFound):
             yield from self._returned(found, steps)
+        elif isinstance(func, ast.Attribute):
+            # `Model.of(settings)`
+            holder = self._meaning(func.value, where)
+            if isinstance(holder, ClassDef) and self._project.is_module(holder) and _makes(holder, name):
+                yield holder
 
     def _returned(self, function: FunctionFound, steps: int) -> Iterator[ClassDef]:
         reader = self if function.file is self._file else self._of(function.file)
@@ -216,6 +221,19 @@ class _Reader:
                         if alias.asname is None and alias.name.partition(".")[0] == name:
                             return name, ""
         return None
+
+
+def _makes(cls: ClassDef, name: str) -> bool:
+    """Whether a method is one of the class, not of its instances, and gives one back: `return cls(...)`."""
+    method = cls.methods.get(name)
+    decorators = method.decorator_list if method is not None else []
+    if method is None or not any(isinstance(d, ast.Name) and d.id == "classmethod" for d in decorators):
+        return False
+    first = method.args.args[0].arg if method.args.args else ""
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in (first, cls.name)
+        for n in nodes(method)
+    )
 
 
 def _model_of(call: ast.Call) -> ast.expr | None:

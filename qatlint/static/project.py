@@ -335,9 +335,16 @@ class Project:
             file.class_at(line)  # parses what stands there
             maker = file.class_around(line)
             if maker is not cls:
-                meant = self.resolve(file, cls.name)
-                if isinstance(meant, ClassDef) and meant.full_name == cls.full_name:
+                found = [self.resolve(file, cls.name), *self._dotted_at(file, maker, line, cls.name)]
+                if any(isinstance(one, ClassDef) and one.full_name == cls.full_name for one in found):
                     yield maker
+
+    def _dotted_at(self, file: ModuleFile, around: ClassDef | None, line: int, name: str) -> list[object]:
+        """What is called on a line of a class under a dotted name: `blocks.Stem(8)`."""
+        calls = [n for n in nodes(around.node) if isinstance(n, ast.Call)] if around is not None else []
+        called = [call.func for call in calls if isinstance(call.func, ast.Attribute)]
+        here = [func for func in called if func.attr == name and func.end_lineno == line]
+        return [self.expression(func, file) for func in here]
 
     def subclasses(self, cls: ClassDef) -> list[ClassDef]:
         """Classes of the linted files that inherit from `cls`, directly or not."""

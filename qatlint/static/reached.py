@@ -6,13 +6,16 @@ quantised. Nothing here runs in a project that has nothing to do with the plugin
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from qatlint.static.flows import flow_of
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project
 from qatlint.static.quantised import Quantised
 from qatlint.static.roots import Why, root_of
 from qatlint.static.unsettled import Unsettled
-from qatlint.trace import Comes, Flow, QuantOp
+from qatlint.trace import Comes, Flow, Origin, QuantOp
 
 _MOST_MAKERS = 60
 _MOST_ROOTS = 4
@@ -68,24 +71,38 @@ def _followed(project: Project, root: ClassDef) -> Flow | None:
     if all(op.stub is None for op in flow.ops):
         return None
     # A part of a model that has stubs of its own: what it is given may well be quantised. A decorator
-    # registers what a configuration puts together.
-    return _follow(project, root, assumed=True)
+    # registers what a configuration puts together. What its own QuantStubs take is float all the same.
+    stubbed = (origin.name for op in flow.ops for origin in _stubbed(op))
+    return _follow(project, root, assumed=True, floats=frozenset(map(_argument, stubbed)))
 
 
 def _takes_input(op: QuantOp) -> bool:
     """Whether a QuantStub takes what comes from an input."""
-    if op.stub is None or not op.stub.quantizes:
-        return False
-    return any(origin.comes is Comes.INPUT for state in op.operands for origin in state.origins)
+    return any(True for _ in _stubbed(op))
 
 
-def _follow(project: Project, cls: ClassDef, assumed: bool) -> Flow:
+def _stubbed(op: QuantOp) -> Iterator[Origin]:
+    """The inputs that what a QuantStub takes begins with; none for other ops."""
+    if op.stub is not None and op.stub.quantizes:
+        for state in op.operands:
+            yield from (origin for origin in state.origins if origin.comes is Comes.INPUT)
+
+
+def _argument(name: str) -> str:
+    """`batch` of `batch["img"]` and of `batch.img`."""
+    return re.split(r"[.\[]", name, maxsplit=1)[0]
+
+
+def _follow(project: Project, cls: ClassDef, assumed: bool, floats: frozenset[str] = frozenset()) -> Flow:
     key = (cls.file.path, cls.qualname, assumed)
     known = project.flows.get(key)
     if known is None:
         asked, project.asked = project.asked, set()
         again = project.reassigned
-        run = Quantised(project, cls, assumed) if again is None else Unsettled(project, cls, assumed, again)
+        if again is None:
+            run = Quantised(project, cls, assumed, floats)
+        else:
+            run = Unsettled(project, cls, assumed, again, floats)
         run.follow()
         known = project.flows[key] = (flow_of(run), frozenset(project.asked))
         run.close()

@@ -22,8 +22,17 @@ from qatlint.trace import Loose
 class Unsettled(Quantised):
     """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
 
-    def __init__(self, project: Project, cls: ClassDef, assumed: bool, reassigned: Reassigned) -> None:
-        super().__init__(project, cls, assumed)
+    may_export = False
+
+    def __init__(
+        self,
+        project: Project,
+        cls: ClassDef,
+        assumed: bool,
+        reassigned: Reassigned,
+        floats: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(project, cls, assumed, floats)
         self._reassigned = reassigned
         self._of_forward: set[tuple[int, str]] = set()
         """Attributes that this forward has set."""

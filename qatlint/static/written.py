@@ -84,6 +84,7 @@ def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
+_FUNCTIONS = (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _APART = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -105,6 +106,16 @@ def standing_apart(method: Method) -> frozenset[int]:
         return frozenset(map(id, nodes(method)))
     inner = (n for n in nodes(method) if n is not method and isinstance(n, _APART))
     return frozenset(id(n) for part in inner for n in nodes(part))
+
+
+def standing_in_comprehensions(method: Method) -> frozenset[int]:
+    """Ids of those of them that only run several times: what stands in front of the statement is at hand."""
+    arguments = (*method.args.posonlyargs, *method.args.args)
+    if not arguments or "staticmethod" in {_last_name(d) for d in method.decorator_list}:
+        return frozenset()
+    inner = [n for n in nodes(method) if n is not method and isinstance(n, _APART)]
+    away = {id(n) for part in inner if isinstance(part, _FUNCTIONS) for n in nodes(part)}
+    return frozenset(id(n) for part in inner for n in nodes(part)) - away
 
 
 class Written:

@@ -107,6 +107,25 @@ def test_what_a_registry_makes_is_no_root() -> None:
     assert flow.assumed
 
 
+@pytest.mark.parametrize("spelt", ["part.Part()", "parts.Part()", "Part()"])
+def test_a_class_is_found_under_a_dotted_name(spelt: str) -> None:
+    imports = {"part.Part()": "import part", "parts.Part()": "import part as parts"}
+    text = model("x = self.part(self.quant(x))").replace("self.part = Part()", f"self.part = {spelt}")
+    text = text.replace("from part import Part", imports.get(spelt, "from part import Part"))
+    (flow,) = flows({"model.py": text, "part.py": PART}, "part.py", "Part")
+    assert (flow.root, flow.assumed) == ("model:Model", False)
+
+
+def test_what_a_stub_of_a_registered_class_takes_is_not_taken_for_quantised() -> None:
+    """The class may be a part, but a QuantStub says what is float."""
+    text = model("x = x - self.mean\nx = self.quant(x)")
+    text = text.replace("class Model", "@MODELS.register_module()\nclass Model")
+    text = text.replace("self.part = Part()", "self.mean = nn.Parameter(torch.zeros(8))")
+    (flow,) = flows({"model.py": text, "part.py": PART}, "model.py", "Model")
+    assert flow.assumed
+    assert [op.operands[0].quant for op in flow.ops] == [Quant.FLOAT, Quant.FLOAT, *[Quant.QUANTIZED] * 2]
+
+
 def test_an_unknown_module_makes_an_unknown_state() -> None:
     text = model("x = self.other(self.quant(x)) + self.pos").replace(
         "self.part = Part()", "self.other = build(1)\n        self.pos = nn.Parameter(torch.zeros(8))"

@@ -75,6 +75,29 @@ def test_what_is_given_to_prepare_is_a_root(script: str) -> None:
     assert prepared_by(script) == {"Net"}
 
 
+@pytest.mark.parametrize(
+    ("decorator", "result", "is_root"),
+    [
+        ("classmethod", "cls(settings)", True),
+        ("classmethod", "settings", False),
+        ("staticmethod", "Net()", False),
+    ],
+)
+def test_a_class_may_make_its_own_instances(decorator: str, result: str, is_root: bool) -> None:
+    net = clean(f"""
+        from torch import nn
+
+        class Net(nn.Module):
+            @{decorator}
+            def of(cls, settings):
+                return {result}
+    """)
+    project = project_of(
+        {"net.py": net, "tool.py": f"{PREPARE}from net import Net\nprepare(Net.of({{}}), 1)"}
+    )
+    assert (root(project, "net.py", "Net") is not None) is is_root
+
+
 def test_the_model_is_followed_into_other_files() -> None:
     build = "from net import Net, Other\ndef build(kind):\n    if kind:\n        return Net()\n    return Other()\n"
     assert prepared_by("from builder import build\nprepare(build(1), 1)", builder=build) == {"Net", "Other"}
