@@ -8,9 +8,9 @@ convolution, a linear layer or another layer with weights whose result goes on i
 first such layer of a model in which no stub is found. A product without weights (`torch.inverse(camera) @
 points`) is float arithmetic like any other. As well: what a DeQuantStub gave, where it goes back into the
 region like this (a model that is cut in two, reference points that a decoder refines), and a mask or an
-index that is made a number (`mask.float()`), or added as it is (`scores + attn_mask`). The model is followed through its children in all files, so a
-QuantStub in a backbone is seen. A stub that a flag replaces by `nn.Identity()` or None counts: the model
-without it is the float one.
+index that is made a number (`mask.float()`), or added as it is (`scores + attn_mask`). The model is
+followed through its children in all files, so a QuantStub in a backbone is seen. A stub that a flag
+replaces by `nn.Identity()` or None counts: the model without it is the float one.
 
 Silent for float arithmetic before the stub, for masks, indices, shapes and other arguments that hold no
 quantities, for arguments with a default, for what runs in training only, and behind the last DeQuantStub.
@@ -71,14 +71,13 @@ class Fusion(nn.Module):
 
 ## The fix
 
-Makes `self.quant_<input>` in the constructor and uses it once: around the operand where there is one
-place that needs it, around the expression that makes the tensor where there are several, around the whole
-input where it enters in parts (`chunk`, `history[:, step]`), around the argument where it is handed to
-another class, and outside of loops. Safe: float results and
-checkpoint keys stay the same. No fix where the tensor is computed in another class, where some of its users
-need it in float, and where the operation can run behind the DeQuantStub
-(QAT401): there it needs a float tensor. None for what a DeQuantStub gave: it may as well be taken from
-before that stub.
+Makes `self.quant_<input>` in the constructor and uses it once: around the operand where there is one place
+that needs it, around the expression that makes the tensor where there are several, around the whole input
+where it enters in parts (`chunk`, `history[:, step]`), around the argument where it is handed to another
+class, and outside of loops. Safe: float results and checkpoint keys stay the same. No fix where the tensor
+is computed in another class, where some of its users need it in float, and where the operation can run
+behind the DeQuantStub (QAT401): there it needs a float tensor. None for what a DeQuantStub gave: it may as
+well be taken from before that stub.
 
 ## Source
 

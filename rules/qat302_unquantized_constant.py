@@ -69,15 +69,15 @@ class Head(nn.Module):
 ## The fix
 
 Makes `self.quant_<name>` in the constructor and uses it once, after the arithmetic on the constant, which
-stays in float, and outside of loops: where each turn takes a row of a table, a variable in front of the loop
-holds the quantised table; a table that is cut in parts is quantised as a whole. Where the constant is handed
-to another class, or another function, the stub is around the argument. Safe: float results and
-checkpoint keys stay the same. Unsafe where no model is found that runs the class, so that its inputs are only
-taken for quantised, and where the class also runs on what nobody knows, or in code that is not followed
-(loss, post-processing). No fix where another class computes with the constant before it meets a quantised tensor, where the
-operation gets what is quantised elsewhere, and
-where the operation can run behind the DeQuantStub (QAT401): there it needs a float constant; nor where the
-class also runs in float, outside of the region.
+stays in float, and outside of loops: where each turn takes a row of a table, a variable in front of the
+loop holds the quantised table; a table that is cut in parts is quantised as a whole. Where the constant is
+handed to another class, or another function, the stub is around the argument. Safe: float results and
+checkpoint keys stay the same. Unsafe where no model is found that runs the class, so that its inputs are
+only taken for quantised, and where the class also runs on what nobody knows, or in code that is not
+followed (loss, post-processing). No fix where another class computes with the constant before it meets a
+quantised tensor, where the operation gets what is quantised elsewhere, and where the operation can run
+behind the DeQuantStub (QAT401): there it needs a float constant; nor where the class also runs in float,
+outside of the region.
 
 ## Source
 
