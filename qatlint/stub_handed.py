@@ -7,12 +7,12 @@ own (`tgt + query_pos` in a decoder).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from qatlint.condition import TRUE
 from qatlint.flowing import changes_operand
 from qatlint.horizon.ops import meaning_of
-from qatlint.stub_whole import Target, is_as_long, run_again
+from qatlint.stub_whole import Target, is_as_long, run_again, runs_again
 from qatlint.trace import Comes, Flow, Handed, Origin, Quant, QuantOp, QuantState, Span, Trace
 from qatlint.unquantised import Meeting, Stray, entering, is_mixed, layers, named_constants
 
@@ -33,12 +33,33 @@ def handed_plan(trace: Trace, stray: Stray) -> Target | None:
         return None
     if len(places) == 1 and not any(h.loops or h.inner for h in handed):
         return Target(next(iter(places)))
+    maker = _maker(trace, runs)
+    if maker is not None:
+        return Target(maker)
     name = stray.origin.name
     if not name.startswith("self.") or not all(is_as_long(span, name) for span in places):
         return None
     if len({h.function for h in handed}) > 1 or any(h.when != TRUE for h in handed):
         return None
     return Target(next(iter(places)), others=tuple(places))
+
+
+def _maker(trace: Trace, runs: Sequence[Sequence[Handed]]) -> Span | None:
+    """The one expression of the class that makes the tensor for all the calls, and for nobody else."""
+    found: set[Span] = set()
+    for flow, given in zip(trace.flows, runs, strict=True):
+        chains = [(*h.via, h.call) for h in given]
+        made_by = {number for h in given for number in h.state.made_by}
+        if given and (len(made_by) != 1 or any(len(h.state.made_by) != 1 for h in given)):
+            return None
+        for op in map(flow.ops.__getitem__, made_by):
+            users = [flow.ops[number] for number in op.users]
+            inside = all(any(user.via[: len(chain)] == chain for chain in chains) for user in users)
+            own = op.owner == op.runner == trace.owner and not op.inner and not op.loops
+            if not (inside and own) or op.kept or op.returned or runs_again(trace, op.span):
+                return None
+            found.add(op.span)
+    return found.pop() if len(found) == 1 else None
 
 
 def _places(trace: Trace, stray: Stray) -> dict[Span, None]:
@@ -60,13 +81,16 @@ def _leads_to(trace: Trace, handed: Handed, origin: Origin, meeting: Meeting) ->
     """Whether an argument of a call in the class's own forward carries the tensor to an op."""
     chain = (*handed.via, handed.call)
     own = handed.owner == handed.runner == trace.owner
-    return own and meeting.op.via[: len(chain)] == chain and set(handed.state.origins) == {origin}
+    same = set(handed.state.origins) in ({origin}, {*meeting.state.origins})
+    return own and same and meeting.op.via[: len(chain)] == chain
 
 
 def _belongs(flow: Flow, handed: Handed, origin: Origin, named: Collection[Origin]) -> bool:
     """Whether all that takes the tensor behind one call can take it quantised."""
     if any(origin in r.state.origins and r.state.made_by == handed.state.made_by for r in flow.inner_returns):
         return False  # the child gives it back
+    if origin in flow.kept and not handed.state.made_by:
+        return False
     chain = (*handed.via, handed.call)
     enters = entering(flow)
     made: set[int] = set()
@@ -82,9 +106,12 @@ def _belongs(flow: Flow, handed: Handed, origin: Origin, named: Collection[Origi
         if op.kept or op.returned:
             return False
         others = [s for s, part in zip(op.operands, parts, strict=True) if not part]
-        if not all(s.quant is Quant.PLAIN or _gets_a_stub(s, named) for s in others):
+        floats = [s for s in others if s.quant is not Quant.PLAIN]
+        if not all(_gets_a_stub(state, named) for state in floats):
             return False
-        if not _is_layout(op) and op.number not in enters:
+        # Arithmetic on the tensor alone is to stay in float, in front of a stub.
+        runs_there = op.name in layers() or bool(floats)
+        if not _is_layout(op) and not (runs_there and op.number in enters):
             return False
         if op.name not in layers():
             made.add(op.number)

@@ -83,6 +83,8 @@ def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
     """Why no place was found."""
     if not inside and stray.origin.runner != trace.owner:
         return "it comes from another class: put a QuantStub where it enters the region"
+    if not inside and any(_computes_first(trace, meeting) for meeting in stray.runs):
+        return "another class computes with it first: put a QuantStub there, behind that"
     if not inside:
         return "another function uses it: put a QuantStub where the tensor is handed over"
     if all(meeting.op.inner for meeting in stray.meetings):
@@ -98,6 +100,16 @@ def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
         "several operations or turns use it, and no single expression makes it for them: put one QuantStub "
         "before them"
     )
+
+
+def _computes_first(trace: Trace, meeting: Meeting) -> bool:
+    """Whether what meets the region was computed of the tensor in another class."""
+    for flow in trace.flows:
+        if meeting.op.number < len(flow.ops) and flow.ops[meeting.op.number] is meeting.op:
+            makers = [flow.ops[number] for number in meeting.state.made_by]
+            known = [(maker, meaning_of(maker.name)) for maker in makers]
+            return any(m.runner != trace.owner and not (k is not None and k.layout) for m, k in known)
+    return False
 
 
 def _is_needed_in_float(trace: Trace, stray: Stray) -> bool:

@@ -97,6 +97,8 @@ class Beginning(Natured):
         self._in_container: tuple[ast.AST, str] | None = None
         """The call of a container whose entries run, and which of them does: `[2]`."""
         self._last = NOT_KNOWN
+        self._parameters_in: set[object] = set()
+        """Keys of what holds several parameters."""
         self._scalars: set[object] = set()
         """Keys of parameters that are made of one number."""
         self._attributes: dict[object, Begin] = {}

@@ -55,6 +55,7 @@ _COMPARING: dict[type[ast.cmpop], tuple[str, str]] = {
 _UNARY: dict[type[ast.unaryop], tuple[str, str]] = {ast.USub: ("neg", "-"), ast.Invert: ("invert", "~")}
 _PAIRS = frozenset("topk sort max min kthvalue median mode cummax cummin".split())
 """Ops that give a tensor and its positions, where they are told along which dimension."""
+_HOLD_PARAMETERS = (".ParameterList", ".ParameterDict")
 _ENTRIES = frozenset(("get", "pop"))
 _EXPORTING = frozenset(("torch.onnx.is_in_onnx_export", "torch.jit.is_tracing"))
 """Questions for a mode that a model is in now and then: what depends on it runs in some forwards."""
@@ -179,6 +180,8 @@ class Operating(Beginning):
         return result
 
     def subscript(self, value: Value, index: Value, node: ast.expr, frame: Frame) -> Value:
+        if isinstance(value, Symbol) and value.key in self._parameters_in and self.phase == "forward":
+            return self._parameter_of(value, index, node)
         nature = self.nature(value)
         if self.phase == "forward" and isinstance(value, Symbol) and _has_axes(node):
             # Neither a list nor a dict takes such an index.
@@ -209,6 +212,17 @@ class Operating(Beginning):
         else:
             which = index.value if isinstance(index, Const) and type(index.value) is int else None
             self._hold(result, self._element_of_input(nature.held, which))
+        return result
+
+    def _parameter_of(self, value: Symbol, index: Value, node: ast.expr) -> Value:
+        """One tensor of a ParameterList or ParameterDict: no part of a tensor is taken."""
+        which = index.value if isinstance(index, Const) else ast.unparse(node)
+        result = self.unknown(value, key=self.intern(("parameter", value.key, which)))
+        nature = self.nature(value)
+        written = f'"{which}"' if isinstance(which, str) and isinstance(index, Const) else which
+        name = f"[{written}]" if isinstance(index, Const) else "[...]"
+        begins = frozenset(b._replace(name=b.name + name) for b in nature.held.begins)
+        self.natures[result.key] = nature._replace(held=nature.held._replace(begins=begins))
         return result
 
     def set_item(self, value: Value, target: ast.Subscript, new: Value, frame: Frame, node: ast.AST) -> None:
@@ -314,7 +328,8 @@ class Operating(Beginning):
         if self.phase in MAKING and dotted.startswith("torch.nn.init.") and dotted.endswith("_"):
             # `nn.init.normal_(nn.Parameter(...))` gives back what it is given.
             return args.positional[0].value if args.positional else result
-        if self.phase in MAKING and isinstance(result, Symbol) and dotted.endswith(".ParameterList"):
+        if self.phase in MAKING and isinstance(result, Symbol) and dotted.endswith(_HOLD_PARAMETERS):
+            self._parameters_in.add(result.key)
             entries = self.entries(args.positional[0].value) if args.positional else None
             keys = [getattr(item.value, "key", None) for item in entries.items] if entries is not None else []
             if entries is not None and not entries.open and keys and self._scalars.issuperset(keys):

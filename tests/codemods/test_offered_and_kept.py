@@ -56,3 +56,35 @@ def test_what_is_summed_becomes_a_loop_and_the_sum_is_still_the_same_finding(giv
     assert [finding.fix is not None for finding in before] == [False, True]
     result = fix(["model.py"], Memory({"model.py": text}), dynamic, unsafe=True)
     assert result.problems == () and [f.subject for f in result.findings] == [before[0].subject]
+
+
+REGION = """\
+import torch
+from torch import nn
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.left, self.right = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.dequant = DeQuantStub()
+
+class Model(Base):
+    def forward(self, x):
+        x = self.quant(x)
+        return self.dequant(torch.cat([self.left(x), self.right(x)], 1))
+"""
+
+
+def test_outputs_that_pass_the_stub_of_a_base() -> None:
+    """There is no line here to make another stub on: one may serve both."""
+    result = fix(["model.py"], Memory({"model.py": REGION}), region, unsafe=False)
+    assert (result.problems, [f.code for f in result.findings]) == ((), [])
+    text = result.texts["model.py"].decode()
+    assert "return torch.cat([self.dequant(self.left(x)), self.dequant(self.right(x))], 1)" in text
+
+
+def region(loader: Loader) -> list[Finding]:
+    return check(["model.py"], loader, [rule for rule in all_rules() if rule.code[:4] in ("QAT3", "QAT4")])
