@@ -9,6 +9,7 @@ from typing import NamedTuple
 from qatlint.finding import Finding
 from qatlint.horizon.judging.judge import Group, grouped
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
+from qatlint.horizon.report.lines import ALWAYS_GO_ON, HEADINGS
 from qatlint.horizon.report.values import Generation, ModelCheck, Section
 from qatlint.report.formats import Lines
 from qatlint.report.style import Style
@@ -137,7 +138,12 @@ def missing_words(check: ModelCheck) -> list[str]:
             f"no row below `{heading}` could be read: cut off, or changed on the way?"
             for heading in check.rowless
         ),
-        *(f"the table below `{heading}` has no end: rows may be missing" for heading in check.cut_off),
+        *(
+            f"the text ends below `{heading}`, where every report goes on: rows may be missing"
+            if HEADINGS[heading] in ALWAYS_GO_ON
+            else f"the table below `{heading}` has no end: rows may be missing"
+            for heading in check.cut_off
+        ),
     ]
 
 

@@ -21,6 +21,17 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
+STATISTICS = """
+input dtype statistics:
++---------------+---------+
+| module type   |   qint8 |
+|---------------+---------|
+| total         |       1 |
++---------------+---------+
+"""
+"""What stands behind the first parts of every report."""
+
+
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) -> str:
     assert main(["report", *arguments]) == code
     return capsys.readouterr().out
@@ -77,7 +88,9 @@ def test_rows_past_those_that_are_shown_are_counted_once(
 ) -> None:
     """Whether they are at one line or at many."""
     (tmp_path / "model_check_result.txt").write_text(
-        "Each module called times:\nname called times\n---- ----\n" + "".join(f"m{n} 2\n" for n in range(20))
+        "Each module called times:\nname called times\n---- ----\n"
+        + "".join(f"m{n} 2\n" for n in range(20))
+        + STATISTICS
     )
     init = "".join(f"        self.m{n} = nn.Conv2d(3, 3, 1)\n" for n in range(20))
     run = "".join(f"        x = self.m{n}(self.m{n}(x))\n" for n in range(20))
@@ -94,8 +107,28 @@ def test_rows_past_those_that_are_shown_are_counted_once(
 
 def test_a_clean_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "model_check_result.txt"
-    file.write_text("All fusable modules are fused in model!\n")
+    file.write_text("All fusable modules are fused in model!\n" + STATISTICS)
     assert "nothing in it asks for a look" in said(capsys, str(file), code=0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "All fusable modules are fused in model!\n",
+        "All fusable modules are fused in model!\n\nEach module called times:\nname  called times\n----  ----\na  1\n",
+        "All fusable modules are fused in model!\n\nAll modules in the model run exactly once.\n",
+    ],
+)
+def test_a_text_that_ends_where_a_report_goes_on_is_no_all_clear(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model_check_result.txt"
+    file.write_text(text)
+    shown = " ".join(said(capsys, str(file), code=1).split())
+    assert "where every report goes on: rows may be missing" in shown
+    assert "nothing in what could be read asks for a look" in shown
+    file.write_text(text + STATISTICS)
+    assert "may be missing" not in said(capsys, str(file), code=0)
 
 
 def test_a_folder_means_its_newest_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

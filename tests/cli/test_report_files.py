@@ -76,7 +76,7 @@ def test_of_several_reports_in_one_text_the_others_are_said(capsys: pytest.Captu
     graph = "Graph:\nopcode name target args kwargs\nplaceholder x x () {}\n"
     fused = "All fusable modules are fused in model!\nAll modules in the model run exactly once.\n"
     Path("train.log").write_text(first + graph + fused, encoding="utf-8")
-    assert main(["report", "train.log"]) == 0
+    assert main(["report", "train.log"]) == 1  # it has nothing to look at, and goes on in every report
     text = " ".join(capsys.readouterr().out.split())
     assert "train.log: fusion, calls; 1 earlier report in the same text left out" in text
 
@@ -101,6 +101,9 @@ def test_a_part_without_rows_is_no_all_clear(tmp_path: Path, capsys: pytest.Capt
     assert "nothing in it asks for a look" not in text
     assert main(["report", str(path), "--output-format", "json"]) == 1
     assert json.loads(capsys.readouterr().out)["without_rows"] == ["Fusable modules are listed below"]
-    path.write_text("All fusable modules are fused in model!\n", encoding="utf-8")
+    table = "+---+\n| module type | qint8 |\n|---|\n| total | 1 |\n+---+\n"
+    path.write_text(
+        f"All fusable modules are fused in model!\ninput dtype statistics:\n{table}", encoding="utf-8"
+    )
     assert main(["report", str(path)]) == 0
     assert "nothing in it asks for a look" in capsys.readouterr().out

@@ -25,6 +25,8 @@ HEADINGS = {
     "Graph": Section.GRAPH,
 }
 """As the file and the log have them. What stands behind one is punctuation."""
+ALWAYS_GO_ON = (Section.FUSION, Section.COUNTS)
+"""Parts behind which every report has more."""
 _BY_SMALL_LETTERS = {heading.lower(): heading for heading in HEADINGS if heading != "Graph"}
 """Also in capitals, as some type it, but for one that is a common word."""
 _A_WORD = re.compile(r"\b(?i:used|times|fusable|once|statistics|qconfigs?|expected|graph)\b")

@@ -21,7 +21,7 @@ from qatlint.horizon.report.cells import (
     member_of,
     node_of,
 )
-from qatlint.horizon.report.lines import HEADINGS, heading_of, lines_of, may_have_heading, without_mark
+from qatlint.horizon.report.lines import ALWAYS_GO_ON, HEADINGS, heading_of, lines_of, may_have_heading, without_mark
 from qatlint.horizon.report.values import (
     CallCount,
     Generation,
@@ -319,6 +319,8 @@ class _Reader:
         self._drop_pieces()
         self._end_section()
         headings = self._headings
+        if self._section in ALWAYS_GO_ON and (last := next(reversed(headings))) not in self._rowless:
+            self._cut_off[last] = None
         sections = tuple(dict.fromkeys(headings.values()))
         fused = any(heading in headings for heading in _ALL_FUSED)
         return ModelCheck(

@@ -145,7 +145,8 @@ class ModelCheck(NamedTuple):
     rowless: tuple[str, ...] = ()
     """Headings that announce rows, below which none could be read."""
     cut_off: tuple[str, ...] = ()
-    """Headings of tables that begin with a line drawn above them and have none below: rows may be missing."""
+    """Headings of tables that begin with a line drawn above them and have none below, and of the part that the
+    text ends in where every report goes on: rows may be missing."""
     earlier: int = 0
     """Reports before this one in the same text, which are left out."""
 
