@@ -37,6 +37,8 @@ _TRIED = 1_000
 """Names that are looked for to find out which model a report is about."""
 _COMPARED = 40
 """Names that tell of which class a part of the model is."""
+_SHOWN = 3
+"""Of such classes that are too many, those that are named."""
 _CLASSES = 10
 """Classes that a part of the model may be of: where more of them have its names, these tell nothing."""
 _ONE_PIECE = frozenset(
@@ -170,9 +172,14 @@ class Names:
     @cached_property
     def gap(self) -> str:
         """In words, what the model's own forward calls that was not followed; "" where there is nothing."""
-        for op in self.flow.ops:
-            if inside(op.path, self._below) == "" and not (op.name or op.module):
-                return f"at line {op.span.line} it calls what was not followed, `{op.written}`"
+        return self._gap_in("")
+
+    def _gap_in(self, path: str) -> str:
+        """The same of the forward of a module."""
+        what = f"the forward of `{path}`" if path else "it"
+        for op in self._runs.held_at(path):
+            if not (op.name or op.module):
+                return f"at line {op.span.line} {what} calls what was not followed, `{op.written}`"
         return ""
 
     def owner_in(self, label: str, owner: str, path: str) -> str:
@@ -379,13 +386,18 @@ class Names:
                     classes = "1 class has" if len(found) == 1 else f"{len(found)} classes have"
                     why = f"source does not tell what `{part}` is; {classes} such a part"
                     why += f", and {_INSIDE}" if unknown else ""
+                    if len(found) > _CLASSES:
+                        having = [one.root for one in likely if self._ops(one, rest, part, unknown=unknown)]
+                        why += f": {', '.join(having[:_SHOWN])} and {len(having) - _SHOWN} more"
                     best = [op for ops in found for op in ops] if len(found) <= _CLASSES else [], why
                     best_share = share
         if best_share:
             return best
         owner = self.root.rpartition(":")[2]
         why = f"no module `{label}` is run in the forward of {owner}, as it was read"
-        return [], f"{why}: {self.gap}" if self.gap else why
+        around = [part for cut in range(name.count("."), 0, -1) if (part := name.rsplit(".", cut)[0])]
+        gap = next(filter(None, map(self._gap_in, (*reversed(around), ""))), "")
+        return [], f"{why}: {gap}" if gap else why
 
     def _likely_to_be(self, part: str) -> tuple[float, list[Runs]]:
         """Those of the other classes that have most of the names below a part of the model, and their share

@@ -191,6 +191,13 @@ class Objects(Items):
                     here = either(known.when, here)
                 result.entries[key] = Item(value_, here, node=item.node, file=item.file)
 
+    def hold_entries(self, children: Mapping, args: Args, frame: Frame) -> None:
+        """The constructor of a ModuleDict that a class of the project inherits from."""
+        given = self._mapping_entries(args, frame)
+        children.entries.update(given.entries)
+        children.rest += given.rest
+        children.open = children.open or given.open
+
     def _mapping_entries(self, args: Args, frame: Frame) -> Mapping:
         result = Mapping()
         result.open = args.open
@@ -248,6 +255,8 @@ class Objects(Items):
             self.enter(function, args, NOWHERE, frame, instance)
         elif instance.items is not None:
             self.copy_into(instance.items, self.sequential_entries(args, instance, frame), instance)
+        elif instance.children is not None:
+            self.hold_entries(instance.children, args, frame)
         else:
             self._dataclass_fields(instance, args)
 

@@ -13,13 +13,13 @@ from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.project import Project
-from qatlint.static.quantised import Quantised
+from qatlint.static.plain_objects import PlainObjects
 from qatlint.static.reassigned import Reassigned
 from qatlint.static.values import Args, Choice, Const, Function, Instance, Item, Mapping, Seq, Symbol, Value
 from qatlint.trace import Loose
 
 
-class Unsettled(Quantised):
+class Unsettled(PlainObjects):
     """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
 
     may_export = False
