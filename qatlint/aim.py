@@ -32,6 +32,8 @@ class Aim(NamedTuple):
     """Where the plugin's `Tracer` is imported from, as a dotted name; "" when it is not said."""
     toolchain: str = ""
     """The generation of the toolchain (one of `TOOLCHAINS`), "" when it is not said."""
+    has_report: bool = False
+    """Whether the toolchain has reported on it: then it has to do with the plugin, whatever files import."""
 
 
 NOTHING = Aim()

@@ -30,9 +30,15 @@ class Linter:
     """Finds what is to be reported in files, each under the settings that hold for it."""
 
     def __init__(
-        self, finder: Finder, weigh: Weigh | None = None, folder_of: CacheFolder | None = None
+        self,
+        finder: Finder,
+        weigh: Weigh | None = None,
+        folder_of: CacheFolder | None = None,
+        has_report: bool = False,
     ) -> None:
+        """`has_report`: see `Aim.has_report`."""
         self._finder = finder
+        self._has_report = has_report
         self._weigh = weigh
         self._folder_of = folder_of
         self.damaged: list[str] = []
@@ -82,7 +88,9 @@ class Linter:
         groups: dict[int, Group] = {}
         for path in paths:
             settings = self._finder.for_file(path)
-            groups.setdefault(id(settings), Group(settings, [], self._weigh)).paths.append(path)
+            groups.setdefault(id(settings), Group(settings, [], self._weigh, self._has_report)).paths.append(
+                path
+            )
         return list(groups.values())
 
 
@@ -92,6 +100,7 @@ class Group(NamedTuple):
     settings: Settings
     paths: list[str]
     weigh: Weigh | None = None
+    has_report: bool = False
 
     @property
     def rules(self) -> list[Rule]:
@@ -110,7 +119,14 @@ class Group(NamedTuple):
                 points += find(written, loader, settings.root, settings.src)
             except NoEntryPoint as error:
                 raise ConfigError(f"{settings.origin}: `entry-points`: {error}") from None
-        return Aim(settings.src, tuple(points), settings.march, settings.tracer_import, settings.toolchain)
+        return Aim(
+            settings.src,
+            tuple(points),
+            settings.march,
+            settings.tracer_import,
+            settings.toolchain,
+            self.has_report,
+        )
 
     def reported(
         self, found: Sequence[Finding], loader: Loader, plain: Set[str] = frozenset()

@@ -60,7 +60,8 @@ def check_files(found: Discovery, read: Discovery, finder: Finder, wanted: Wante
         base.warn(f"{path}: no such file or folder{_maybe_command(path)}")
     trouble = bool(found.missing or read.missing)
     loader: Loader = DiskLoader()
-    linter = Linter(finder, wanted.weigh, cache_folder if wanted.cache else None)
+    folder_of = cache_folder if wanted.cache else None
+    linter = Linter(finder, wanted.weigh, folder_of, wanted.report is not None)
     scope = Scope(linter, found.files, read.files, narrow, wanted.report)
     if not found.files:
         # "All checks passed" would be a lie.
@@ -104,7 +105,8 @@ def check_stdin(name: str, finder: Finder, wanted: Wanted, narrow: Narrow) -> in
     """Check what is typed in, which goes by `name`. Gives the exit code."""
     source = sys.stdin.buffer.read()
     loader = OverlayLoader({name: source}, DiskLoader())
-    scope = Scope(Linter(finder, wanted.weigh), [name], [name], narrow, wanted.report)
+    linter = Linter(finder, wanted.weigh, has_report=wanted.report is not None)
+    scope = Scope(linter, [name], [name], narrow, wanted.report)
     if not (wanted.fix or wanted.diff):
         return _report(scope, scope.check(loader), loader, wanted, fixed=None)
     texts, findings, fixed = _fixed(scope, loader, wanted)

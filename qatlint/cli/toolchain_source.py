@@ -48,7 +48,7 @@ def folder(path: str, finder: Finder, loader: Loader) -> Models:
 
 def _aim(files: list[str], finder: Finder, loader: Loader) -> Aim:
     """What the settings of the first file say of the project."""
-    return Linter(finder).groups(files)[0].aim(loader)
+    return Linter(finder, has_report=True).groups(files)[0].aim(loader)
 
 
 def _package_of(path: str) -> str:

@@ -10,7 +10,7 @@ from qatlint.finding import Finding
 from qatlint.horizon.judging.judge import Group, grouped
 from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report.lines import ALWAYS_GO_ON, HEADINGS
-from qatlint.horizon.report.values import Generation, ModelCheck, Section
+from qatlint.horizon.report.values import MOST_ROWS, Generation, ModelCheck, Section
 from qatlint.report.formats import Lines
 from qatlint.report.style import Style
 from qatlint.report.width import one_line, text_width, wrap
@@ -95,8 +95,9 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
     check = shown.check
     parts = ", ".join(section.value for section in check.sections)
     form = "" if check.generation is Generation.UNKNOWN else f" ({check.generation.value} form)"
+    full = f"; what stands behind {MOST_ROWS:,} rows is not read" if check.is_full else ""
     unread = (
-        f"; {_number(check.unread_lines, 'line')} not understood (--unread shows them)"
+        f"; {_number(check.unread_lines, 'line')} not understood (--unread shows them{full})"
         if check.unread_lines
         else ""
     )
@@ -121,8 +122,9 @@ def _head(shown: Shown, style: Style) -> Iterator[str]:
         if rows:
             counts.append(style.paint(f"{rows} {_RANKS[rank]}", _COLOURS[rank]))
     others = sum(j.times for j in shown.judgements if not j.named)
-    more = f"; the statistics count {others} more" if others else ""
-    yield f"rows: {', '.join(counts) or 'none'}{more}"
+    yield f"rows: {', '.join(counts) or 'none'}"
+    if others:
+        yield f"besides: {others} more by the statistics, whose rows are not in this text"
     if shown.model:
         yield f"model: {shown.model}"
     if shown.findings:
@@ -245,7 +247,8 @@ class _Writer:
             text = f"{head}: `{finding.subject}`" if finding.subject else head
             if finding in self._shown.hidden:
                 text += f" (a {finding.severity.label}, which check hides)"
-            yield "      " + self._style.paint(text, "bold")
+            for line in wrap(text, max(self._style.width - 6, 20)):
+                yield "      " + self._style.paint(line, "bold")
 
     def _place(self, place: Place) -> Iterator[str]:
         span = place.span

@@ -282,7 +282,7 @@ class Names:
         if not ops:
             ops, why = self._elsewhere(name, parsed["name"])
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
-            ops, why = around, _INSIDE
+            ops, why = around, why if why.startswith(NOBODY) else _INSIDE
         made = generated_of(name)
         if made is not None and not ops and self._calls_of(self._runs, made):
             why = f"no call of `{made.op}` there is between the stubs, as it was read"
@@ -345,7 +345,8 @@ class Names:
                 return self._missing(why, ops)
         if ops and found and all(one.known for one in found):
             known = max(one.known for one in found)
-            return f"the report has {total.calls} calls of `{made.op}` there, and source tells of {known}"
+            calls = f"the report has {total.calls} calls of `{made.op}` there, and source tells of {known}"
+            return f"{calls}: it may be none of these lines"
         if lines > 1:
             why = next((one.why for one in found if one.why), NOBODY)
             return f"{why} which of {lines} lines it is"

@@ -62,7 +62,8 @@ class Root(NamedTuple):
 def uses_plugin(project: Project, path: str) -> bool:
     """Whether anything in the project is to be judged by the plugin's rules; `path` is the file to begin
     with."""
-    return bool(project.aim.entry_points) or project.uses_plugin(path)
+    aim = project.aim
+    return bool(aim.entry_points) or aim.has_report or project.uses_plugin(path)
 
 
 def root_of(project: Project, cls: ClassDef) -> Root | None:

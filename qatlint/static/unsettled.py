@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef, ModuleFile
-from qatlint.static.project import Project
 from qatlint.static.plain_objects import PlainObjects
+from qatlint.static.project import Project
 from qatlint.static.reassigned import Reassigned
 from qatlint.static.values import Args, Choice, Const, Function, Instance, Item, Mapping, Seq, Symbol, Value
 from qatlint.trace import Loose

@@ -172,3 +172,17 @@ def test_lines_that_nobody_understood(capsys: pytest.CaptureFixture[str]) -> Non
     text = said(capsys, str(REPORTS / "pasted.txt"), "--unread", code=0)
     assert text.splitlines()[1] == "See the module model.view:"
     assert len(text.splitlines()) == 12
+
+
+def test_what_only_the_statistics_count_and_what_is_not_read_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (REPORTS / "newer.txt").read_text(encoding="utf-8")
+    cut = text[: text.index("Each layer out qconfig")]
+    (tmp_path / "r.txt").write_text(cut, encoding="utf-8")
+    shown = said(capsys, str(tmp_path / "r.txt"))
+    assert "more by the statistics, whose rows are not in this text" in shown
+    monkeypatch.setattr("qatlint.horizon.report.reader.MOST_ROWS", 12)
+    assert "what stands behind 200,000 rows is not read" in " ".join(
+        said(capsys, str(tmp_path / "r.txt")).split()
+    )

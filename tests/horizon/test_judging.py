@@ -308,6 +308,34 @@ def test_what_stands_before_a_dequant_stub() -> None:
     assert "`reshape`" in function.reason and "move it behind" in function.step
 
 
+def before_a_stub(name: str, kind: str, *others: Layer) -> Judgement:
+    """What is said of a DeQuantStub that takes int8 from a module of a class."""
+    graph = tuple(
+        GraphNode(code, n, n, args)
+        for code, n, args in (
+            ("placeholder", "x", "()"),
+            ("call_module", name, "(x,)"),
+            ("call_module", "d", f"({name},)"),
+        )
+    )
+    rows = (layer(name, kind, "qint8", "qint8"), layer("d", DEQUANT, "qint8", F32), *others)
+    (found,) = about(ModelCheck(layers=rows, graph=graph), Topic.LOW_PRECISION)
+    return found
+
+
+def test_what_stands_before_a_dequant_stub_is_said_as_it_is() -> None:
+    """A fused add by its class; where all is quantised, that it is so; and a QuantStub needs no GEMM op."""
+    fused = before_a_stub("_generated_add_0", f"{QAT}.conv2d.ConvAdd2d")
+    assert "the GEMM operation `_generated_add_0` (ConvAdd2d) stands before it" in fused.reason
+    assert fused.reason.endswith("as all are in this report") and "qatlint trace" in fused.step
+    others = before_a_stub("conv", CONV, layer("other", CONV, "qint8", F32))
+    assert "`conv` stands before it" in others.reason
+    assert "all are" not in others.reason and "qatlint trace" not in others.step
+    stub = before_a_stub("q0", QUANT)
+    assert stub.reason == "nothing is computed between `q0` and it: it gives what that is given, as qint8"
+    assert stub.step == "give out what `q0` is given, without both stubs"
+
+
 def test_qint32_before_a_dequant_stub_is_a_wrong_qconfig() -> None:
     (found,) = about(ModelCheck(layers=(layer("d", DEQUANT, "qint32", F32),)), Topic.LOW_PRECISION)
     assert "no high precision" in found.reason and "correct the qconfig" in found.step

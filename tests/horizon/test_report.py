@@ -236,9 +236,10 @@ def test_unusual_computations_stand_behind_the_last_table_that_there_is() -> Non
 
 
 def test_more_rows_than_a_model_can_have_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "_MOST_ROWS", 40)
+    monkeypatch.setattr(reader, "MOST_ROWS", 40)
     rows = "Each module called times:\nname  called times\n" + "conv  2\n" * 100
     assert len(read(rows).counts) == 39 and read(rows).unread_lines == 61
+    assert read(rows).is_full and not read(rows[:200]).is_full
     assert read("All fusable modules are fused in model!\n" + rows + NEWER).counts == CHECK.counts
 
 

@@ -180,6 +180,56 @@ def test_a_row_confirms_nothing_of_another_module_that_runs_at_the_same_line(
         assert found == {f"QAT101 {name}": [name] for name, runs in times.items() if runs > 1}
 
 
+def test_a_report_says_that_a_project_has_to_do_with_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no file imports it: what is float inside of the stubs is found and confirmed."""
+    monkeypatch.chdir(tmp_path)
+    text = """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.bias = nn.Parameter(torch.randn(1, 8, 1, 1))
+
+    def forward(self, x):
+        return self.dequant(self.quant(x) + self.bias)
+"""
+    row = Layer("_generated_add_0", FUNCTIONAL, ("qint8", "torch.float32"), ("qint8",), "-1", "", "add")
+    (tmp_path / "r.txt").write_text(write(ModelCheck(layers=(row,))))
+    head = HEAD.replace("horizon_plugin_pytorch", "torch.ao")
+    (tmp_path / "m.py").write_text(head + text)
+    said = CliRunner().invoke(check, ["m.py", "--report", "r.txt"]).stdout
+    assert "error[QAT302]" in said and "confirmed by the toolchain: `_generated_add_0[add]`" in " ".join(
+        said.split()
+    )
+    assert "QAT302 at m.py" in CliRunner().invoke(report, ["r.txt", "--model", "m.py:Model"]).stdout
+    assert "QAT302" not in CliRunner().invoke(check, ["m.py"]).stdout
+
+
+def test_a_row_that_may_be_of_a_line_nobody_knows_of_confirms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = """
+class Model(nn.Module):
+    def __init__(self, part=None):
+        super().__init__()
+        self.quant, self.dequant, self.part = QuantStub(), DeQuantStub(), part
+        self.bias = nn.Parameter(torch.randn(1, 8, 1, 1))
+
+    def forward(self, x):
+        x = self.quant(x)
+        y = self.part.pyramid(x)
+        return self.dequant(x + self.bias)
+"""
+    row = Layer("_generated_add_0", FUNCTIONAL, ("qint8", "torch.float32"), ("qint8",), "-1", "", "add")
+    made = ModelCheck(layers=(Layer("quant", "T", ("torch.float32",), ("qint8",), "-1", ""), row))
+    assert confirmed(tmp_path, text, made) == {}
+    known = text.replace("y = self.part.pyramid(x)", "y = x.relu()")
+    assert list(confirmed(tmp_path, known, made)) == ["QAT302 self.bias"]
+
+
 def test_of_two_models_that_a_report_may_be_about_none_is_taken_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

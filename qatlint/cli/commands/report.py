@@ -135,7 +135,7 @@ def _with_source(
     if like_it := rivalry(names):
         shown = shown._replace(notes=(*shown.notes, f"{like_it}: --model says which class was prepared"))
     judgements = judge(shown.check, settings, names.told())
-    linter = Linter(finder)
+    linter = Linter(finder, has_report=True)
     findings = linter.check(models.files, loader)
     return shown._replace(
         judgements=judgements,

@@ -114,7 +114,8 @@ def judge(check: ModelCheck, known: InSource) -> Iterator[Judgement]:
                 "0 times",
                 "prepare did not see it run: its keys will be missing in calibration, QAT and export "
                 "(miss_key)",
-                "remove it, or prepare with inputs and a mode that run it, if the deployed model does",
+                "prepare with inputs and a mode that run it, if the deployed model does; else remove it, "
+                "unless something reads its weights",
                 ("QAT103",),
             )
 

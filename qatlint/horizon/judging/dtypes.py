@@ -198,13 +198,15 @@ def _which(layer: Layer) -> str:
 def _stubs(check: ModelCheck) -> Iterator[Judgement]:
     producers = Producers(check)
     rows = {layer.name: layer for layer in check.layers}
+    is_all = not any(FLOAT in layer.outputs for layer in check.layers if not is_stub(layer.type))
     seen: dict[str, Counter[str]] = {dtype: Counter() for dtype in _INTEGERS}
     for layer in check.layers:
         kind = kind_of(layer.type)
         for dtype in dict.fromkeys(layer.inputs):
             if dtype in seen and kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB):
                 seen[dtype][layer.type] += 1
-                yield _stub(layer, kind, dtype, *_before(layer, producers, rows))
+                before, is_gemm = _before(layer, producers, rows)
+                yield _stub(layer, kind, dtype, before, is_gemm, rows.get(before), is_all)
     for statistic in check.inputs:
         kind = kind_of(statistic.type)
         for dtype in seen:
@@ -230,7 +232,16 @@ def _stub_words(kind: Kind, dtype: str) -> tuple[Topic, Rank, str, tuple[str, ..
     return Topic.LOW_PRECISION, Rank.CHECK, reason, ("QAT401",)
 
 
-def _stub(layer: Layer, kind: Kind, dtype: str, before: str, is_gemm: bool | None) -> Judgement:
+def _stub(
+    layer: Layer,
+    kind: Kind,
+    dtype: str,
+    before: str,
+    is_gemm: bool | None,
+    row: Layer | None,
+    is_all: bool,
+) -> Judgement:
+    """`before`: what stands before it, with its `row`. `is_all`: all that is not a stub is quantised."""
     topic, rank, reason, codes = _stub_words(kind, dtype)
     if kind is Kind.QUANT_STUB:
         step = "remove it, unless the model is deployed in segments that are cut here"
@@ -244,11 +255,19 @@ def _stub(layer: Layer, kind: Kind, dtype: str, before: str, is_gemm: bool | Non
     elif is_gemm is None:
         step = _LOOK_BEFORE
     elif is_gemm:
-        reason = f"the GEMM operation `{before}` stands before it, and still the output is {dtype}"
+        is_fused = row is not None and generated_of(before) is not None
+        what = f"`{before}` ({bare(row.type)})" if row is not None and is_fused else f"`{before}`"
+        reason = f"the GEMM operation {what} stands before it, and still the output is {dtype}"
         step = (
             "see whether the result has other users than DeQuantStubs, and whether a qconfig that was set by "
             "hand keeps the template for high precision away"
         )
+        if is_all:
+            reason += ", as all are in this report"
+            step += "; in what `qatlint trace` writes all outputs are quantised"
+    elif row is not None and kind_of(row.type) is Kind.QUANT_STUB:
+        reason = f"nothing is computed between `{before}` and it: it gives what that is given, as {dtype}"
+        step = f"give out what `{before}` is given, without both stubs"
     else:
         reason += f"; `{before}` stands before it"
         step = "move it behind the DeQuantStub where the float result is the same, so that a GEMM op is last"

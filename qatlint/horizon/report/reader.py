@@ -21,8 +21,16 @@ from qatlint.horizon.report.cells import (
     member_of,
     node_of,
 )
-from qatlint.horizon.report.lines import ALWAYS_GO_ON, HEADINGS, heading_of, lines_of, may_have_heading, without_mark
+from qatlint.horizon.report.lines import (
+    ALWAYS_GO_ON,
+    HEADINGS,
+    heading_of,
+    lines_of,
+    may_have_heading,
+    without_mark,
+)
 from qatlint.horizon.report.values import (
+    MOST_ROWS,
     CallCount,
     Generation,
     GraphNode,
@@ -49,8 +57,6 @@ _NEWER, _OLDER = (
 _UNUSUAL = re.compile(r"(\S{1,500}) +([a-z]+\d*(?:\*[a-z]+\d*)+)")
 _UNREAD_KEPT, _UNREAD_LENGTH = 1_000, 500
 _ELLIPSES = frozenset(["...", "\u2026", "......"])
-_MOST_ROWS = 200_000
-"""A report of ten thousand layers has a quarter of it; what stands behind is counted as not understood."""
 _FAR = 20_000
 """Lines between two rows of a table; what a long log prints meanwhile has fewer."""
 _PIECES = 12
@@ -124,7 +130,7 @@ class _Reader:
         self._graph: list[GraphNode] = []
         self._unread: list[str] = []
         self._unread_lines = 0
-        self._left = _MOST_ROWS
+        self._left = MOST_ROWS
         self._unread_before = 0
         """Lines that were not understood before the last one that was."""
 
@@ -343,6 +349,7 @@ class _Reader:
             unread_lines=self._unread_lines,
             sections=sections,
             generation=_generation(headings),
+            is_full=not self._left,
             earlier=self.earlier,
             rowless=tuple(self._rowless),
             cut_off=tuple(self._cut_off),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+MOST_ROWS = 200_000
+"""A report of ten thousand layers has a quarter of it; what stands behind is counted as not understood."""
+
 
 class Section(Enum):
     """A part of the file, by what it is about."""
@@ -145,8 +148,10 @@ class ModelCheck(NamedTuple):
     rowless: tuple[str, ...] = ()
     """Headings that announce rows, below which none could be read."""
     cut_off: tuple[str, ...] = ()
-    """Headings of tables that begin with a line drawn above them and have none below, and of the part that the
-    text ends in where every report goes on: rows may be missing."""
+    """Headings of tables that begin with a line drawn above them and have none below, and of the part that
+    the text ends in where every report goes on: rows may be missing."""
+    is_full: bool = False
+    """It goes on behind as many rows as are read, `MOST_ROWS`."""
     earlier: int = 0
     """Reports before this one in the same text, which are left out."""
 
@@ -175,6 +180,7 @@ def merged(checks: tuple[ModelCheck, ...]) -> ModelCheck:
             unusual=result.unusual or check.unusual,
             rowless=(*result.rowless, *check.rowless),
             cut_off=(*result.cut_off, *check.cut_off),
+            is_full=result.is_full or check.is_full,
             earlier=result.earlier + check.earlier,
         )
         if result.generation is Generation.UNKNOWN:
