@@ -278,7 +278,7 @@ class Names:
         parsed = _LABEL.match(label)
         assert parsed is not None  # every text matches
         name, method, call = self._unwrapped(parsed["name"]), parsed["method"], parsed["call"]
-        ops, why = self._ops(self._runs, name), ""
+        ops, why = self._possible(self._ops(self._runs, name), name), ""
         if not ops:
             ops, why = self._elsewhere(name, parsed["name"])
         if not ops and (around := self._ops(self._runs, name, unknown=True)):
@@ -295,6 +295,21 @@ class Names:
         if is_call and ops and not why:
             return self._first_of_family(ops)
         return ops, why
+
+    def _possible(self, ops: list[QuantOp], name: str) -> list[QuantOp]:
+        """The runs of a module that the report does not rule out."""
+        if len({op.span for op in ops}) < 2 or generated_of(name) is not None:
+            return ops
+        possible = {
+            run.op
+            for op in ops
+            for run in self._proof_of(self._owners_of([op], name)).simplified(self._runs.order_of([op]))
+        }
+        return [op for op in ops if op.number in possible] or ops
+
+    def _owners_of(self, ops: Iterable[QuantOp], name: str) -> tuple[str, ...]:
+        """The modules whose forwards run the one of a name."""
+        return tuple(dict.fromkeys(_holder(inside(op.path, self._below) or "", name) for op in ops))
 
     def _first_of_family(self, ops: list[QuantOp]) -> tuple[list[QuantOp], str]:
         """The lines that run one of several modules for the first time. Which of them it is nobody knows, but
@@ -313,7 +328,7 @@ class Names:
     ) -> tuple[list[QuantOp], str]:
         """The lines that run a module for the so-manieth time, by a method of it or as a whole."""
         total = _reaching(total, call)
-        owners = tuple(dict.fromkeys(_holder(inside(op.path, self._below) or "", name) for op in ops))
+        owners = self._owners_of(ops, name)
         key = tuple(op.number for op in ops), total, owners
         if key not in self._calls_of_modules:
             runs = self._runs.order_of(ops)

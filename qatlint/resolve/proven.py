@@ -96,7 +96,7 @@ class Proofs:
                 continue
             holders = [inside(op.path, self._runs.below) for op in sites]
             if all(h is not None and f"{h}.".startswith(before) for h in holders):
-                yield _Module(own, times, self._runs.order_of(sites), around)
+                yield _Module(own, times, self._runs.order_of(sites), around, len(sites))
 
     def _count_turns(
         self,
@@ -129,6 +129,8 @@ class _Module(NamedTuple):
     runs: list[Ran]
     around: int
     """The loops around that forward."""
+    sites: int
+    """The places that run it."""
 
     def is_sure(self, known: frozenset[int]) -> bool:
         """Whether it runs wherever that forward does, but for the turns of loops."""
@@ -159,7 +161,7 @@ class _Module(NamedTuple):
                 return None
         if wanted is None or not in_loop:
             return None
-        if not runs_of_owner:
+        if not runs_of_owner or len(self.runs) > self.sites:  # in an entry of a Sequential that has many
             return (wanted, Times(1)) if self.times.least and not beside else None
         times, rest = divmod(self.times.least, runs_of_owner)
         is_exact = self.times.is_exact and not rest and self.is_sure(known)
@@ -171,7 +173,7 @@ class _Module(NamedTuple):
 def _runs_of_owner(modules: Iterable[_Module], known: frozenset[int]) -> int:
     """How often a forward ran, by a module that runs once in it; 0 where nothing tells it."""
     for module in modules:
-        is_single = len(module.runs) == 1 and len(module.runs[0].loops) <= module.around
+        is_single = len(module.runs) == module.sites == 1 and len(module.runs[0].loops) <= module.around
         if is_single and "*" not in module.name and module.times.is_exact and module.is_sure(known):
             return module.times.least
     return 0

@@ -11,6 +11,7 @@ from qatlint.static.beginning import MAKING, Beginning
 from qatlint.static.computed import OPERATORS
 from qatlint.static.held import NOT_KNOWN, PLAIN, Begin, Held, joined_held, turned_held
 from qatlint.static.iteration import MANY
+from qatlint.static.leads import CHECKPOINTING
 from qatlint.static.machine import Frame, Place
 from qatlint.static.met import RawQuant
 from qatlint.static.natured import WRITES_ITEM, WRITTEN_ITEM, Natured
@@ -578,8 +579,8 @@ class Operating(Beginning):
 
 def _is_method_of_part(callee: ast.expr) -> bool:
     """`self.blocks.index(x)`: what it computes is numbered in the forward that calls it, while a module has
-    numbers of its own."""
-    part = callee.value if isinstance(callee, ast.Attribute) else None
+    numbers of its own. `torch.utils.checkpoint.checkpoint` only runs what it is handed."""
+    part = callee.value if isinstance(callee, ast.Attribute) and CHECKPOINTING not in callee.attr else None
     while isinstance(part, ast.Subscript):
         part = part.value
     return isinstance(part, ast.Attribute) and isinstance(callee, ast.Attribute) and callee.attr != "forward"

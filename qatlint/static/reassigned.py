@@ -53,6 +53,11 @@ class Reassigned:
         """What functions set, or change, and have not made themselves."""
         self._mentions: dict[str, set[_Mention]] = {}
         """Attribute, or text -> where it is read, or stands."""
+        self._setters: set[str] = set()
+        """Functions that set attributes by names that are not written there."""
+        self._calls: dict[str, list[ast.Call]] = {}
+        self._texts: dict[str, set[str]] = {}
+        """Function -> what stands in its code that may be a name."""
         self._only_building: dict[tuple[tuple[str, ...], str], bool] = {}
         for path in project.linted:
             try:
@@ -60,6 +65,10 @@ class Reassigned:
             except (Unreadable, OSError):
                 continue
             _Reading(file.name, self).read(file.source.tree)
+        for setter in self._setters:
+            self._outside |= self._texts.get(setter, set())
+            self._outside |= {name for call in self._calls.get(setter, ()) for name in _names_given(call)}
+        self._calls.clear()
 
     def attribute(
         self, cls: ClassDef | None, name: str, *, holds_entries: bool = False, in_subclasses: bool = False
@@ -120,6 +129,14 @@ class Reassigned:
         else:
             self._refilled.add(name)
 
+    def sets_any(self, home: _Home) -> None:
+        """Some code sets attributes whose names it makes, or was given."""
+        self._setters.add(home.function)
+
+    def calls(self, function: str, call: ast.Call) -> None:
+        """A function is called."""
+        self._calls.setdefault(function, []).append(call)
+
     def sets_constant(self, cls: str, name: str) -> None:
         """The body of a class sets a name."""
         self._constants.setdefault(cls, set()).add(name)
@@ -127,6 +144,11 @@ class Reassigned:
     def sets_global(self, name: str) -> None:
         """A function sets a name of a module, or changes what it means."""
         self._globals.add(name)
+
+    def writes(self, home: _Home, text: str) -> None:
+        """A text stands in some code, which may be a name that it uses."""
+        if home.function:
+            self._texts.setdefault(home.function, set()).add(text)
 
     def mentions(self, name: str, mention: _Mention) -> None:
         """An attribute is read, or a text is its name."""
@@ -183,6 +205,7 @@ class _Reading:
             self._call(node, home, locals_)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
             self._found.mentions(node.value, _Mention(home, False))
+            self._found.writes(home, node.value)
 
     def _call(self, node: ast.Call, home: _Home, locals_: frozenset[str]) -> None:
         called = node.func
@@ -192,9 +215,13 @@ class _Reading:
                 for keyword in node.keywords:
                     if keyword.arg is not None:
                         self._found.sets(home, keyword.arg, is_own=False)
-        is_setting = isinstance(called, ast.Name) and called.id == "setattr" and len(node.args) == 3
-        if is_setting and (name := _text(node.args[1])):
-            self._found.sets(home, name, _is_self(node.args[0]))
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        self._found.calls(name, node)
+        if name == "setattr" and isinstance(called, ast.Name) and len(node.args) == 3:
+            if _text(node.args[1]):
+                self._found.sets(home, _text(node.args[1]), _is_self(node.args[0]))
+            elif not _is_self(node.args[0]):
+                self._found.sets_any(home)
 
     def _changes(self, container: ast.expr, home: _Home, locals_: frozenset[str]) -> None:
         """The entries of a container are changed."""
@@ -216,6 +243,15 @@ def _names_set(body: Iterable[ast.stmt]) -> Iterator[str]:
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield statement.name
         yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _names_given(call: ast.Call) -> Iterator[str]:
+    """The keywords and the texts that a call hands in, also in dictionaries and other calls."""
+    for node in ast.walk(call):
+        if isinstance(node, ast.keyword) and node.arg is not None:
+            yield node.arg
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _is_stored(node: ast.Name) -> bool:

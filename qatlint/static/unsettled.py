@@ -12,10 +12,23 @@ from collections.abc import Iterable
 from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef, ModuleFile
+from qatlint.static.natures import What
 from qatlint.static.plain_objects import PlainObjects
 from qatlint.static.project import Project
 from qatlint.static.reassigned import Reassigned
-from qatlint.static.values import Args, Choice, Const, Function, Instance, Item, Mapping, Seq, Symbol, Value
+from qatlint.static.values import (
+    Args,
+    At,
+    Choice,
+    Const,
+    Function,
+    Instance,
+    Item,
+    Mapping,
+    Seq,
+    Symbol,
+    Value,
+)
 from qatlint.trace import Loose
 
 
@@ -98,6 +111,17 @@ class Unsettled(PlainObjects):
         if self.phase == "forward" and receiver is self.root and not self.supposing and name != "forward":
             if self._reassigned.is_overridden(self.cls, name):
                 self.order.loosen(Loose.OVERRIDDEN)
+        return result
+
+    def _call_symbol(
+        self, callee: Symbol, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame
+    ) -> Value:
+        """What something unknown makes of tensors may be one: what is computed of it counts."""
+        result = super()._call_symbol(callee, at, args, node, frame)
+        if self.phase == "forward" and isinstance(result, Symbol) and callee.key not in self.members:
+            operands = self._operands(args)
+            if self.nature(result).what is What.UNKNOWN and any(n.is_tensor for n in operands):
+                self._learn(result, self._derived(operands, frame.guard))
         return result
 
     def set_attribute(self, value: Value, name: Value, new: Value, frame: Frame, node: ast.AST) -> None:

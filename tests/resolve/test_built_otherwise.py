@@ -211,6 +211,17 @@ SET_AGAIN = {
         "def build():\n    model = Net(); model.blocks[0].deploy = True; return model",
     ),
     "setattr": ("False", "", "def build(model):\n    setattr(model.blocks[0], 'deploy', True)"),
+    "setattr with names that are handed in": (
+        "False",
+        "",
+        "def set_all(m, **flags):\n    for k, v in flags.items():\n        setattr(m, k, v)\n"
+        "def build(model):\n    set_all(model.blocks[0], deploy=True)",
+    ),
+    "setattr with names out of a list": (
+        "False",
+        "",
+        "def build(model):\n    for name in ('deploy', 'export'):\n        setattr(model.blocks[0], name, True)",
+    ),
     "its namespace": ("False", "", "def build(model):\n    vars(model.blocks[0])['deploy'] = True"),
     "an update of its namespace": (
         "False",
@@ -327,6 +338,25 @@ def test_what_is_replaced_has_no_known_length(change: str, expected: str, tmp_pa
     if expected != "position":
         whole = report([f"decoder.layers.{n}" for n in range(2)] + adds(4, "decoder."))
         assert found(tmp_path, text, whole, row) == ["query"]
+
+
+UNKNOWN_PART = """
+class Net(nn.Module):
+    def __init__(self, indices=(0, 1)):
+        super().__init__()
+        self.quant = QuantStub()
+        for i in indices:
+            self.add_module(f"norm{i}", nn.LayerNorm(4))
+
+    def forward(self, x):
+        x = self.quant(x)
+        y = getattr(self, f"norm{x.dim()}")(x) + 0.5  # behind
+        return y + 1  # end
+"""
+
+
+def test_what_is_computed_of_the_result_of_an_unknown_part_counts(tmp_path: Path) -> None:
+    assert found(tmp_path, UNKNOWN_PART, report(adds(2)), adds(2)) == ["behind", "end"]
 
 
 OBJECTS = """
@@ -493,3 +523,83 @@ def test_what_a_class_that_inherits_has_of_its_own_is_not_taken_for_known(tmp_pa
     assert names is not None
     assert names.ops_of(rows[0])[1] == ""
     assert "a subclass has another of the methods" in names.ops_of("_generated_add_4")[1]
+
+
+CHECKPOINTED = """
+class Block(nn.Module):
+    def __init__(self, act):
+        super().__init__()
+        self.act, self.norm = act, nn.LayerNorm(4)
+
+    def forward(self, x):
+        return self.act(self.norm(x)) + x  # block
+
+
+class Net(nn.Module):
+    def __init__(self, depth=2, turns=2):
+        super().__init__()
+        self.quant, self.saving, self.act, self.turns = QuantStub(), False, nn.Sigmoid(), turns
+        self.blocks = nn.Sequential(*[Block(self.act) for _ in range(depth)])
+
+    def set_saving(self, on):
+        self.saving = on
+
+    def forward(self, x):
+        x = self.quant(x)
+        for _ in range(self.turns):
+            if self.saving:
+                x = torch.utils.checkpoint.checkpoint(self.blocks, x)
+            else:
+                x = self.blocks(x)
+            x = self.act(x) + 0.5  # turn
+        return x + 1  # end
+"""
+
+
+def test_checkpointing_runs_what_it_is_handed_and_nothing_else(tmp_path: Path) -> None:
+    rows = ["quant", *(f"act({n})" for n in range(9)), *adds(4)]
+    # What it gives back is not known, so the last may lie outside of the stubs.
+    assert found(tmp_path, CHECKPOINTED, report(rows), adds(4)) == ["turn", "turn", "turn", "turn,end"]
+
+
+def test_entries_of_a_sequential_that_has_many_tell_no_turns(tmp_path: Path) -> None:
+    """They are followed as one that stands for all of them: how many there are nobody knows."""
+    rows = ["_generated_add_2"]
+    check = report([*rows, "act", *(f"act({n})" for n in range(1, 9))], {"act": 9}, whole=False)
+    assert found(tmp_path, CHECKPOINTED, check, rows) == ["turn,end"]
+
+
+SWITCHED_PARTS = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.deploy, self.act = False, nn.Sigmoid()
+        self.conv, self.one = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+
+    def switch(self):
+        self.deploy = True
+
+    def forward(self, x):
+        if self.deploy:
+            return self.act(self.conv(x))  # deployed
+        return self.act(self.one(x))  # trained
+
+
+class Net(nn.Module):
+    def __init__(self, depth=2):
+        super().__init__()
+        self.quant = QuantStub()
+        self.blocks = nn.ModuleList([Block() for _ in range(depth)])
+
+    def forward(self, x):
+        x = self.quant(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+"""
+
+
+def test_a_module_runs_at_no_line_that_the_report_rules_out(tmp_path: Path) -> None:
+    rows = ["blocks.0.act", "blocks.1.act"]
+    check = report([*rows, "blocks.0.conv", "blocks.1.one"])
+    assert found(tmp_path, SWITCHED_PARTS, check, rows) == ["deployed", "trained"]
