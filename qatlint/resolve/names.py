@@ -17,7 +17,7 @@ from qatlint.horizon.ops import of_function, op_name
 from qatlint.resolve.executions import Executions
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
-from qatlint.resolve.proven import Proof, Proofs
+from qatlint.resolve.proven import NOTHING_PROVEN, Proof, Proofs
 from qatlint.resolve.runs import Runs, inside, parts_of
 from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
@@ -510,7 +510,8 @@ class Names:
         """What it proves of the forwards of several modules of the model."""
         proofs = [self._proofs(self._runs).of(owner) for owner in owners]
         turns = {loop: times for proof in proofs for loop, times in proof.turns.items()}
-        return Proof(turns, frozenset().union(*(proof.known for proof in proofs)))
+        groups = proofs[0].groups if proofs else NOTHING_PROVEN.groups
+        return Proof(turns, frozenset().union(*(proof.known for proof in proofs)), groups)
 
     @cached_property
     def _executions(self) -> Executions:

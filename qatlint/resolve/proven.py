@@ -6,7 +6,7 @@ in another way. What the report counts of the modules that run in a loop or behi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -26,6 +26,8 @@ class Proof(NamedTuple):
     """How often loops turn, by their numbers."""
     known: frozenset[int] = frozenset()
     """Literals that hold."""
+    groups: Mapping[int, Hashable] = MappingProxyType({})
+    """Atoms of which one of each group holds at most, in all turns."""
 
     def simplified(self, runs: Iterable[Ran]) -> list[Ran]:
         """Without the runs that are ruled out, and without tests whose outcome is known."""
@@ -46,6 +48,8 @@ class Proofs:
         self._runs, self._executions = runs, executions
         self._before = f"{part}." if part else ""
         self._found: dict[str, Proof] = {}
+        fixed = {n: atom for n, atom in runs.flow.atoms.items() if atom.varies == frozenset()}
+        self._groups = {n: atom.group for n, atom in fixed.items() if atom.group is not None}
         self._sites: dict[str, list[QuantOp]] = {}
         """Module -> the ops that run it."""
         for op in runs.flow.ops:
@@ -60,7 +64,7 @@ class Proofs:
             patterns = self._runs.patterns_at(owner)
             # Of several that it may be nobody knows which one that is.
             found = self._of_one(patterns.pop(), owner, outer) if len(patterns) == 1 else outer
-            self._found[owner] = found
+            self._found[owner] = found._replace(groups=self._groups)
         return self._found[owner]
 
     def _of_one(self, pattern: str, owner: str, outer: Proof) -> Proof:

@@ -8,7 +8,7 @@ it can.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
@@ -95,7 +95,7 @@ class Calls:
     """The numbered calls of one forward, of which the report has so many."""
 
     def __init__(self, runs: Sequence[Ran], total: Total, proof: Proof = NOTHING_PROVEN) -> None:
-        self._proven, runs = proof.turns, proof.simplified(runs)
+        self._proven, self._groups, runs = proof.turns, proof.groups, proof.simplified(runs)
         self._loose = [run for run in runs if run.loose is not Loose.NO]
         self._runs = [run for run in runs if not run.again]
         runs, self._is_lumped = _doubted(self._runs)
@@ -111,7 +111,7 @@ class Calls:
         self._total = total
         varying = varying_loops(runs)
         self._deployed, self._training = (
-            [_way(row, total, varying, self._proven) for row in _paths(runs, deployed)]
+            [_way(row, total, varying, self._proven) for row in _paths(runs, deployed, self._groups)]
             for deployed in (True, False)
         )
 
@@ -181,7 +181,7 @@ def _doubted(runs: Sequence[Ran]) -> tuple[list[Ran], bool]:
     return found, is_lumped
 
 
-def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:
+def _paths(runs: Sequence[Ran], deployed: bool, groups: Mapping[int, Hashable]) -> Iterator[list[Ran]]:
     """What runs on each of the paths: nothing where there are too many of them."""
     atoms = sorted(atoms_of([run.when for run in runs]))
     if len(atoms) > _MOST_TESTS:
@@ -190,6 +190,9 @@ def _paths(runs: Sequence[Ran], deployed: bool) -> Iterator[list[Ran]]:
     for signs in product((1, -1), repeat=len(atoms)):
         assignment = frozenset(atom * sign for atom, sign in zip(atoms, signs, strict=True))
         if deployed and TRAINING in assignment:
+            continue
+        together = [groups[atom] for atom in assignment if atom in groups]
+        if len(together) > len(set(together)):
             continue
         row = [run for run in runs if holds(run.when, assignment)]
         key = tuple(map(id, row))

@@ -244,7 +244,8 @@ class Calls(Execution):
     def _when_picked(self, at: At, position: int | str | None) -> Condition:
         """The condition that a selector picks this entry and no other."""
         key = ("picked", at.key)
-        return literal(self.atom((*key, position), None, group=key, config=True))
+        picked = Pick(((None, NONE),), (at,))
+        return literal(self.atom((*key, position), None, group=key, config=True, of=(picked,)))
 
     def _one_of(self, made: list[tuple[int | str | None, Value]], at: tuple[At, ...]) -> Value:
         """What a table of classes makes: `{"conv": Conv, "cat": Cat}[kind]()`. Where turns decide, another

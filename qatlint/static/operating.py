@@ -580,6 +580,8 @@ class Operating(Beginning):
 def _is_method_of_part(callee: ast.expr) -> bool:
     """`self.blocks.index(x)`: what it computes is numbered in the forward that calls it, while a module has
     numbers of its own. `torch.utils.checkpoint.checkpoint` only runs what it is handed."""
+    if isinstance(callee, ast.Call) and isinstance(callee.func, ast.Name) and callee.func.id == "getattr":
+        return True  # which may be a method
     part = callee.value if isinstance(callee, ast.Attribute) and CHECKPOINTING not in callee.attr else None
     while isinstance(part, ast.Subscript):
         part = part.value

@@ -359,6 +359,46 @@ def test_what_is_computed_of_the_result_of_an_unknown_part_counts(tmp_path: Path
     assert found(tmp_path, UNKNOWN_PART, report(adds(2)), adds(2)) == ["behind", "end"]
 
 
+BY_NAME = """
+class Net(nn.Module):
+    def __init__(self, mode="sum"):
+        super().__init__()
+        self.quant, self.mode = QuantStub(), mode
+
+    def _sum(self, x):
+        return x + 1  # sum
+
+    def _cat(self, x):
+        return x + 2  # cat
+
+    def forward(self, x):
+        x = self.quant(x)
+        x = {"sum": self._sum, "cat": self._cat}[self.mode](x)
+        MORE
+        return x + 4  # end
+"""
+
+
+def test_of_names_of_which_one_holds_not_both_do(tmp_path: Path) -> None:
+    text = BY_NAME.replace("MORE", "x = x * 2")
+    assert found(tmp_path, text, report(adds(2)), adds(2)) == ["sum,cat", "end"]
+    path = tmp_path / "m.py"
+    own, others = engine.flows_with(EntryPoint(str(path), "Net"), [str(path)], DiskLoader(), Aim((), ()))
+    names = best(own, report(adds(3)), others)
+    assert names is not None
+    assert "source tells of 2: it may be none" in names.ops_of("_generated_add_0")[1]
+
+
+def test_what_getattr_gives_may_be_a_method_that_computes_there(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    text = BY_NAME.replace("MORE", 'x = getattr(self, f"_{self.mode}")(x)')
+    path.write_text(HEAD + text, encoding="utf-8")
+    own, others = engine.flows_with(EntryPoint(str(path), "Net"), [str(path)], DiskLoader(), Aim((), ()))
+    names = best(own, report(adds(3)), others)
+    assert names is not None
+    assert "was not followed and may compute, too" in names.ops_of("_generated_add_2")[1]
+
+
 OBJECTS = """
 class Pair:
     def __init__(self, x):
