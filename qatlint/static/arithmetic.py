@@ -72,7 +72,7 @@ class Arithmetic:
 
     def _settle(self) -> None:
         for target, value, changes in self._waiting:
-            names = _names(target)
+            names = bound_names(target)
             if names:
                 if not self._is_number(value):
                     self._known.difference_update(names)
@@ -132,7 +132,8 @@ def _annotates_numbers(annotation: ast.expr) -> bool:
     return bool(words & _OF_NUMBERS) and words <= _NUMBERS
 
 
-def _names(target: ast.expr) -> list[str]:
+def bound_names(target: ast.expr) -> list[str]:
+    """The local names that an assignment to `target` gives a value, in the order of the text."""
     if isinstance(target, (ast.Tuple, ast.List)):
-        return [name for element in target.elts for name in _names(element)]
+        return [name for element in target.elts for name in bound_names(element)]
     return [target.id] if isinstance(target, ast.Name) else []

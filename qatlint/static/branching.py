@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from qatlint.horizon.ops import meanings, of_function
-from qatlint.static.arithmetic import Arithmetic
+from qatlint.static.arithmetic import Arithmetic, bound_names
 from qatlint.static.leads import BUILTINS, Leads
 from qatlint.static.modulefile import ModuleFile
 from qatlint.static.project import Project
@@ -70,18 +70,23 @@ class Branching:
         return self._in(self._node.body)
 
     def _in(self, body: list[ast.stmt]) -> bool:
-        return any(
-            self._statement(node) or (n + 1 < len(body) and self._may_end(node, body[n + 1 :]))
-            for n, node in enumerate(body)
-        )
+        known = None
+        for n, node in enumerate(body):
+            if self._statement(node):
+                return True
+            if n + 1 < len(body) and self._may_end(node):
+                # Hundreds of returns in a row: what follows them is looked at once.
+                before, known = known, (self._arithmetic.known(), set(self._fixed), dict(self._values))
+                if known != before and self._runs_ops(body[n + 1 :]):
+                    return True
+        return False
 
-    def _may_end(self, node: ast.stmt, rest: list[ast.stmt]) -> bool:
-        """Whether a branch that may be dynamic returns, and what follows runs ops."""
+    def _may_end(self, node: ast.stmt) -> bool:
+        """Whether a branch that may be dynamic returns."""
         return (
             isinstance(node, _COMPOUND)
             and any(isinstance(inner, ast.Return) for inner in _statements([node]))
             and any(isinstance(n, ast.If) and not self._is_fixed(n.test) for n in _statements([node]))
-            and self._runs_ops(rest)
         )
 
     def _statement(self, node: ast.stmt) -> bool:
@@ -100,7 +105,7 @@ class Branching:
             return self._inner(node).is_prospect()
         if isinstance(node, (ast.For, ast.AsyncFor)):
             counted = self._is_counted(node.iter)
-            (self._fixed.update if counted else self._fixed.difference_update)(_names(node.target))
+            (self._fixed.update if counted else self._fixed.difference_update)(bound_names(node.target))
             self._turn(node)
             self._carry(node.body)
             if not counted or self._is_left(node.body):
@@ -146,7 +151,7 @@ class Branching:
             changed = False
             for node in assigned:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [name for target in targets for name in _names(target)]
+                names = [name for target in targets for name in bound_names(target)]
                 kept = [name for name in names if name in self._fixed or name in self._values]
                 if kept and not (self._is_fixed(node.value) or self._is_counted(node.value)):
                     self._forget(kept)
@@ -166,7 +171,7 @@ class Branching:
             lost = False
             for node in assigned:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [name for target in targets for name in _names(target)]
+                names = [name for target in targets for name in bound_names(target)]
                 if any(map(self._arithmetic.knows, names)) and not self._is_number(node.value):
                     self._arithmetic.forget(names)
                     lost = True
@@ -189,7 +194,7 @@ class Branching:
         self._compute(node)
         if isinstance(node, ast.AugAssign):
             if not self._is_fixed(node.value):
-                self._forget(_names(node.target))
+                self._forget(bound_names(node.target))
             return
         if isinstance(node, ast.AnnAssign):
             targets: list[ast.expr] = [node.target]
@@ -210,7 +215,7 @@ class Branching:
                     self._fixed.discard(name)
                 self._values[name] = node.value
             elif isinstance(target, (ast.Tuple, ast.List)):
-                self._forget(_names(target))
+                self._forget(bound_names(target))
 
     def _value_is(self, name: str, ask: Callable[[ast.expr], bool]) -> bool:
         """Whether the value that a name was last given is `_is_fixed`, or `_is_counted`."""
@@ -229,7 +234,7 @@ class Branching:
         for inner in _statements(body):
             if isinstance(inner, (ast.Assign, ast.AugAssign)):
                 targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
-                self._forget(name for target in targets for name in _names(target))
+                self._forget(name for target in targets for name in bound_names(target))
         for statement in body:
             for node in nodes(statement):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -510,12 +515,6 @@ def _parts(statement: ast.stmt) -> tuple[list[ast.AST], list[list[ast.stmt]]]:
         if len(following) != 1 or not isinstance(following[0], ast.If):
             return heads, [*bodies, following]
         statement = following[0]
-
-
-def _names(target: ast.expr) -> list[str]:
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return [name for element in target.elts for name in _names(element)]
-    return [target.id] if isinstance(target, ast.Name) else []
 
 
 def _chain(node: ast.expr) -> Iterator[ast.expr]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import random
 import tokenize
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qatlint.finding import Finding
+from qatlint.static.branching import Branching
 from tests.static.sources import HEAD, findings_in
 
 FIXTURES = sorted(
@@ -293,6 +295,20 @@ def test_hundreds_of_elifs_do_not_end_the_run(test: str, many: int) -> None:
 
 def test_a_sum_of_hundreds_does_not_end_the_run() -> None:
     assert shared_before(f"if {' + '.join(['x'] * 900)} > 0:\n            x = self.other(x)") == ["act"]
+
+
+def test_what_follows_hundreds_of_returns_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    is_op = Branching._is_op
+
+    def counted(self: Branching, node: ast.AST) -> bool:
+        looked_at.append(node)
+        return is_op(self, node)
+
+    monkeypatch.setattr(Branching, "_is_op", counted)
+    returns = "\n        ".join(f"if x == {n}:\n            return self.other(x)" for n in range(300))
+    assert shared_before(returns) == ["act"]
+    assert 300 < len(looked_at) < 300 * 40, "each of the 300 returns is followed by thousands of nodes"
 
 
 def shared_before(statement: str) -> list[str]:
