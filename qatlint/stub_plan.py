@@ -65,7 +65,7 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     once = not (first.op.loops or first.op.inner or runs_again(trace, first.op.span))
     if inside and len(ops) == 1 and once and position is not None:
         if _gets_others(trace, stray, first):
-            return _whole(trace, stray) or Plan(None, _OTHERS)
+            return _whole(trace, stray, but=position) or Plan(None, _OTHERS)
         return _plan(trace, stray, Target(position))
     maker = _maker(trace, stray.runs)
     if maker is not None:
@@ -73,10 +73,11 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
     return _whole(trace, stray) or Plan(None, _why_not(trace, stray, inside))
 
 
-def _whole(trace: Trace, stray: Stray) -> Plan | None:
-    """The stub where the tensor begins, or where it is handed over, unless nobody knows the model."""
+def _whole(trace: Trace, stray: Stray, but: Span | None = None) -> Plan | None:
+    """The stub where the tensor begins, or where it is handed over, unless nobody knows the model. `but`: not
+    there."""
     target = None if stray.doubted else whole_plan(trace, stray) or handed_plan(trace, stray)
-    return _plan(trace, stray, target) if target is not None else None
+    return _plan(trace, stray, target) if target is not None and target.span != but else None
 
 
 def _why_not(trace: Trace, stray: Stray, inside: bool) -> str:
@@ -178,6 +179,9 @@ def _gets_others(trace: Trace, stray: Stray, meeting: Meeting) -> bool:
                 continue
             state = op.operands[meeting.operand]
             if state.quant is Quant.QUANTIZED and not flow.assumed:
+                return True
+            stubs = (flow.ops[number].stub for number in state.made_by)
+            if state.quant is Quant.UNKNOWN and any(s is not None and s.quantizes for s in stubs):
                 return True
             if state.quant is Quant.FLOAT and set(state.origins).isdisjoint(meeting.state.origins):
                 if is_mixed(op) and any(home_of(op, origin) != trace.owner for origin in state.origins):
