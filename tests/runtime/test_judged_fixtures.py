@@ -135,11 +135,13 @@ def test_what_source_says_of_outputs_is_what_execution_says(name: str, flows: di
     "unit", [u for u in FIXED if u.name.startswith("qat303")], ids=lambda unit: unit.name
 )
 def test_stubs_that_are_removed_do_not_run(unit: Unit, flows: dict[Path, Flow]) -> None:
-    def stubs(flow: Flow) -> int:
-        return sum(m is not None and m.boundary is Boundary.QUANT for m in flow.meanings)
+    def stubs(flow: Flow) -> set[str]:
+        is_stub = [m is not None and m.boundary is Boundary.QUANT for m in flow.meanings]
+        return {op.module for op in flow.ops if is_stub[op.number]}
 
     before, fixed = versions(unit, flows)
-    assert all(stubs(after) < stubs(before) for after in fixed)
+    # The fixes of other rules may add stubs.
+    assert all(stubs(before) - stubs(after) for after in fixed)
 
 
 def test_rows_of_the_report_lead_to_the_lines_that_ran(flows: dict[Path, Flow]) -> None:
