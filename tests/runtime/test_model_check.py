@@ -134,8 +134,10 @@ def test_what_is_fused_has_one_row_in_the_place_of_its_add_or_of_its_root() -> N
     assert is_whole(check) and check.all_fused
 
 
-@pytest.mark.parametrize("place", ["conv", "_generated_add_0"])
-def test_what_stands_before_a_dequant_stub_is_the_fused_module(place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "shown"), [("conv", "`conv`"), ("_generated_add_0", "`_generated_add_0` (ConvAddReLU2d)")]
+)
+def test_what_stands_before_a_dequant_stub_is_the_fused_module(place: str, shown: str) -> None:
     f = Forward()
     x = f.quant(f.input())
     y = f.module("Conv2d", "conv", x)
@@ -144,7 +146,7 @@ def test_what_stands_before_a_dequant_stub_is_the_fused_module(place: str) -> No
     check = model_check(f.flow)
     again = read(write(check) + "\n" + write_graph(check))
     (found,) = [judgement for judgement in judge(again) if judgement.topic is Topic.LOW_PRECISION]
-    assert f"the GEMM operation `{place}` stands before it" in found.reason
+    assert f"the GEMM operation {shown} stands before it" in found.reason
     # Where rows may be missing, nobody knows that the ReLU is none.
     cut = again._replace(layers=tuple(row for row in again.layers if row.name != "quant"))
     (found,) = [judgement for judgement in judge(cut) if judgement.topic is Topic.LOW_PRECISION]
