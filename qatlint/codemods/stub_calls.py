@@ -94,6 +94,9 @@ def _fixed_element(callee: cst.Subscript, method: cst.FunctionDef) -> cst.BaseEx
 def unwrap(file: OpenedFile, call: StubCall, edits: Edits) -> None:
     """Put the argument of the call in its place; a line that does nothing then (`x = x`) goes."""
     tree = file.tree
+    # What another fix makes of the callee would be lost with it: they overlap, and that fix comes later.
+    for node in walk(call.node.func):
+        edits.replace[node] = _unchanged
     line = _useless(tree, call)
     if line is not None:
         edits.remove.add(line)
@@ -112,6 +115,10 @@ def unwrap(file: OpenedFile, call: StubCall, edits: Edits) -> None:
         return inner
 
     edits.replace[call.node] = rewrite
+
+
+def _unchanged(node: cst.CSTNode) -> cst.CSTNode:
+    return node
 
 
 def _keep_comments(tree: Tree, line: cst.SimpleStatementLine, edits: Edits) -> None:

@@ -88,3 +88,23 @@ def test_outputs_that_pass_the_stub_of_a_base() -> None:
 
 def region(loader: Loader) -> list[Finding]:
     return check(["model.py"], loader, [rule for rule in all_rules() if rule.code[:4] in ("QAT3", "QAT4")])
+
+
+def test_a_stub_that_moves_in_a_loop_is_split_where_it_is_called_then() -> None:
+    """The heads are asked for by name; both fixes are there at once."""
+    text = HEAD + "from torch.quantization import DeQuantStub\n"
+    text += "from horizon_plugin_pytorch.quantization import QuantStub\n"
+    text += model(
+        "self.quant = QuantStub()\nself.hd = {'hm': 2, 'dim': 3}\nfor k in self.hd:\n"
+        "    self.__setattr__(k, nn.Conv2d(3, self.hd[k], 1))\nself.dequant = DeQuantStub()",
+        "x = self.quant(x)\nr = {}\nfor k in self.hd:\n"
+        "    r[k] = self.dequant(self.__getattr__(k)(x).sigmoid())\nreturn r",
+    )
+
+    def everything(loader: Loader) -> list[Finding]:
+        return check(["model.py"], loader, list(all_rules()))
+
+    result = fix(["model.py"], Memory({"model.py": text}), everything, unsafe=False)
+    written = result.texts["model.py"].decode()
+    assert "r[k] = getattr(self, f'dequant_{i}')(self.__getattr__(k)(x)).sigmoid()" in written
+    assert "self.dequant(" not in written and "self.dequant =" not in written
