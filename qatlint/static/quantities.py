@@ -44,8 +44,6 @@ NOT_A_QUANTITY = re.compile(
 TRUTHS = re.compile(r"(^|_)(masks?|valid|flags?)(_|$)", re.IGNORECASE)
 """Those of masks: tensors of truths, which may become numbers."""
 _MASK = re.compile(r"(^|[^a-z])masks?([^a-z]|$)", re.IGNORECASE)
-
-
 _ADDED = frozenset("add sub baddbmm addmm".split())
 BITS = frozenset("invert bitwise_not bitwise_and bitwise_or bitwise_xor".split())
 """Operations on truths and whole numbers: no tensor of floating numbers takes them."""
