@@ -108,6 +108,8 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
         return "it is not known where all that they compute with comes from"
     if stub.entry:
         return "the stub is an entry of a container"
+    if stub.stub is not None and stub.stub.bound:
+        return stub.stub.bound
     if stub.owner != stub.runner:
         return "the stub is called in a base class"
     for op in between:

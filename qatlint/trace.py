@@ -427,6 +427,10 @@ class Stub(NamedTuple):
     """Whether it is given a fixed scale, by name or as its first argument."""
     number_first: bool
     """Whether its first positional argument is not None: a qconfig for torch's, a scale for the plugin's."""
+    bound: str = ""
+    """Why a fix cannot take away its call, or write it at another place; "" where it can."""
+    picked: bool = False
+    """Whether the call picks it out of several, by a name or a position that is computed."""
 
 
 class QuantOp(NamedTuple):

@@ -57,7 +57,8 @@ class Head(nn.Module):
 ## The fix
 
 The call is replaced by its argument, and the stub is made no more where nothing else uses it. Float results
-and keys of the state dict stay: the fix is safe. No fix where the stub is an entry of a container.
+and keys of the state dict stay: the fix is safe. No fix where the stub is an entry of a container, or
+picked out of several (`self.stubs[i]`).
 
 ## Source
 
@@ -114,5 +115,9 @@ def _fix(trace: Trace, runs: list[tuple[Flow, QuantOp]]) -> tuple[Fix | None, st
         return None, "the stub is called in a base class, which others may inherit"
     if op.entry:
         return None, "the stub is an entry of a container: take it out there"
+    if op.stub is not None and op.stub.bound:
+        return None, op.stub.bound
+    if op.stub is not None and op.stub.picked:
+        return None, "it is one of several stubs, which would be made for nothing: take it out there"
     intent = RemoveStub(op.span.path, op.owner.partition(":")[2], op.span)
     return Fix(f"remove `{op.written}`", Safety.SAFE, "", intent), ""

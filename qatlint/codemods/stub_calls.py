@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libcst as cst
@@ -11,7 +12,7 @@ from qatlint.codemods.edits import Edits
 from qatlint.codemods.locate import Tree, method_of, own_class, self_attribute, self_name, walk
 from qatlint.codemods.opened import OpenedFile
 from qatlint.codemods.refused import Refused
-from qatlint.codemods.scope import bound_in
+from qatlint.codemods.scope import bound_in, parameters
 from qatlint.trace import Span
 
 _LOOSE = (
@@ -55,8 +56,8 @@ class StubCall:
 
     @property
     def is_element(self) -> bool:
-        """Whether it is one of several: `self.stubs[i](x)`."""
-        return isinstance(self.node.func, cst.Subscript)
+        """Whether it is one of several: `self.stubs[i](x)`, `getattr(self, f"stub_{name}")(x)`."""
+        return isinstance(self.node.func, cst.Subscript | cst.Call)
 
 
 def stub_call(tree: Tree, span: Span) -> StubCall:
@@ -66,9 +67,10 @@ def stub_call(tree: Tree, span: Span) -> StubCall:
     method = method_of(tree, cls, node)
     receiver = self_name(method) if method is not None else None
     callee = node.func if isinstance(node, cst.Call) else None
-    if isinstance(callee, cst.Subscript) and method is not None:
-        callee = _fixed_element(callee, method)
-    attribute = self_attribute(callee, receiver) if callee is not None else None
+    if isinstance(callee, cst.Subscript | cst.Call) and method is not None:
+        attribute = _fixed_element(tree, callee, receiver, method)
+    else:
+        attribute = self_attribute(callee, receiver) if callee is not None else None
     if method is None or receiver is None or attribute is None or not isinstance(node, cst.Call):
         raise Refused("the stub is not called as an attribute of the class")
     if len(node.args) != 1 or node.args[0].star or node.args[0].keyword:
@@ -79,16 +81,42 @@ def stub_call(tree: Tree, span: Span) -> StubCall:
     return StubCall(node, attribute, receiver, method, cls)
 
 
-def _fixed_element(callee: cst.Subscript, method: cst.FunctionDef) -> cst.BaseExpression | None:
-    """`self.stubs` of `self.stubs[i]`, where `i` means the same anywhere in the method."""
-    bound = bound_in(method)
-    for part in callee.slice:
-        for node in walk(part):
-            if isinstance(node, cst.Call | cst.NamedExpr):
-                return None
-            if isinstance(node, cst.Name) and bound[node.value] > 1:
-                return None
-    return callee.value
+def _fixed_element(
+    tree: Tree, callee: cst.Subscript | cst.Call, receiver: str | None, method: cst.FunctionDef
+) -> str | None:
+    """`stubs` of `self.stubs[i]`, `getattr(self, name)` of itself, where `i` and `name` mean the same
+    anywhere in the loops around; else None."""
+    if isinstance(callee, cst.Subscript):
+        attribute = self_attribute(callee.value, receiver)
+        chosen: list[cst.CSTNode] = list(callee.slice)
+    else:
+        attribute = tree.code(callee)
+        given = [arg.value for arg in callee.args]
+        asked = self_attribute(callee.func, receiver)
+        if isinstance(callee.func, cst.Name) and callee.func.value == "getattr" and len(given) == 2:
+            asked = "__getattr__" if isinstance(given[0], cst.Name) and given[0].value == receiver else None
+            given = given[1:]
+        if asked != "__getattr__" or len(given) != 1:
+            return None
+        chosen = [*given]
+    bound, fixed = bound_in(method), {"str", *_turned_by_loops(tree, callee, method), *parameters(method)}
+    for node in (node for part in chosen for node in walk(part)):
+        if isinstance(node, cst.NamedExpr | cst.Lambda | cst.Await | cst.Yield | cst.CompFor):
+            return None
+        if isinstance(node, cst.Call) and not (isinstance(node.func, cst.Name) and node.func.value == "str"):
+            return None
+        if isinstance(node, cst.Name) and bound[node.value] > (node.value in fixed):
+            return None
+    return attribute
+
+
+def _turned_by_loops(tree: Tree, node: cst.CSTNode, method: cst.FunctionDef) -> Iterator[str]:
+    """The variables of the `for` loops around."""
+    for around in tree.ancestors(node):
+        if around is method:
+            return
+        if isinstance(around, cst.For):
+            yield from (part.value for part in walk(around.target) if isinstance(part, cst.Name))
 
 
 def unwrap(file: OpenedFile, call: StubCall, edits: Edits) -> None:

@@ -13,8 +13,9 @@ from qatlint.static.met import RawHanded, RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.order import RawRan
 from qatlint.static.quantised import Quantised
+from qatlint.static.stub_callee import is_picked, why_bound
 from qatlint.static.values import Const, Instance, LoopFrame, Seq, Value
-from qatlint.static.written import standing_apart, standing_in_comprehensions
+from qatlint.static.written import Method, standing_apart, standing_in_comprehensions
 from qatlint.trace import Around, Flow, Handed, Origin, Quant, QuantOp, QuantState, Ran, Returned, Span, Stub
 
 _LENGTH = 60
@@ -165,17 +166,19 @@ class _Writer:
 
     def _stands_apart(self, place: Place) -> tuple[bool, bool]:
         """(whether it stands apart from its method, whether that is for a comprehension only)."""
-        cls = place.cls
-        if cls is None:
+        method = self._method_around(place)
+        if method is None:
             return True, False
+        if id(method) not in self._apart:
+            self._apart[id(method)] = standing_apart(method), standing_in_comprehensions(method)
+        apart, comprehended = self._apart[id(method)]
+        return id(place.node) in apart, id(place.node) in comprehended
+
+    def _method_around(self, place: Place) -> Method | None:
+        """The method of its class that holds a place."""
         line = getattr(place.node, "lineno", 0)
-        for method in cls.methods.values():
-            if method.lineno <= line <= (method.end_lineno or 0):
-                if id(method) not in self._apart:
-                    self._apart[id(method)] = standing_apart(method), standing_in_comprehensions(method)
-                apart, comprehended = self._apart[id(method)]
-                return id(place.node) in apart, id(place.node) in comprehended
-        return True, False
+        methods = place.cls.methods.values() if place.cls is not None else ()
+        return next((m for m in methods if m.lineno <= line <= (m.end_lineno or 0)), None)
 
     def _state(self, held: Held) -> QuantState:
         if self._holds_numbers(held):
@@ -218,6 +221,8 @@ class _Writer:
             definition=self._span(target.file, target.node),
             scale=number_first or (named is not None and not _is_none(named)),
             number_first=number_first,
+            bound=why_bound(raw.node, self._method_around(raw.place)),
+            picked=is_picked(raw.node),
         )
 
     def _span(self, file: ModuleFile, node: ast.AST) -> Span:

@@ -191,6 +191,42 @@ def test_what_is_refused(init: str, forward: str, call: str, operand: str, reaso
         moved(init, forward, call, [operand])
 
 
+PICKED = {
+    "a parameter": ("{0}", "self.stubs[x]"),
+    "the counter of a loop": ("for k in x:\n    {0}", "self.stubs[k]"),
+    "a name that a loop turns": ("for k in x:\n    {0}", 'getattr(self, f"stub_{k}")'),
+    "a number in a name": ("for k in x:\n    {0}", 'self.__getattr__("stub" + str(k))'),
+}
+
+
+@pytest.mark.parametrize(("around", "callee"), PICKED.values(), ids=PICKED)
+def test_a_stub_that_is_picked_moves_in_its_loop(around: str, callee: str) -> None:
+    def written(body: str) -> str:
+        return around.replace("{0}", body)
+
+    moves = moved(
+        "", written(f"z = {callee}(self.head(x).exp())"), f"{callee}(self.head(x).exp())", ["self.head(x)"]
+    )
+    assert moves == model("", written(f"z = {callee}(self.head(x)).exp()"))
+
+
+@pytest.mark.parametrize(
+    ("forward", "callee"),
+    [
+        ("k = 1\n{0}", "self.stubs[k]"),
+        ("for k in x:\n    k = k + 1\n    {0}", "self.stubs[k]"),
+        ("{0}", "self.stubs[next(x)]"),
+        ("name = x.name\n{0}", "getattr(self, name)"),
+        ("{0}", "getattr(x, 'stub')"),
+        ("{0}", "getattr(self, 'stub', None)"),
+    ],
+)
+def test_a_stub_that_may_be_another_one_elsewhere_stays(forward: str, callee: str) -> None:
+    body = forward.replace("{0}", f"return {callee}(self.head(x).exp())")
+    with pytest.raises(Refused, match="as an attribute"):
+        moved("", body, f"{callee}(self.head(x).exp())", ["self.head(x)"])
+
+
 def removed(init: str, forward: str, call: str) -> str:
     text = model(init, forward)
     return apply(text.encode(), RemoveStub("model.py", "Model", span(text, call))).decode()
