@@ -127,13 +127,14 @@ def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
     ]
 
 
-def flows(paths: Sequence[str], loader: Loader, aim: Aim = NOTHING) -> list[Flow]:
+def flows(paths: Sequence[str], loader: Loader, aim: Aim = NOTHING, around: Sequence[str] = ()) -> list[Flow]:
     """What tensors go through in the models that the module classes of some files run in, each model once;
-    for a report of one of them, so what other code sets again decides nothing (`static/unsettled.py`).
+    for a report of one of them, so what other code sets again decides nothing (`static/unsettled.py`), also
+    in the files `around` them.
 
     Files that cannot be read are left out; a project that has nothing to do with the plugin has none.
     """
-    return _flows(paths, _unsettled(paths, loader, aim))
+    return _flows(paths, _unsettled([*paths, *around], loader, aim))
 
 
 def flows_with(

@@ -37,7 +37,8 @@ class Linter:
         has_report: bool = False,
     ) -> None:
         """`has_report`: see `Aim.has_report`."""
-        self._finder = finder
+        self.finder = finder
+        """Finds the settings of a file."""
         self._has_report = has_report
         self._weigh = weigh
         self._folder_of = folder_of
@@ -76,18 +77,18 @@ class Linter:
 
     def is_shown(self, finding: Finding) -> bool:
         """Whether a finding is at or above the threshold of its file."""
-        return finding.severity >= self._finder.for_file(finding.span.path).min_severity
+        return finding.severity >= self.finder.for_file(finding.span.path).min_severity
 
     def codes_in(self, path: str) -> frozenset[str]:
         """The codes that are reported in a file. Raises `ConfigError`."""
-        settings = self._finder.for_file(path)
+        settings = self.finder.for_file(path)
         return settings.codes - (settings.ignored_in(path) - {catalogue.UNREADABLE.code})
 
     def groups(self, paths: Sequence[str]) -> list[Group]:
         """Files with the same settings are linted together. Raises `ConfigError`."""
         groups: dict[int, Group] = {}
         for path in paths:
-            settings = self._finder.for_file(path)
+            settings = self.finder.for_file(path)
             groups.setdefault(id(settings), Group(settings, [], self._weigh, self._has_report)).paths.append(
                 path
             )

@@ -23,12 +23,15 @@ from qatlint.resolve.linked import Links, unexplained
 class Confirmation:
     """One report, held against the source that is checked."""
 
-    def __init__(self, report: str, files: Sequence[str], aim: Aim, loader: Loader) -> None:
-        """`aim` is what the settings say of the project. Raises `click.UsageError` when `report` is none."""
+    def __init__(
+        self, report: str, files: Sequence[str], around: Sequence[str], aim: Aim, loader: Loader
+    ) -> None:
+        """`around`: the files that may build these models otherwise. `aim` is what the settings say of the
+        project. Raises `click.UsageError` when `report` is none."""
         check, _ = read_files([report])
         for words in missing_words(check):
             base.warn(f"--report: {words}")
-        flows = engine.flows(files, loader, aim)
+        flows = engine.flows(files, loader, aim, around)
         names = best(flows, check, flows, parts=True)
         told = names.told() if names is not None else NOT_READ
         self._rows: list[Judgement] = judge(check, Settings(aim.march), told)

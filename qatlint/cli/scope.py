@@ -95,9 +95,11 @@ class Scope:
         if self._report is None:
             return {}
         from qatlint.cli.confirming import Confirmation
+        from qatlint.cli.toolchain_source import around
 
         aim = self.linter.groups(self._read)[0].aim(loader)
-        confirmation = Confirmation(self._report, self._read, aim, loader)
+        files = around(self._read, self.linter.finder)
+        confirmation = Confirmation(self._report, self._read, files, aim, loader)
         rows = confirmation.unexplained(findings)
         note = confirmation.note(rows)
         if note:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import click
@@ -44,6 +45,15 @@ def folder(path: str, finder: Finder, loader: Loader) -> Models:
     files = files_below(path, finder)
     flows = engine.flows(files, loader, _aim(files, finder, loader))
     return Models(flows, flows, files, path)
+
+
+def around(files: Iterable[str], finder: Finder) -> list[str]:
+    """The other files of the packages, or of the folders, that some files are in: what `model` reads for
+    a class of them. What is typed in without a name has none."""
+    named = [file for file in files if file != "-"]
+    own = set(map(os.path.realpath, named))
+    found = discover(list(dict.fromkeys(map(_package_of, named))), finder.for_folder).files
+    return [file for file in found if os.path.realpath(file) not in own]
 
 
 def _aim(files: list[str], finder: Finder, loader: Loader) -> Aim:
