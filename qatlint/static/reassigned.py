@@ -217,6 +217,9 @@ class _Reading:
                         self._found.sets(home, keyword.arg, is_own=False)
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         self._found.calls(name, node)
+        if name == "type" and len(node.args) == 3:  # a class that is made: what it has, bases may have, too
+            for own in _names_given(node.args[2]):
+                self._found.sets(home, own, is_own=False)
         if name == "setattr" and isinstance(called, ast.Name) and len(node.args) == 3:
             if _text(node.args[1]):
                 self._found.sets(home, _text(node.args[1]), _is_self(node.args[0]))
@@ -245,9 +248,9 @@ def _names_set(body: Iterable[ast.stmt]) -> Iterator[str]:
         yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
-def _names_given(call: ast.Call) -> Iterator[str]:
-    """The keywords and the texts that a call hands in, also in dictionaries and other calls."""
-    for node in ast.walk(call):
+def _names_given(given: ast.expr) -> Iterator[str]:
+    """The keywords and the texts in a call, or in what it hands in, also in dictionaries and other calls."""
+    for node in ast.walk(given):
         if isinstance(node, ast.keyword) and node.arg is not None:
             yield node.arg
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -265,9 +268,9 @@ def _is_self(node: ast.expr) -> bool:
 
 
 def _is_namespace(node: ast.expr) -> bool:
-    """`m.__dict__`, `vars(m)`."""
+    """`m.__dict__`, `vars(m)`, `globals()`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id == "vars"
+        return node.func.id in ("vars", "globals")
     return isinstance(node, ast.Attribute) and node.attr == "__dict__"
 
 

@@ -26,10 +26,15 @@ from qatlint.static.values import (
     Item,
     Mapping,
     Seq,
+    Slice,
     Symbol,
     Value,
+    Wrapped,
 )
 from qatlint.trace import Loose
+
+_VIEWS = ("items", "keys", "values")
+"""What a loop over them runs over is a dictionary, or a `ModuleDict`."""
 
 
 class Unsettled(PlainObjects):
@@ -131,9 +136,19 @@ class Unsettled(PlainObjects):
 
     def iterate(self, value: Value, node: ast.expr, frame: Frame) -> Turns:
         turns = super().iterate(value, node, frame)
-        known = self._refilled.get(id(value))
+        held = value.parts[0] if isinstance(value, Wrapped) and value.kind in _VIEWS else value
+        known = self._refilled.get(id(held))
         if known is not None and not turns.given:
             turns.given = known[1]
+        elif isinstance(value, Slice) and value.vague and not turns.given:
+            turns.given = "a slice"  # of which nobody knows how long it is
+        return turns
+
+    def _over_zip(self, parts: list[Turns]) -> Turns:
+        """It stops at the shortest, which any part may be whose length is a default, or not known."""
+        turns = super()._over_zip(parts)
+        is_open = any(part.times.most is None for part in parts)
+        turns.given = next((part.given for part in parts if part.given), "zip" if is_open else "")
         return turns
 
     def _opened(self, value: Value, key: tuple[object, ...], name: str, loops: frozenset[int]) -> Value:
