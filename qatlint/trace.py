@@ -550,6 +550,8 @@ class Loose(Enum):
     """A method of something that source does not tell ran before it, and may compute something."""
     OVERRIDDEN = "overridden"
     """A method ran before it of which a class that inherits has another."""
+    REPLACED = "replaced"
+    """A method ran before it, or runs it, in whose place other code puts what was not followed."""
 
 
 class Ran(NamedTuple):

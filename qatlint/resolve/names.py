@@ -19,14 +19,14 @@ from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.positions import Total
 from qatlint.resolve.proven import NOTHING_PROVEN, Proof, Proofs
 from qatlint.resolve.runs import Runs, inside, parts_of
-from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, UNFOLLOWED, Calls, Nth
+from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, REPLACED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
 _INSIDE = "what runs inside of it was not followed"
 _NO_TOTAL = Total(0, False)
-_MISSING = (DECORATED, UNFOLLOWED, OVERRIDDEN)
+_MISSING = (REPLACED, DECORATED, UNFOLLOWED, OVERRIDDEN)
 """Why calls may be missing that nobody followed."""
 _Key = TypeVar("_Key")
 _INNER = 2

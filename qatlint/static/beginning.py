@@ -134,13 +134,12 @@ class Beginning(Natured):
         self,
         argument: ast.arg,
         default: ast.expr | None,
-        cls: ClassDef,
-        method: ast.FunctionDef | ast.AsyncFunctionDef,
+        function: Function,
         origin: str,
     ) -> Value:
-        value = super()._parameter(argument, default, cls, method, origin)
+        value = super()._parameter(argument, default, function, origin)
         if origin == "input" and isinstance(value, Symbol):
-            self._hold(value, self._of_input(argument, default, cls))
+            self._hold(value, self._of_input(argument, default, function))
         return value
 
     def bind_parameters(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
@@ -150,10 +149,10 @@ class Beginning(Natured):
         if self.phase == "forward" and len(self.active) == 1 and receiver is self.root:
             # What the root is given: `*inputs`, `**batch`.
             for argument in (callee.node.args.vararg, callee.node.args.kwarg):
-                if argument is not None and callee.cls is not None:
+                if argument is not None:
                     many = Symbol(self.intern(("inputs", argument.arg)), origin="input", text=argument.arg)
                     self.natures.setdefault(many.key, Nature(What.MANY, UNPROVEN))
-                    self._hold(many, self._of_input(argument, None, callee.cls))
+                    self._hold(many, self._of_input(argument, None, callee))
                     inner.env[argument.arg] = many
 
     def _bind_spread(self, callee: Function, args: Args, receiver: Value | None, inner: Frame) -> None:
@@ -185,8 +184,9 @@ class Beginning(Natured):
             self._hold(value, held)
             self.natures[value.key] = self.natures[value.key]._replace(what=What.MAYBE)
 
-    def _of_input(self, argument: ast.arg, default: ast.expr | None, cls: ClassDef) -> Held:
-        begins = frozenset({Begin(Comes.INPUT, argument.arg, cls.file, argument, cls, "forward", self.cls)})
+    def _of_input(self, argument: ast.arg, default: ast.expr | None, function: Function) -> Held:
+        cls, file = function.cls or self.cls, function.file
+        begins = frozenset({Begin(Comes.INPUT, argument.arg, file, argument, cls, "forward", self.cls)})
         written = ast.unparse(argument.annotation) if argument.annotation is not None else ""
         if any(word in written for word in ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")):
             return Held(Quant.PLAIN, begins)

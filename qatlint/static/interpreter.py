@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from qatlint.condition import TRUE, Condition, literal
 from qatlint.static.library import Library, is_library_module
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
-from qatlint.static.modulefile import ClassDef
+from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.project import Project
 from qatlint.static.values import (
     Args,
@@ -78,7 +78,7 @@ class Interpreter(Library):
         self.instances.append(root)
         found = self.lookup(self.cls, "__init__", None)
         if found is not None and isinstance(found[1], _FunctionNode):
-            root.args = self._parameters(found[0], found[1], "config")
+            root.args = self._parameters(Function(found[1], found[0].file, None, found[0]), "config")
         else:
             root.args = Args([], {}, True)
         return root
@@ -141,15 +141,20 @@ class Interpreter(Library):
         guard = TRUE
         if alone is not None:
             guard = literal(self.atom(("entry", alone), None, group="entry"))
-        frame = Frame(cls.file, name="forward", cls=cls, me=root, owner=root, guard=guard)
-        args = self._parameters(cls, method, "input")
-        function = Function(method, cls.file, None, cls)
+        self.run_as_forward(root, Function(method, cls.file, None, cls), guard)
+
+    def run_as_forward(self, root: Instance, function: Function, guard: Condition) -> None:
+        """Run a method as the forward of an object, with inputs for arguments."""
+        assert isinstance(function.node, _FunctionNode)
+        frame = Frame(function.file, name="forward", cls=function.cls, me=root, owner=root, guard=guard)
+        args = self._parameters(function, "input")
         self.enter(
-            self.decorated(function) if method.decorator_list else function, args, NOWHERE, frame, root
+            self.decorated(function) if function.node.decorator_list else function, args, NOWHERE, frame, root
         )
 
-    def _parameters(self, cls: ClassDef, method: _FunctionNode, origin: str) -> Args:
-        """A symbol for every parameter, with what its default and annotation tell."""
+    def _parameters(self, function: Function, origin: str) -> Args:
+        """A symbol for every parameter of a method, with what its default and annotation tell."""
+        method = function.node
         spec = method.args
         names = [*spec.posonlyargs, *spec.args][1:]
         defaults: list[ast.expr | None] = [None] * (len(names) - len(spec.defaults))
@@ -158,22 +163,22 @@ class Interpreter(Library):
         pairs = list(zip(names, defaults, strict=False))
         pairs += zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
         for argument, default in pairs:
-            keywords[argument.arg] = self._parameter(argument, default, cls, method, origin)
+            keywords[argument.arg] = self._parameter(argument, default, function, origin)
         return Args([], keywords, spec.vararg is not None or spec.kwarg is not None)
 
     def _parameter(
         self,
         argument: ast.arg,
         default: ast.expr | None,
-        cls: ClassDef,
-        method: _FunctionNode,
+        function: Function,
         origin: str,
     ) -> Value:
+        file = function.file
         symbol = Symbol(
-            ("param", origin, argument.arg), origin=origin, text=argument.arg, node=argument, file=cls.file
+            ("param", origin, argument.arg), origin=origin, text=argument.arg, node=argument, file=file
         )
         if argument.annotation is not None:
-            text = _annotation(argument.annotation, cls)
+            text = _annotation(argument.annotation, file)
             if "Module" in text and "Type[" not in text and "type[" not in text and "Callable" not in text:
                 symbol.callable_hint = "module"
         if default is None:
@@ -194,17 +199,17 @@ class Interpreter(Library):
                 symbol.hint = tuple(default.elts)
             return symbol
         if origin == "config" and isinstance(default, (ast.Name, ast.Attribute, ast.Call)):
-            value = self.default_of(Function(method, cls.file, None, cls), default)
+            value = self.default_of(function, default)
             symbol.callable_hint = symbol.callable_hint or _hint_of(value)
             symbol.hint = value
         return symbol
 
 
-def _annotation(node: ast.expr, cls: ClassDef) -> str:
+def _annotation(node: ast.expr, file: ModuleFile) -> str:
     """The text of an annotation; "" when its lines do not name a module (`ast.unparse` is slow)."""
     if isinstance(node, ast.Name):
         return node.id
-    lines = cls.file.source.lines[node.lineno - 1 : node.end_lineno]
+    lines = file.source.lines[node.lineno - 1 : node.end_lineno]
     return ast.unparse(node) if any("Module" in line for line in lines) else ""
 
 

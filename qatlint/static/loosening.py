@@ -22,7 +22,7 @@ def loosened_by(project: Project, function: Function) -> Loose:
     node = function.node
     if isinstance(node, ast.Lambda):
         return Loose.NO
-    if any(_computes(project, function.file, decorator) for decorator in node.decorator_list):
+    if any(_wraps(project, function.file, decorator) for decorator in node.decorator_list):
         return Loose.DECORATED
     return Loose.GENERATED if is_generator(node) else Loose.NO
 
@@ -36,16 +36,18 @@ def is_generator(function: ast.AST) -> bool:
     )
 
 
-def _computes(project: Project, file: ModuleFile, decorator: ast.expr) -> bool:
-    """Whether a decorator of the project has arithmetic in it or calls functions of torch: nobody follows
-    its wrapper."""
+def computes(project: Project, file: ModuleFile, function: ast.AST) -> bool:
+    """Whether a function of a file has arithmetic in it or calls functions of torch."""
+    return any(_may_run(project, file, node) for node in nodes(function))
+
+
+def _wraps(project: Project, file: ModuleFile, decorator: ast.expr) -> bool:
+    """Whether a decorator of the project computes: nobody follows its wrapper."""
     callee = decorator.func if isinstance(decorator, ast.Call) else decorator
     if not isinstance(callee, (ast.Name, ast.Attribute)):
         return False
     found = project.expression(callee, file)
-    return isinstance(found, FunctionFound) and any(
-        _may_run(project, found.file, node) for node in nodes(found.node)
-    )
+    return isinstance(found, FunctionFound) and computes(project, found.file, found.node)
 
 
 def _may_run(project: Project, file: ModuleFile, node: ast.AST) -> bool:

@@ -16,7 +16,6 @@ from qatlint.static.axes import Axes
 from qatlint.static.computed import FIXED_FACTS, Computed
 from qatlint.static.left_behind import holds
 from qatlint.static.machine import NOWHERE, Frame
-from qatlint.static.modulefile import ClassDef
 from qatlint.static.natures import (
     BY_DATA,
     CONSTANT_TENSOR,
@@ -81,8 +80,7 @@ class Natured(Computed):
         self,
         argument: ast.arg,
         default: ast.expr | None,
-        cls: ClassDef,
-        method: ast.FunctionDef | ast.AsyncFunctionDef,
+        function: Function,
         origin: str,
     ) -> Value:
         if self.watching and origin == "input" and _ANSWERS.search(argument.arg):
@@ -90,7 +88,7 @@ class Natured(Computed):
                 return NONE  # a deployed model is not told the answer, and computes no loss of it
         if self.watching and origin == "input" and default is None and _TRUTH.search(argument.arg):
             self.needs_truth = True
-        value = super()._parameter(argument, default, cls, method, origin)
+        value = super()._parameter(argument, default, function, origin)
         if self.watching and origin == "input":
             nature = _of_parameter(argument, default, self._has_stub())
             if isinstance(value, Symbol) and value.key in self.found_tensors and nature.what is What.MAYBE:

@@ -11,7 +11,10 @@ from qatlint.static.held import Held
 from qatlint.static.values import LoopFrame
 from qatlint.trace import Loose, Quant
 
-_WEIGHTS = (Loose.NO, Loose.GENERATED, Loose.OVERRIDDEN, Loose.UNFOLLOWED, Loose.DECORATED)
+_WEIGHTS = (
+    *(Loose.NO, Loose.GENERATED, Loose.OVERRIDDEN, Loose.UNFOLLOWED, Loose.DECORATED),
+    Loose.REPLACED,
+)
 
 
 class RawRan(NamedTuple):

@@ -228,10 +228,16 @@ class Quantised(Operating):
                 receiver: Value = target if not at else Pick(((None, target),), at)
                 self.order.enter(len(self.loops), len(self.blocks))
                 try:
-                    return self.enter(function, args, node, frame, receiver, target)
+                    return self.run_forward_of(target, function, args, node, frame, receiver)
                 finally:
                     self.order.leave()
         return self._one_after_another(target, at, args, node, frame)
+
+    def run_forward_of(
+        self, target: Instance, function: Function, args: Args, node: ast.Call, frame: Frame, receiver: Value
+    ) -> Value:
+        """Follow the forward of a child; `receiver`: the child as it is called, one of several."""
+        return self.enter(function, args, node, frame, receiver, target)
 
     def _one_after_another(
         self, target: Instance, at: tuple[At, ...], args: Args, node: ast.Call, frame: Frame

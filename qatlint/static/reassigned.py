@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.project import Project
+from qatlint.static.replaced import Replaced
 from qatlint.static.source import Unreadable, children
 
 _SELVES = ("self", "cls")
@@ -41,6 +42,7 @@ class Reassigned:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self.methods = Replaced(project)
         self._outside: set[str] = set()
         """Attributes that are set on something else than `self`."""
         self._refilled: set[str] = set()

@@ -13,9 +13,9 @@ from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.natures import What
-from qatlint.static.plain_objects import PlainObjects
 from qatlint.static.project import Project
 from qatlint.static.reassigned import Reassigned
+from qatlint.static.replacing import Replacing
 from qatlint.static.values import (
     Args,
     At,
@@ -37,7 +37,7 @@ _VIEWS = ("items", "keys", "values")
 """What a loop over them runs over is a dictionary, or a `ModuleDict`."""
 
 
-class Unsettled(PlainObjects):
+class Unsettled(Replacing):
     """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
 
     may_export = False
@@ -50,7 +50,7 @@ class Unsettled(PlainObjects):
         reassigned: Reassigned,
         floats: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(project, cls, assumed, floats)
+        super().__init__(project, cls, assumed, reassigned.methods, floats)
         self._reassigned = reassigned
         self._of_forward: set[tuple[int, str]] = set()
         """Attributes that this forward has set."""

@@ -1,0 +1,316 @@
+"""Methods in whose place code puts something else, after a model was built or as a class: `m.forward =
+m.forward_fuse`, `Net.run = Net.run_deploy`, `setattr(m, "run", MethodType(run, m))`.
+
+Found in the syntax of all linted files, as `reassigned.py` finds attributes. What a constructor sets, the
+interpreter sees for itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from qatlint.static.loosening import computes
+from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
+from qatlint.static.project import Project
+from qatlint.static.source import Unreadable, nodes
+from qatlint.static.values import Function
+
+_DEPTH = 4
+"""How deep calls around a function are looked through: `partial(MethodType(run, m), 2)`."""
+_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Replacement(NamedTuple):
+    """What stands in place of a method: one of the first two; with neither, nobody knows."""
+
+    method: str = ""
+    """Another method of the same object."""
+    function: Function | None = None
+    is_bound: bool = True
+    """Whether that function is given the object."""
+
+
+UNKNOWN = Replacement()
+
+
+class _Set(NamedTuple):
+    """Some code that replaces a method."""
+
+    classes: frozenset[str] | None
+    """Those of the object, or of what inherits from them; None where nobody knows."""
+    by: Replacement
+
+
+class _Scope(NamedTuple):
+    """Where a statement stands."""
+
+    file: ModuleFile
+    cls: ClassDef | None = None
+    functions: tuple[_FunctionNode, ...] = ()
+    """Outermost first."""
+    tests: tuple[ast.expr, ...] = ()
+    """Of the `if`s in whose bodies it is."""
+
+
+class Replaced:
+    """Of the linted files of a project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._sets: dict[str, list[_Set]] = {}
+        """By the name of the method."""
+        for path in project.linted:
+            try:
+                file = project.file(path)
+            except (Unreadable, OSError):
+                continue
+            self._read(file.source.tree.body, _Scope(file))
+
+    def of(self, cls: ClassDef, name: str) -> list[Replacement]:
+        """What may stand in place of a method of an object that was built as one of a class."""
+        if name not in self._sets:
+            return []
+        own = {entry.full_name for entry in self._project.mro(cls) if isinstance(entry, ClassDef)}
+        own |= {below.full_name for below in self._project.subclasses(cls)}
+        found = [s.by for s in self._sets[name] if s.classes is None or not s.classes.isdisjoint(own)]
+        return list(dict.fromkeys(found))
+
+    # -- the syntax of a file ------------------------------------------------------------------------
+
+    def _read(self, body: Sequence[ast.stmt], scope: _Scope) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                cls = next((c for c in scope.file.classes if c.node is node), None)
+                self._read(node.body, scope._replace(cls=cls, tests=()))
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self._read(node.body, scope._replace(functions=(*scope.functions, node), tests=()))
+            elif isinstance(node, ast.If):
+                self._read(node.body, scope._replace(tests=(*scope.tests, node.test)))
+                self._read(node.orelse, scope)
+            else:
+                self._one(node, scope)
+                for inner in _bodies(node):
+                    self._read(inner, scope)
+
+    def _one(self, node: ast.stmt, scope: _Scope) -> None:
+        """A statement that is no definition and no `if`."""
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                for holder, name in _attributes(target):
+                    self._note(holder, name, node.value, scope)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            for holder, name in _attributes(node.target):
+                self._note(holder, name, node.value, scope)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            for holder, name, value in _set_by(node.value):
+                self._note(holder, name, value, scope)
+
+    def _note(self, holder: ast.expr, name: str, value: ast.expr, scope: _Scope) -> None:
+        is_built = bool(scope.functions) and scope.functions[0].name == "__init__"
+        if isinstance(holder, ast.Name) and holder.id == "self" and is_built:
+            return
+        classes, is_class = self._holders(holder, scope)
+        for by in self._meant(value, holder, name, is_class, scope):
+            if by.method != name or by.function is not None:
+                self._sets.setdefault(name, []).append(_Set(classes, by))
+
+    def _holders(self, holder: ast.expr, scope: _Scope) -> tuple[frozenset[str] | None, bool]:
+        """The classes of an object whose attribute is set, and whether it is a class itself."""
+        if not isinstance(holder, ast.Name):
+            return None, False
+        if holder.id in ("self", "cls") and scope.cls is not None:
+            return frozenset({scope.cls.full_name}), holder.id == "cls"
+        values = list(_values_of(holder.id, scope))
+        if values:
+            made = [self._class(v.func, scope) for v in values if isinstance(v, ast.Call)]
+            known = [cls.full_name for cls in made if cls is not None]
+            is_known = len(known) == len(values)
+            return frozenset(known) if is_known else self._tested(holder.id, scope), False
+        if (cls := self._class(holder, scope)) is not None:
+            return frozenset({cls.full_name}), True
+        return self._tested(holder.id, scope), False
+
+    def _tested(self, name: str, scope: _Scope) -> frozenset[str] | None:
+        """The classes that the tests around a statement say an object is of."""
+        for test in reversed(scope.tests):
+            operands = (
+                test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+            )
+            for one in operands:
+                tested = _classes_tested(one, name)
+                found = [self._class(cls, scope) for cls in tested]
+                if found and all(cls is not None for cls in found):
+                    return frozenset(cls.full_name for cls in found if cls is not None)
+        return None
+
+    def _class(self, node: ast.expr, scope: _Scope) -> ClassDef | None:
+        found = self._project.expression(node, scope.file)
+        return found if isinstance(found, ClassDef) else None
+
+    # -- what a value is ---------------------------------------------------------------------------
+
+    def _meant(
+        self, value: ast.expr, holder: ast.expr, name: str, is_class: bool, scope: _Scope, depth: int = 0
+    ) -> Iterator[Replacement]:
+        """What may be called where `value` stands as `holder.name`; that method itself where a wrapper of it
+        computes nothing."""
+        if isinstance(value, ast.IfExp):
+            for side in (value.body, value.orelse):
+                yield from self._meant(side, holder, name, is_class, scope, depth)
+        elif isinstance(value, ast.Attribute):
+            yield self._attribute(value, holder, name, scope)
+        elif isinstance(value, ast.Name):
+            yield self._named(value.id, name, is_class, scope)
+        elif isinstance(value, ast.Call) and depth < _DEPTH:
+            yield from self._called(value, holder, name, is_class, scope, depth)
+        elif not isinstance(value, ast.Constant):
+            yield UNKNOWN
+
+    def _attribute(self, value: ast.Attribute, holder: ast.expr, name: str, scope: _Scope) -> Replacement:
+        cls = self._base(value, scope)
+        if ast.dump(value.value) == ast.dump(holder) or (value.attr == name and cls is None):
+            return Replacement(value.attr)
+        found = cls and self._method(cls, value.attr, after=_is_super(value.value))
+        return Replacement(function=found) if found else UNKNOWN
+
+    def _base(self, value: ast.Attribute, scope: _Scope) -> ClassDef | None:
+        """The class of whose methods an attribute is one, that of `super()` for these."""
+        return scope.cls if _is_super(value.value) else self._class(value.value, scope)
+
+    def _method(self, cls: ClassDef, name: str, after: bool) -> Function | None:
+        line = [entry for entry in self._project.mro(cls) if isinstance(entry, ClassDef)]
+        for entry in line[1:] if after else line:
+            if name in entry.methods:
+                return Function(entry.methods[name], entry.file, None, entry)
+        return None
+
+    def _named(self, written: str, name: str, is_bound: bool, scope: _Scope) -> Replacement:
+        for function in reversed(scope.functions):
+            for node in nodes(function):
+                if isinstance(node, _FunctionNode) and node.name == written and node is not function:
+                    is_plain = not computes(self._project, scope.file, node)
+                    return Replacement(name) if is_plain else UNKNOWN
+        values = list(_values_of(written, scope))
+        if values:  # what it was before is put back
+            is_same = all(isinstance(v, ast.Attribute) and v.attr == name for v in values)
+            return Replacement(name) if is_same else UNKNOWN
+        found = self._project.resolve(scope.file, written)
+        if not isinstance(found, FunctionFound):
+            return UNKNOWN
+        return Replacement(function=Function(found.node, found.file), is_bound=is_bound)
+
+    def _called(
+        self, value: ast.Call, holder: ast.expr, name: str, is_class: bool, scope: _Scope, depth: int
+    ) -> Iterator[Replacement]:
+        """`MethodType(run, m)`, `run.__get__(m)`, `partial(m.run, 2)`, `torch.compile(m.run)`."""
+        called, first = value.func, value.args[0] if value.args else None
+        if isinstance(called, ast.Attribute) and called.attr == "__get__":
+            yield from self._meant(called.value, holder, name, True, scope, depth + 1)
+            return
+        last = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        if last == "getattr" and len(value.args) > 1:
+            text = value.args[1]
+            is_text = isinstance(text, ast.Constant) and isinstance(text.value, str)
+            is_own = is_text and ast.dump(value.args[0]) == ast.dump(holder)
+            yield Replacement(text.value) if is_own else UNKNOWN  # type: ignore[attr-defined]
+            return
+        wrapper = self._project.expression(called, scope.file)
+        is_plain = isinstance(wrapper, str) or (
+            isinstance(wrapper, FunctionFound) and not computes(self._project, wrapper.file, wrapper.node)
+        )
+        if first is None or not is_plain:
+            yield UNKNOWN
+            return
+        binds = last in ("MethodType", "partial") and any(
+            ast.dump(argument) == ast.dump(holder) for argument in value.args[1:]
+        )
+        yield from self._meant(first, holder, name, is_class or binds, scope, depth + 1)
+
+
+def _bodies(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
+    for field in ("body", "orelse", "finalbody"):
+        yield getattr(node, field, ())
+    for handler in getattr(node, "handlers", ()):
+        yield handler.body
+    for case in getattr(node, "cases", ()):
+        yield case.body
+
+
+def _attributes(target: ast.expr) -> Iterator[tuple[ast.expr, str]]:
+    """The object and the name of an attribute that is assigned: `m.run`, `m.__dict__["run"]`."""
+    if isinstance(target, ast.Attribute):
+        yield target.value, target.attr
+    elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        holder = _namespace_of(target.value)
+        if holder is not None and isinstance(target.slice.value, str):
+            yield holder, target.slice.value
+
+
+def _set_by(call: ast.Call) -> Iterator[tuple[ast.expr, str, ast.expr]]:
+    """The object, the name and the value of attributes that a call sets."""
+    called, args = call.func, call.args
+    if isinstance(called, ast.Attribute) and called.attr == "update":
+        holder = _namespace_of(called.value)
+        for keyword in call.keywords:
+            if holder is not None and keyword.arg is not None:
+                yield holder, keyword.arg, keyword.value
+        return
+    if isinstance(called, ast.Attribute) and called.attr == "__setattr__":
+        args = args if len(args) == 3 else [called.value, *args]
+    elif not (isinstance(called, ast.Name) and called.id == "setattr"):
+        return
+    if len(args) == 3 and isinstance(args[1], ast.Constant) and isinstance(args[1].value, str):
+        yield args[0], args[1].value, args[2]
+
+
+def _namespace_of(node: ast.expr) -> ast.expr | None:
+    """`m` of `m.__dict__` and `vars(m)`."""
+    if isinstance(node, ast.Attribute) and node.attr == "__dict__":
+        return node.value
+    is_vars = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "vars" and node.args
+    return node.args[0] if is_vars else None  # type: ignore[attr-defined]
+
+
+def _values_of(name: str, scope: _Scope) -> Iterator[ast.expr]:
+    """What a local variable is given, by assignments; a parameter or the variable of a loop is given what
+    nobody knows, which is itself."""
+    for function in reversed(scope.functions):
+        found = list(_bound(name, function))
+        if found:
+            yield from found
+            return
+    if not scope.functions:
+        yield from _bound(name, scope.file.source.tree)
+
+
+def _bound(name: str, node: ast.AST) -> Iterator[ast.expr]:
+    for inner in nodes(node):
+        if isinstance(inner, ast.Assign):
+            yield from (inner.value for t in inner.targets if isinstance(t, ast.Name) and t.id == name)
+        elif isinstance(inner, (ast.For, ast.comprehension)) and isinstance(inner.target, ast.Name):
+            if inner.target.id == name:
+                yield inner.target
+        elif isinstance(inner, ast.arg) and inner.arg == name:
+            yield ast.Name(name)
+
+
+def _classes_tested(test: ast.expr, name: str) -> list[ast.expr]:
+    """The classes of which a test says that an object is one: `isinstance(m, (A, B))`, `type(m) is A`."""
+    classes: ast.expr | None = None
+    if isinstance(test, ast.Call) and getattr(test.func, "id", "") == "isinstance" and len(test.args) == 2:
+        if getattr(test.args[0], "id", "") == name:
+            classes = test.args[1]
+    elif isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Is, ast.Eq)):
+        left = test.left
+        if isinstance(left, ast.Call) and getattr(left.func, "id", "") == "type" and len(left.args) == 1:
+            if getattr(left.args[0], "id", "") == name:
+                classes = test.comparators[0]
+    if classes is None:
+        return []
+    return list(classes.elts) if isinstance(classes, ast.Tuple) else [classes]
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "super"

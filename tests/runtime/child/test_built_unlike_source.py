@@ -1,0 +1,261 @@
+"""Reports of executed models that other code has changed: no row may lead to another line for sure."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any, NamedTuple
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from qatlint import engine  # noqa: E402
+from qatlint.aim import Aim, EntryPoint  # noqa: E402
+from qatlint.files import DiskLoader  # noqa: E402
+from qatlint.horizon.report import read, write  # noqa: E402
+from qatlint.horizon.report.cells import name_of  # noqa: E402
+from qatlint.resolve.choosing import best  # noqa: E402
+from qatlint.runtime.child.recorder import Recorder  # noqa: E402
+from qatlint.runtime.flow import Flow  # noqa: E402
+from qatlint.runtime.model_check import model_check  # noqa: E402
+from qatlint.runtime.recording import from_json, to_json  # noqa: E402
+
+HEAD = """\
+import functools, types
+import torch
+from torch import nn
+from torch.ao.quantization import DeQuantStub, QuantStub
+"""
+BEGIN = """\
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.c, self.d = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.p = nn.Parameter(torch.zeros(1, 4, 1, 1))
+        self.g = nn.Parameter(torch.zeros(1, 4, 1, 1))
+"""
+
+
+class Row(NamedTuple):
+    """A row of the report of a model that ran."""
+
+    label: str
+    truth: str
+    """The comment on the line that ran it."""
+    lines: str
+    """Those on the lines that it leads to."""
+    why: str
+
+
+def rows(folder: Path, text: str, **files: str) -> list[Row]:
+    """Run `build()` of a module, beside other files, and look its report up in the source."""
+    for name, other in files.items():
+        (folder / f"{name}.py").write_text(dedent(other), encoding="utf-8")
+    path = folder / "m.py"
+    path.write_text(HEAD + text, encoding="utf-8")
+    flow = executed(folder, path)
+    calls = [(name_of(flow.labels[op.number]), op.place) for op in flow.ops if flow.units[op.number]]
+    truth = {(name, call): place.line for (name, _, call), place in calls if place is not None}
+    check = read(write(model_check(flow)))
+    sources = [str(path), *(str(folder / f"{name}.py") for name in files)]
+    point = EntryPoint(str(path), "Net")
+    own, others = engine.flows_with(point, sources, DiskLoader(), Aim((), ()))
+    names = best(own, check, others)
+    assert names is not None
+    written = path.read_text(encoding="utf-8").splitlines()
+
+    def mark(line: int) -> str:
+        return written[line - 1].rpartition("# ")[2] if "# " in written[line - 1] else str(line)
+
+    found = []
+    for layer in check.layers:
+        ops, why = names.ops_of(layer.label, is_call=True)
+        lines = sorted({op.span.line for op in ops})
+        found.append(Row(layer.label, mark(truth[layer.name, layer.call]), " ".join(map(mark, lines)), why))
+    return found
+
+
+def executed(folder: Path, path: Path) -> Flow:
+    """What the model of a file does, that its `build` makes."""
+    sys.path.insert(0, str(folder))
+    before = set(sys.modules)
+    try:
+        spec = importlib.util.spec_from_file_location(f"built_{folder.name}", path)
+        assert spec is not None and spec.loader is not None
+        module: Any = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        model, x = module.build().eval(), torch.randn(2, 4, 4, 4)
+        with torch.no_grad(), Recorder(model) as recorder:
+            out = model(x)
+        return Flow(from_json(to_json(recorder.recording((x,), {}, out))))
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if name.startswith("built_") or name in ("conf", "helpers"):
+                del sys.modules[name]
+
+
+def check_none_is_sure_and_wrong(found: list[Row]) -> None:
+    for row in found:
+        assert row.truth in row.lines.split(), row
+        assert bool(row.why) is (" " in row.lines), row
+
+
+def model(init: str, body: str, build: str, given: str = "") -> str:
+    """A model with a constructor that ends so, with these methods, and how it is built."""
+    return (
+        f"class Net(nn.Module):\n    def __init__(self{given}):\n{BEGIN}"
+        + indent(dedent(init), "        ")
+        + indent(dedent(body), "    ")
+        + dedent(build)
+    )
+
+
+RUN = """
+def forward(self, x):
+    x = self.run(self.quant(x))
+    return self.dequant(x * 3)  # end
+def run(self, x):
+    return self.d(self.c(x)) + x  # run
+def run_deploy(self, x):
+    return self.d(self.c(x)) + self.p  # deploy
+"""
+FORWARD = """
+def forward(self, x):
+    return self.dequant(self.d(self.c(self.quant(x))) + x)  # run
+def forward_fuse(self, x):
+    return self.dequant(self.d(self.c(self.quant(x))) + self.p)  # deploy
+"""
+
+
+@pytest.mark.parametrize(
+    ("init", "body", "build", "given"),
+    [
+        ("if deploy:\n    self.forward = self.forward_fuse\n", FORWARD, "Net(True)", ", deploy=False"),
+        ("", FORWARD, "m.forward = m.forward_fuse", ""),
+        ("", FORWARD, "Net.forward = Net.forward_fuse", ""),
+        ("", FORWARD, "m.forward = types.MethodType(Net.forward_fuse, m)", ""),
+        ("", FORWARD, "m.forward = functools.partial(Net.forward_fuse, m)", ""),
+        ("", RUN, "m.run = m.run_deploy", ""),
+        ("", RUN, "Net.run = Net.run_deploy", ""),
+        ("", RUN, "setattr(m, 'run', m.run_deploy)", ""),
+        ("", RUN, "object.__setattr__(m, 'run', m.run_deploy)", ""),
+        ("", RUN, "m.run = types.MethodType(Net.run_deploy, m)", ""),
+        ("", RUN, "m.run = Net.run_deploy.__get__(m)", ""),
+        ("", RUN, "m.__dict__['run'] = m.run_deploy", ""),
+        ("", RUN, "vars(m).update(run=m.run_deploy)", ""),
+        ("", RUN, "m.run = getattr(m, 'run_deploy')", ""),
+    ],
+)
+def test_a_method_that_is_replaced(init: str, body: str, build: str, given: str, tmp_path: Path) -> None:
+    built = "m = Net(True)" if build == "Net(True)" else f"m = Net()\n    {build}"
+    if build.startswith("Net."):
+        built = f"{build}\n    m = Net()"
+    text = model(init, body, f"\ndef build():\n    {built}\n    return m\n", given)
+    found = rows(tmp_path, text)
+    check_none_is_sure_and_wrong(found)
+    (add,) = [row for row in found if row.label == "_generated_add_0"]
+    assert (add.truth, add.lines) == ("deploy", "run deploy")
+    assert add.why == "a branch decides which of 2 lines it is"
+
+
+def test_what_the_report_has_proves_which_method_ran(tmp_path: Path) -> None:
+    body = """
+    def forward(self, x):
+        return self.dequant(self.run(self.quant(x)))
+    def run(self, x):
+        return self.c(x) + x  # run
+    def run_deploy(self, x):
+        return self.d(x) + self.p  # deploy
+    """
+    text = model("", body, "\ndef build():\n    m = Net()\n    m.run = m.run_deploy\n    return m\n")
+    found = {row.label: row for row in rows(tmp_path, text)}
+    assert (found["_generated_add_0"].lines, found["_generated_add_0"].why) == ("deploy", "")
+
+
+OTHERS = """
+class Other(nn.Module):
+    def forward(self, x):
+        return x
+    def forward_fuse(self, x):
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "lines", "why"),
+    [
+        # Of something else, or not by anything that the class has.
+        ("for k in m.modules():\n        if isinstance(k, Other): k.run = k.run_deploy", "run", ""),
+        ("for k in m.modules():\n        if type(k) is Other: k.run = k.run_deploy", "run", ""),
+        ("if type(m) is not Net: m.run = m.run_slowly", "run", ""),
+        # Wrappers that compute nothing.
+        ("m.run = functools.partial(m.run)", "run", ""),
+        ("before = m.run\n    m.run = before", "run", ""),
+        (
+            "before = m.run\n    def wrapped(x):\n        return before(x)\n    m.run = wrapped",
+            "run",
+            "",
+        ),
+        # What nobody follows.
+        ("m.run = (lambda run: lambda x: run(x) + x)(m.run)", "run", "other code puts something else"),
+        (
+            "before = m.run\n    def wrapped(x):\n        return before(x * 2)\n    m.run = wrapped",
+            "run",
+            "other code puts something else",
+        ),
+    ],
+)
+def test_what_is_no_replacement_or_cannot_be_followed(
+    build: str, lines: str, why: str, tmp_path: Path
+) -> None:
+    build = f"{OTHERS}\ndef build():\n    m = Net()\n    {build}\n    return m\n"
+    found = {row.label: row for row in rows(tmp_path, model("", RUN, build))}
+    assert found["_generated_add_0"].lines == lines
+    assert found["_generated_add_0"].why.startswith(why)
+    assert bool(found["_generated_add_0"].why) is bool(why)
+
+
+def test_the_forward_of_a_child_by_a_function_of_the_file(tmp_path: Path) -> None:
+    text = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c = nn.Conv2d(4, 4, 1)
+    def forward(self, x):
+        return self.c(x) + x  # run
+
+def fused(self, x):
+    return self.c(x * 2) + x  # deploy
+
+def of_others(self, x):
+    return self.nothing(x)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.blocks = nn.ModuleList(Block() for _ in range(2))
+    def forward(self, x):
+        x = self.quant(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.dequant(x + 1)  # end
+
+def build():
+    m = Net()
+    for block in m.blocks:
+        if hasattr(block, "nothing"):
+            block.forward = types.MethodType(of_others, block)
+        block.forward = types.MethodType(fused, block)
+    return m
+"""
+    found = rows(tmp_path, text)
+    check_none_is_sure_and_wrong(found)
+    lines = {row.label.partition("[")[0]: row.lines for row in found}
+    assert lines["blocks.0._generated_mul_0"] == "deploy"
+    assert lines["blocks.1._generated_add_0"] == "run deploy"
+    assert lines["_generated_add_0"] == "end"
