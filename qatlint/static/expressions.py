@@ -449,6 +449,7 @@ class Expressions(Deciding):
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 other = self.eval(value, frame)
+                self.merge_unknown(result, other)
                 if isinstance(other, Mapping):
                     result.entries.update(other.entries)
                     result.rest.extend(other.rest)
@@ -460,6 +461,10 @@ class Expressions(Deciding):
             item = Item(self.eval(value, frame), frame.guard, node=value, file=frame.file)
             self.put(result, known, item)
         return result
+
+    def merge_unknown(self, mapping: Mapping, other: Value | None) -> None:
+        """Before all entries of a value are put into a mapping: what nobody knows of them may take the place
+        of what it has. None: a single entry, under a name that nobody knows."""
 
     def put(self, mapping: Mapping, key: Value, item: Item) -> None:
         """`mapping[key] = item`."""

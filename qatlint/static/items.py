@@ -46,6 +46,8 @@ class Items(Attributes):
             if mapping.of is not None:
                 self.set_attribute(mapping.of, position, new, frame, node)
             item = Item(new, frame.guard, node=node, file=frame.file)
+            if not isinstance(frozen(position), Const):
+                self.merge_unknown(mapping, None)
             self.put(mapping, position, self._beside_old(mapping, position, item))
             return
         entries = self.entries(value)

@@ -242,6 +242,8 @@ class Library(Methods):
                         result.open = True
             else:
                 result.open = True
+        if args.open:  # `dict(defaults, **given)`
+            self.merge_unknown(result, self.unknown())
         for name, value in args.keywords.items():
             result.entries[name] = Item(value, node=node, file=frame.file)
         return result

@@ -175,7 +175,10 @@ class Methods(Calls):
                     return values[1] if len(values) > 1 else NONE
             return self.unknown(*values)
         if name == "update":
+            if args.open:
+                self.merge_unknown(receiver, self.unknown())
             for value in values:
+                self.merge_unknown(receiver, value)
                 if isinstance(value, Mapping):
                     receiver.entries.update(value.entries)
                     receiver.open = receiver.open or value.open

@@ -7,23 +7,21 @@ test are followed, and the loop is said to turn as often as its default says (`A
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 
+from qatlint.static.defaults import as_default, is_plain
 from qatlint.static.iteration import Turns
 from qatlint.static.machine import Frame
+from qatlint.static.merging import Merging
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.natures import What
 from qatlint.static.project import Project
 from qatlint.static.reassigned import Reassigned
-from qatlint.static.replacing import Replacing
 from qatlint.static.values import (
     Args,
     At,
-    Choice,
     Const,
     Function,
     Instance,
-    Item,
     Mapping,
     Seq,
     Slice,
@@ -37,7 +35,7 @@ _VIEWS = ("items", "keys", "values")
 """What a loop over them runs over is a dictionary, or a `ModuleDict`."""
 
 
-class Unsettled(Replacing):
+class Unsettled(Merging):
     """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
 
     may_export = False
@@ -68,13 +66,13 @@ class Unsettled(Replacing):
         if self.phase != "forward" or (value.number, name) in self._of_forward:
             return found
         is_module = isinstance(found, Instance) and found.is_module
-        if not (is_module or _is_plain(found)) or not self._is_set_again(value, name, found):
+        if not (is_module or is_plain(found)) or not self._is_set_again(value, name, found):
             return found
         if isinstance(found, Instance):
             self._replaced.add(found.number)
             self._refilled[id(found)] = found, name
             return found
-        return self._opened(found, ("set again", value.number, name), name, value.loops)
+        return as_default(found, self.intern(("set again", value.number, name)), name, value.loops)
 
     def _is_set_again(self, value: Instance, name: str, found: Value | None) -> bool:
         return value.number in self._replaced or self._reassigned.attribute(
@@ -89,7 +87,7 @@ class Unsettled(Replacing):
         if found is default and self.phase == "forward" and isinstance(value, Instance):
             if isinstance(name, Const) and self._is_set_again(value, str(name.value), found):
                 text = str(name.value)
-                return self._opened(found, ("set again", value.number, text), text, value.loops)
+                return as_default(found, self.intern(("set again", value.number, text)), text, value.loops)
         return found
 
     def lacks_attribute(self, target: Instance, name: str) -> bool:
@@ -98,9 +96,9 @@ class Unsettled(Replacing):
 
     def global_value(self, file: ModuleFile, name: str) -> Value:
         found = super().global_value(file, name)
-        if not _is_plain(found) or not self._reassigned.module_name(name):
+        if not is_plain(found) or not self._reassigned.module_name(name):
             return found
-        return self._opened(found, ("set again", file.path, name), name, frozenset())
+        return as_default(found, self.intern(("set again", file.path, name)), name)
 
     def enter(
         self,
@@ -150,42 +148,6 @@ class Unsettled(Replacing):
         is_open = any(part.times.most is None for part in parts)
         turns.given = next((part.given for part in parts if part.given), "zip" if is_open else "")
         return turns
-
-    def _opened(self, value: Value, key: tuple[object, ...], name: str, loops: frozenset[int]) -> Value:
-        """What is known of a value that may be another by now."""
-        known = _plain(value)
-        return Symbol(
-            self.intern(key),
-            origin="config",
-            hint=known if isinstance(known, (int, str, tuple)) else None,
-            text=name,
-            loops=loops,
-            optional=isinstance(value, Const) and known is None,
-            given=f"{name}={known!r}",
-        )
-
-
-def _is_plain(value: Value) -> bool:
-    """Whether a value is none of modules and tensors: a number, a list of names, settings."""
-    if isinstance(value, Choice):
-        return all(_is_plain(option) for _, option in value.options)
-    entries: Iterable[Item] = ()
-    if isinstance(value, Seq):
-        entries = value.items
-    elif isinstance(value, Mapping):
-        entries = [*value.entries.values(), *(item for _, item in value.rest)]
-    elif not isinstance(value, Const):
-        return False
-    return all(_is_plain(item.value) for item in entries)
-
-
-def _plain(value: Value) -> object:
-    """A constant, or a tuple of such; None for anything else."""
-    if isinstance(value, Const):
-        return value.value
-    if isinstance(value, Seq) and not value.open and all(isinstance(i.value, Const) for i in value.items):
-        return tuple(_plain(item.value) for item in value.items)
-    return None
 
 
 def _has_entries(value: Value) -> bool:

@@ -259,3 +259,65 @@ def build():
     assert lines["blocks.0._generated_mul_0"] == "deploy"
     assert lines["blocks.1._generated_add_0"] == "run deploy"
     assert lines["_generated_add_0"] == "end"
+
+
+LOOPS = """
+def forward(self, x):
+    x = self.c(self.quant(x))
+    for _ in range({enc}):
+        x = x + self.p  # enc
+    for _ in range({dec}):
+        x = x + self.g  # dec
+    return self.dequant(x)
+"""
+
+
+def loops(enc: str, dec: str) -> str:
+    return LOOPS.format(enc=enc, dec=dec)
+
+
+def lines_of_adds(found: list[Row]) -> list[str]:
+    return [row.lines for row in found if "_generated_add" in row.label]
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "build"),
+    [
+        (", cfg=None", "self.f = {**dict(enc=2, dec=2), **(cfg or {})}", "Net(dict(enc=3, dec=1))"),
+        (", cfg=None", "self.f = dict(enc=2, dec=2)\nself.f.update(cfg or {})", "Net(dict(enc=3, dec=1))"),
+        (", **kw", "self.f = dict(enc=2, dec=2)\nself.f.update(kw)", "Net(enc=3, dec=1)"),
+        (", **kw", "self.f = dict(enc=2, dec=2)\nself.f.update(**kw)", "Net(enc=3, dec=1)"),
+        (", **kw", "self.f = dict(dict(enc=2, dec=2), **kw)", "Net(enc=3, dec=1)"),
+        (", **kw", "self.f = {'enc': 2, 'dec': 2, **kw}", "Net(enc=3, dec=1)"),
+        (
+            ", cfg=None",
+            "self.f = dict(enc=2, dec=2)\nfor k, v in (cfg or {}).items():\n    self.f[k] = v",
+            "Net(dict(enc=3, dec=1))",
+        ),
+        (
+            ", large=False",
+            "self.f = dict(enc=2, dec=2)\nself.f.update(dict(enc=3, dec=1) if large else dict(enc=2))",
+            "Net(True)",
+        ),
+    ],
+)
+def test_settings_that_are_merged(given: str, settings: str, build: str, tmp_path: Path) -> None:
+    body = loops("self.f['enc']", "self.f['dec']")
+    found = rows(tmp_path, model(f"{settings}\n", body, f"\ndef build():\n    return {build}\n", given))
+    check_none_is_sure_and_wrong(found)
+    assert "enc dec" in lines_of_adds(found)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "self.f = {**(cfg or {}), 'enc': 2, 'dec': 2}",
+        "self.f = dict(cfg or {})\nself.f.update(enc=2, dec=2)",
+        "self.f = {'enc': 1, **dict(enc=2, dec=2)}",
+    ],
+)
+def test_settings_that_are_set_last_are_known(settings: str, tmp_path: Path) -> None:
+    body = loops("self.f['enc']", "self.f['dec']")
+    build = "\ndef build():\n    return Net(dict(enc=3, dec=1))\n"
+    found = rows(tmp_path, model(f"{settings}\n", body, build, ", cfg=None"))
+    assert lines_of_adds(found) == ["enc", "enc", "dec", "dec"]
