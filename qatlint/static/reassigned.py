@@ -94,9 +94,10 @@ class Reassigned:
         """Whether a class that inherits from one has something of its own under a name."""
         return any(name in self._constants.get(s.full_name, ()) for s in self._project.subclasses(cls))
 
-    def module_name(self, name: str) -> bool:
-        """Whether a name of a module is given another value by a function, or from outside."""
-        return name in self._globals or name in self._outside
+    def constant(self, name: str, *, holds_entries: bool) -> bool:
+        """Whether a name of a module, or of the body of a class, is given another value by a function or from
+        outside, or what it holds is changed where these are entries."""
+        return name in self._globals or name in self._outside or (holds_entries and name in self._refilled)
 
     def _sets_later(self, cls: str, line: tuple[str, ...], name: str) -> bool:
         methods = self._own.get((cls, name), ())
@@ -234,7 +235,7 @@ class _Reading:
             container = container.value
         if isinstance(container, ast.Attribute):
             self._found.refills(home, container.attr, _is_self(container.value))
-        elif isinstance(container, ast.Name) and home.function and container.id not in locals_:
+        elif isinstance(container, ast.Name) and container.id not in locals_:
             self._found.sets_global(container.id)
 
 

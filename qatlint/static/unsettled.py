@@ -23,6 +23,7 @@ from qatlint.static.values import (
     Function,
     Instance,
     Mapping,
+    ModuleValue,
     Seq,
     Slice,
     Symbol,
@@ -63,7 +64,12 @@ class Unsettled(Merging):
 
     def instance_attribute(self, value: Instance, name: str, frame: Frame) -> Value:
         found = super().instance_attribute(value, name, frame)
-        if self.phase != "forward" or (value.number, name) in self._of_forward:
+        if self.phase != "forward":
+            # What an object has of its class may have been set there before.
+            if name in value.attrs or not self._is_constant_set(found, name):
+                return found
+            return as_default(found, self.intern(("set again", value.number, name)), name, value.loops)
+        if (value.number, name) in self._of_forward:
             return found
         is_module = isinstance(found, Instance) and found.is_module
         if not (is_module or is_plain(found)) or not self._is_set_again(value, name, found):
@@ -94,9 +100,25 @@ class Unsettled(Merging):
         is_later = self.phase == "forward" and self._is_set_again(target, name, None)
         return not is_later and super().lacks_attribute(target, name)
 
+    def _is_constant_set(self, found: Value, name: str) -> bool:
+        """Whether what stands under a name of a class or a module may be something else by now."""
+        return is_plain(found) and self._reassigned.constant(name, holds_entries=_has_entries(found))
+
+    def attribute(self, value: Value, name: str, node: ast.expr, frame: Frame) -> Value:
+        found = super().attribute(value, name, node, frame)
+        if not isinstance(value, ModuleValue) or not self._is_constant_set(found, name):
+            return found
+        return as_default(found, self.intern(("set again", value.file.path, name)), name)
+
+    def class_attribute(self, cls: ClassDef, name: str, receiver: Value) -> Value:
+        found = super().class_attribute(cls, name, receiver)
+        if not self._is_constant_set(found, name):
+            return found
+        return as_default(found, self.intern(("set again", cls.full_name, name)), name)
+
     def global_value(self, file: ModuleFile, name: str) -> Value:
         found = super().global_value(file, name)
-        if not is_plain(found) or not self._reassigned.module_name(name):
+        if not self._is_constant_set(found, name):
             return found
         return as_default(found, self.intern(("set again", file.path, name)), name)
 

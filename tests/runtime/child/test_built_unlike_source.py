@@ -321,3 +321,69 @@ def test_settings_that_are_set_last_are_known(settings: str, tmp_path: Path) -> 
     build = "\ndef build():\n    return Net(dict(enc=3, dec=1))\n"
     found = rows(tmp_path, model(f"{settings}\n", body, build, ", cfg=None"))
     assert lines_of_adds(found) == ["enc", "enc", "dec", "dec"]
+
+
+CONF = """
+ENC, DEC = 2, 2
+E = 2
+D = 2
+CFG = dict(enc=2, dec=2)
+class C:
+    enc = 2
+    dec = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("used", "build"),
+    [
+        (("conf.E", "conf.D"), "conf.E = 3\n    conf.D = 1"),
+        (("conf.E", "conf.D"), "setattr(conf, 'E', 3)\n    setattr(conf, 'D', 1)"),
+        (("conf.E", "conf.D"), "vars(conf).update(E=3, D=1)"),
+        (("conf.C.enc", "conf.C.dec"), "conf.C.enc = 3\n    conf.C.dec = 1"),
+        (("conf.CFG['enc']", "conf.CFG['dec']"), "conf.CFG.update(enc=3, dec=1)"),
+        (("conf.CFG['enc']", "conf.CFG['dec']"), "conf.CFG['enc'] = 3\n    conf.CFG['dec'] = 1"),
+        (("E", "D"), "globals().update(E=3, D=1)"),
+        (("E", "D"), "globals()['E'] = 3\n    globals()['D'] = 1"),
+        (("CFG['enc']", "CFG['dec']"), "helpers.smaller()"),
+    ],
+)
+def test_constants_that_other_code_sets(used: tuple[str, str], build: str, tmp_path: Path) -> None:
+    text = "import conf, helpers\nfrom conf import CFG\nE = 2\nD = 2\n" + model(
+        "", loops(*used), f"\ndef build():\n    {build}\n    return Net()\n"
+    )
+    helpers = "from conf import CFG\ndef smaller():\n    CFG.update(enc=3, dec=1)\n"
+    if "helpers" not in build:
+        helpers = ""
+    found = rows(tmp_path, text, conf=CONF, helpers=helpers)
+    check_none_is_sure_and_wrong(found)
+    assert "enc dec" in lines_of_adds(found)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        "Net.enc = 3\n    Net.dec = 1",
+        "setattr(Net, 'enc', 3)\n    setattr(Net, 'dec', 1)",
+        "Net.F['enc'] = 3",
+    ],
+)
+def test_class_attributes_that_are_set_before_the_model_is_made(build: str, tmp_path: Path) -> None:
+    init = (
+        "self.a, self.b = self.enc + 0 * self.F['enc'], self.dec\n"
+        if "F" not in build
+        else "self.a, self.b = self.F['enc'], self.F['dec']\n"
+    )
+    text = model(init, loops("self.a", "self.b"), f"\ndef build():\n    {build}\n    return Net()\n")
+    text = text.replace(
+        "    def __init__", "    enc = 2\n    dec = 2\n    F = dict(enc=2, dec=2)\n    def __init__", 1
+    )
+    found = rows(tmp_path, text)
+    check_none_is_sure_and_wrong(found)
+    assert "enc dec" in lines_of_adds(found)
+
+
+def test_constants_that_nothing_sets_are_known(tmp_path: Path) -> None:
+    text = model("", loops("conf.E", "conf.C.dec"), "\ndef build():\n    return Net()\n")
+    found = rows(tmp_path, f"import conf\n{text}", conf=CONF)
+    assert lines_of_adds(found) == ["enc", "enc", "dec", "dec"]
