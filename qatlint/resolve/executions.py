@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from qatlint.horizon.judging.facts import kind_of
+from qatlint.horizon.judging.facts import bare, kind_of
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.cells import name_of
 from qatlint.horizon.report.whole import is_whole
@@ -29,11 +29,18 @@ class Executions:
     """The calls of modules in one report."""
 
     def __init__(
-        self, exact: Mapping[str, int], least: Mapping[str, int], has_all: Callable[[str], bool]
+        self,
+        exact: Mapping[str, int],
+        least: Mapping[str, int],
+        has_all: Callable[[str], bool],
+        joined: int | None = None,
     ) -> None:
         """`exact`, `least`: by name, how often it ran, and where that is not known how often it did at
         least. `has_all`: whether all modules have a name that ran and are like the one of a name."""
         self._exact, self._least, self._has_all = exact, least, has_all
+        self.joined = joined
+        """How many layers, at most, have no row since an add that they are fused with has theirs; None where
+        nobody knows."""
         self._names = list({**least, **exact})
         self._found: dict[str, Times | None] = {}
 
@@ -64,7 +71,7 @@ class Executions:
         exact = {rename(name): times for name, times in self._exact.items()}
         least = {rename(name): times for name, times in self._least.items()}
         known = {rename(name): name for name in self._names}
-        return Executions(exact, least, lambda name: self._has_all(known.get(name, name)))
+        return Executions(exact, least, lambda name: self._has_all(known.get(name, name)), self.joined)
 
 
 def executions(check: ModelCheck) -> Executions:
@@ -84,7 +91,8 @@ def executions(check: ModelCheck) -> Executions:
         fuses = kind_of(types.get(name, "")) in FUSED_AWAY or name not in types
         return is_all and (has_graph or not fuses)
 
-    return Executions(exact, least, has_all)
+    joined = sum("Add" in bare(kind) and kind_of(kind) is Kind.GEMM for kind in types.values())
+    return Executions(exact, least, has_all, joined if is_all and check.layers else None)
 
 
 def _calls(labels: Iterable[str]) -> dict[str, int]:

@@ -16,8 +16,10 @@ from qatlint.horizon.ops import Role as Fusing
 from qatlint.horizon.ops import of_function, op_name
 from qatlint.resolve.executions import Executions
 from qatlint.resolve.located import Located, Place, Role
+from qatlint.resolve.misfits import miscounted, without_place
 from qatlint.resolve.positions import Total
 from qatlint.resolve.proven import NOTHING_PROVEN, Proof, Proofs
+from qatlint.resolve.rivals import in_any
 from qatlint.resolve.runs import Runs, inside, parts_of
 from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, REPLACED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
@@ -113,15 +115,10 @@ class Names:
 
     def misfits(self) -> int:
         """Of how many modules and functions source tells that they run more or less often than the report
-        says, or that they run at all where a whole report does not have them."""
-        ran = self._executions
-        found = 0
-        for path, times in self._runs.sure_calls().items():
-            counted = ran.of(path)
-            if counted is None:
-                found += self._is_whole
-            else:
-                found += counted.is_exact and counted.least != times
+        says, or that they run at all where a whole report does not have them; and how many names are in no
+        part of the model."""
+        missing = [name for name in self.compared if not self._ops(self._runs, name)]
+        found = miscounted(self._runs, self._executions, self._is_whole) + without_place(self._runs, missing)
         if not self._is_whole:
             return found
         firsts = {(made.owner, made.op): made for made in filter(None, map(generated_of, self._names))}
@@ -145,12 +142,14 @@ class Names:
         )
 
     def locate(self, judgement: Judgement) -> Located:
-        """Where the modules of a row run."""
+        """Where the modules of a row run, in any of the models that the report may be about."""
         places: dict[Place, None] = {}
         reasons: dict[str, None] = {}
         is_call = judgement.topic in OF_CALLS
         for label in judgement.names:
             ops, why = self.ops_of(label, is_call=is_call)
+            rivals = [(rival.root, rival.ops_of(label, is_call=is_call)[0]) for rival in self.rivals]
+            ops, why = in_any(ops, why, rivals)
             for op in ops:
                 places[Place(op.span, op.owner, Role.RUNS, label)] = None
             if judgement.topic is Topic.SHARED:

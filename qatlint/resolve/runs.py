@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from qatlint.condition import TRAINING
 from qatlint.horizon.judging.facts import kind_of
-from qatlint.resolve.executions import FUSED_AWAY
-from qatlint.trace import Flow, QuantOp, Ran
+from qatlint.trace import Flow, Kind, QuantOp, Ran
+
+
+class SureCalls(NamedTuple):
+    """The runs of a module of which it is known how many there are."""
+
+    times: int
+    kind: Kind
 
 
 class Runs:
@@ -77,19 +84,26 @@ class Runs:
             _always(self._order[n]) for op in self.of_module(name) for n in self._ran.get(op.number, ())
         )
 
-    def sure_calls(self) -> dict[str, int]:
-        """Module -> how often it runs, of those of which that is known, and which keep their row."""
-        found: dict[str, int] = {}
+    def sure_calls(self) -> dict[str, SureCalls]:
+        """Module -> how often it runs, of those of which that is known."""
+        found: dict[str, SureCalls] = {}
         open_ones = set()
         for op in self.flow.ops:
             path = inside(op.module, self.below) if op.module else None
-            if path is None or "*" in path or not op.name or kind_of(op.class_name) in FUSED_AWAY:
+            if path is None or "*" in path or not op.name:
                 continue
             runs = [self._order[n] for n in self._ran.get(op.number, ())]
             if not all(map(_always, runs)):
                 open_ones.add(path)
-            found[path] = found.get(path, 0) + len(runs)
-        return {path: times for path, times in found.items() if path not in open_ones}
+            before = found[path].times if path in found else 0
+            found[path] = SureCalls(before + len(runs), kind_of(op.class_name))
+        return {path: calls for path, calls in found.items() if path not in open_ones}
+
+    def may_hold(self, name: str) -> bool:
+        """Whether a name may be of something in a part of the model that source does not tell."""
+        first = name.partition(".")[0]
+        held = {part for part in self.firsts if part == first or ("*" in part and _may_be(part, first))}
+        return bool(held) and self.is_open(name.rpartition(".")[0])
 
     def sure_functions(self) -> list[QuantOp]:
         """What each forward of the deployed model computes between the stubs without a module."""
