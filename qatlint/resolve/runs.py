@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import NamedTuple
 
 from qatlint.condition import TRAINING
@@ -102,8 +103,15 @@ class Runs:
     def may_hold(self, name: str) -> bool:
         """Whether a name may be of something in a part of the model that source does not tell."""
         first = name.partition(".")[0]
-        held = {part for part in self.firsts if part == first or ("*" in part and _may_be(part, first))}
-        return bool(held) and self.is_open(name.rpartition(".")[0])
+        return self._is_any or (
+            any(_may_be(part, first, is_known=False) for part in self.firsts)
+            and self.is_open(name.rpartition(".")[0])
+        )
+
+    @cached_property
+    def _is_any(self) -> bool:
+        """Whether its own forward runs something by a name that is made there."""
+        return any("getattr(" in op.written for op in self._at(self._open.find("")))
 
     def sure_functions(self) -> list[QuantOp]:
         """What each forward of the deployed model computes between the stubs without a module."""

@@ -148,3 +148,21 @@ def test_a_row_has_the_lines_of_all_models_that_fit(
     check = report(["quant", "norm"], MappingProxyType({"norm": 2}))
     names = chosen(tmp_path, "".join(map(alike, range(models))), check)
     assert shown(tmp_path, names, check) == (lines, why)
+
+
+def test_a_name_may_be_that_of_a_part_whose_name_is_made(tmp_path: Path) -> None:
+    made = """
+        for number in range(depth):
+            self.add_module(f"stage{number}", layer())
+        self.depth = depth
+"""
+    text = PARTS.replace("(self, layer)", "(self, layer, depth)").replace(", self.layers =", " =")
+    text = text.replace("DeQuantStub(), layer()\n", f"DeQuantStub(){made}", 1).replace(
+        "return self.dequant(self.layers(self.quant(x)))",
+        """x = self.quant(x)
+        for number in range(self.depth):
+            x = getattr(self, f"stage{number}")(x)
+        return self.dequant(x)""",
+    )
+    check = report(["quant", "stage3.0.conv", "dequant"])
+    assert classes(chosen(tmp_path, text, check)) == ["Bev"]
