@@ -304,14 +304,19 @@ class Library(Methods):
             return self.unknown()
         target, name = values
         if isinstance(target, Instance) and isinstance(name, Const) and isinstance(name.value, str):
-            item = target.attrs.get(name.value)
-            if item is not None:
-                return self.boolean(item.when)
-            if self.has_attribute(target, name.value):
-                return TRUE_VALUE
-            if self.lacks_attribute(target, name.value):
-                return FALSE_VALUE
+            known = self.knows_to_have(target, name.value)
+            if known is not None:
+                return known
         return self.unknown(*values, key=self.intern(("hasattr", key_of(target), key_of(name))))
+
+    def knows_to_have(self, target: Instance, name: str) -> Value | None:
+        """Whether an instance has an attribute; None where nobody knows."""
+        item = target.attrs.get(name)
+        if item is not None:
+            return self.boolean(item.when)
+        if self.has_attribute(target, name):
+            return TRUE_VALUE
+        return FALSE_VALUE if self.lacks_attribute(target, name) else None
 
     def lacks_attribute(self, target: Instance, name: str) -> bool:
         """Whether an instance that has no such attribute gets none later."""

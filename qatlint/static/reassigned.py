@@ -20,6 +20,13 @@ _SELVES = ("self", "cls")
 _CHANGES = frozenset("append clear extend insert pop remove reverse setdefault sort update".split())
 """Methods of containers that change them."""
 _BUILT_BY = "__init__"
+_NAMESPACES = ("__dict__", "_modules", "_buffers", "_parameters")
+_UNNAMED = (_BUILT_BY, "__setattr__")
+"""Methods that may give attributes any names: the first is followed, the second is told them."""
+_TAKEN = {"setattr": 3, "delattr": 2, "__setattr__": 3, "__delattr__": 2}
+"""Functions that set attributes by their names -> how many arguments they take, with the object."""
+_ADDING = frozenset("add_module register_module register_buffer register_parameter".split())
+"""Methods that do the same."""
 
 
 class _Home(NamedTuple):
@@ -51,6 +58,8 @@ class Reassigned:
         """(class, attribute of `self`) -> the methods that set it, or change its entries."""
         self._constants: dict[str, set[str]] = {}
         """Class -> names that are set in its body, and those of its methods."""
+        self._deleted: set[str] = set()
+        """Attributes that are deleted, but by a constructor."""
         self._globals: set[str] = set()
         """What functions set, or change, and have not made themselves."""
         self._mentions: dict[str, set[_Mention]] = {}
@@ -94,6 +103,10 @@ class Reassigned:
         """Whether a class that inherits from one has something of its own under a name."""
         return any(name in self._constants.get(s.full_name, ()) for s in self._project.subclasses(cls))
 
+    def is_deleted(self, name: str) -> bool:
+        """Whether some code deletes an attribute of this name."""
+        return name in self._deleted
+
     def constant(self, name: str, *, holds_entries: bool) -> bool:
         """Whether a name of a module, or of the body of a class, is given another value by a function or from
         outside, or what it holds is changed where these are entries."""
@@ -124,6 +137,12 @@ class Reassigned:
             self._own.setdefault((home.cls, name), set()).add(home.function)
         else:
             self._outside.add(name)
+
+    def deletes(self, home: _Home, name: str, is_own: bool) -> None:
+        """Some code deletes an attribute."""
+        self.sets(home, name, is_own)
+        if not (is_own and home.function == _BUILT_BY):
+            self._deleted.add(name)
 
     def refills(self, home: _Home, name: str, is_own: bool) -> None:
         """Some code changes the entries of what an attribute holds."""
@@ -194,6 +213,8 @@ class _Reading:
             is_own = _is_self(node.value)
             if isinstance(node.ctx, ast.Load):
                 self._found.mentions(node.attr, _Mention(home, is_own))
+            elif isinstance(node.ctx, ast.Del):
+                self._found.deletes(home, node.attr, is_own)
             else:
                 self._found.sets(home, node.attr, is_own)
         elif isinstance(node, ast.Name) and _is_stored(node):
@@ -203,7 +224,8 @@ class _Reading:
             self._changes(node.value, home, locals_)
             name = _text(node.slice)
             if name and _is_namespace(node.value):
-                self._found.sets(home, name, is_own=False)
+                note = self._found.deletes if isinstance(node.ctx, ast.Del) else self._found.sets
+                note(home, name, _is_of_self(node.value))
         elif isinstance(node, ast.Call):
             self._call(node, home, locals_)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
@@ -223,11 +245,29 @@ class _Reading:
         if name == "type" and len(node.args) == 3:  # a class that is made: what it has, bases may have, too
             for own in _names_given(node.args[2]):
                 self._found.sets(home, own, is_own=False)
-        if name == "setattr" and isinstance(called, ast.Name) and len(node.args) == 3:
-            if _text(node.args[1]):
-                self._found.sets(home, _text(node.args[1]), _is_self(node.args[0]))
-            elif not _is_self(node.args[0]):
-                self._found.sets_any(home)
+        self._by_name(name, node, home)
+
+    def _by_name(self, function: str, node: ast.Call, home: _Home) -> None:
+        """Attributes that a call sets or deletes, by the names it is given."""
+        called, args = node.func, node.args
+        on = [called.value] if isinstance(called, ast.Attribute) else []
+        if function == "pop" and on and args and _is_namespace(on[0]):
+            self._found.deletes(home, _text(args[0]), _is_of_self(on[0]))
+        if function in _ADDING:
+            args = [*on, *args, *(k.value for k in node.keywords if k.arg == "name")]
+        elif len(args) + len(on) == _TAKEN.get(function):  # `object.__setattr__(m, "flag", True)` takes all
+            args = [*on, *args]
+        elif len(args) != _TAKEN.get(function):
+            return
+        if len(args) < 2:
+            return
+        is_own, text = _is_self(args[0]), _text(args[1])
+        if text and function.strip("_") == "delattr":
+            self._found.deletes(home, text, is_own)
+        elif text:
+            self._found.sets(home, text, is_own)
+        elif not (is_own and home.function in _UNNAMED) and function.strip("_") == "setattr":
+            self._found.sets_any(home)
 
     def _changes(self, container: ast.expr, home: _Home, locals_: frozenset[str]) -> None:
         """The entries of a container are changed."""
@@ -271,10 +311,14 @@ def _is_self(node: ast.expr) -> bool:
 
 
 def _is_namespace(node: ast.expr) -> bool:
-    """`m.__dict__`, `vars(m)`, `globals()`."""
+    """`m.__dict__`, `m._modules`, `vars(m)`, `globals()`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in ("vars", "globals")
-    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
+    return isinstance(node, ast.Attribute) and node.attr in _NAMESPACES
+
+
+def _is_of_self(namespace: ast.expr) -> bool:
+    return isinstance(namespace, ast.Attribute) and _is_self(namespace.value)
 
 
 def _text(node: ast.expr) -> str:

@@ -243,7 +243,7 @@ def _attributes(target: ast.expr) -> Iterator[tuple[ast.expr, str]]:
     if isinstance(target, ast.Attribute):
         yield target.value, target.attr
     elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
-        holder = _namespace_of(target.value)
+        holder = namespace_of(target.value)
         if holder is not None and isinstance(target.slice.value, str):
             yield holder, target.slice.value
 
@@ -252,7 +252,7 @@ def _set_by(call: ast.Call) -> Iterator[tuple[ast.expr, str, ast.expr]]:
     """The object, the name and the value of attributes that a call sets."""
     called, args = call.func, call.args
     if isinstance(called, ast.Attribute) and called.attr == "update":
-        holder = _namespace_of(called.value)
+        holder = namespace_of(called.value)
         for keyword in call.keywords:
             if holder is not None and keyword.arg is not None:
                 yield holder, keyword.arg, keyword.value
@@ -265,7 +265,7 @@ def _set_by(call: ast.Call) -> Iterator[tuple[ast.expr, str, ast.expr]]:
         yield args[0], args[1].value, args[2]
 
 
-def _namespace_of(node: ast.expr) -> ast.expr | None:
+def namespace_of(node: ast.expr) -> ast.expr | None:
     """`m` of `m.__dict__` and `vars(m)`."""
     if isinstance(node, ast.Attribute) and node.attr == "__dict__":
         return node.value

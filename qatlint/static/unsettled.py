@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 
+from qatlint.condition import negate
+from qatlint.static.any_named import AnyNamed
 from qatlint.static.defaults import as_default, is_plain
 from qatlint.static.iteration import Turns
-from qatlint.static.machine import Frame
-from qatlint.static.merging import Merging
+from qatlint.static.machine import NOWHERE, Frame, key_of
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.natures import What
 from qatlint.static.project import Project
@@ -36,7 +37,7 @@ _VIEWS = ("items", "keys", "values")
 """What a loop over them runs over is a dictionary, or a `ModuleDict`."""
 
 
-class Unsettled(Merging):
+class Unsettled(AnyNamed):
     """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
 
     may_export = False
@@ -66,7 +67,8 @@ class Unsettled(Merging):
         found = super().instance_attribute(value, name, frame)
         if self.phase != "forward":
             # What an object has of its class may have been set there before.
-            if name in value.attrs or not self._is_constant_set(found, name):
+            is_set = self._is_constant_set(found, name) or (is_plain(found) and self.may_have(value, name))
+            if name in value.attrs or not is_set:
                 return found
             return as_default(found, self.intern(("set again", value.number, name)), name, value.loops)
         if (value.number, name) in self._of_forward:
@@ -81,20 +83,37 @@ class Unsettled(Merging):
         return as_default(found, self.intern(("set again", value.number, name)), name, value.loops)
 
     def _is_set_again(self, value: Instance, name: str, found: Value | None) -> bool:
-        return value.number in self._replaced or self._reassigned.attribute(
-            value.cls,
-            name,
-            holds_entries=found is not None and _has_entries(found),
-            in_subclasses=value is self.root,
+        return (
+            value.number in self._replaced
+            or self.may_have(value, name)
+            or self._reassigned.attribute(
+                value.cls,
+                name,
+                holds_entries=found is not None and _has_entries(found),
+                in_subclasses=value is self.root,
+            )
         )
 
     def get_attribute(self, value: Value, name: Value, default: Value | None, frame: Frame) -> Value:
         found = super().get_attribute(value, name, default, frame)
-        if found is default and self.phase == "forward" and isinstance(value, Instance):
-            if isinstance(name, Const) and self._is_set_again(value, str(name.value), found):
-                text = str(name.value)
-                return as_default(found, self.intern(("set again", value.number, text)), text, value.loops)
+        if self.phase != "forward" or not isinstance(value, Instance) or not isinstance(name, Const):
+            return found
+        text = str(name.value)
+        if found is default and self._is_set_again(value, text, found):
+            return as_default(found, self.intern(("set again", value.number, text)), text, value.loops)
+        if found is not default and default is not None and self._may_be_deleted(value, text):
+            key = self.intern(("hasattr", key_of(value), key_of(name)))
+            has = self.truth(self.unknown(value, name, key=key), NOWHERE, frame)
+            return self.choose([(has, found), (negate(has), default)])
         return found
+
+    def knows_to_have(self, target: Instance, name: str) -> Value | None:
+        return None if self._may_be_deleted(target, name) else super().knows_to_have(target, name)
+
+    def _may_be_deleted(self, value: Instance, name: str) -> bool:
+        """Whether an attribute that an object was given may be gone by now."""
+        is_late = self.phase == "forward" and (value.number, name) not in self._of_forward
+        return is_late and self._reassigned.is_deleted(name)
 
     def lacks_attribute(self, target: Instance, name: str) -> bool:
         is_later = self.phase == "forward" and self._is_set_again(target, name, None)

@@ -387,3 +387,66 @@ def test_constants_that_nothing_sets_are_known(tmp_path: Path) -> None:
     text = model("", loops("conf.E", "conf.C.dec"), "\ndef build():\n    return Net()\n")
     found = rows(tmp_path, f"import conf\n{text}", conf=CONF)
     assert lines_of_adds(found) == ["enc", "enc", "dec", "dec"]
+
+
+FLAG = """
+def forward(self, x):
+    x = self.d(self.c(self.quant(x)))
+    if self.flag:
+        x = x + self.p  # deploy
+    else:
+        x = x + x  # run
+    return self.dequant(x * 3)
+"""
+AUX = FLAG.replace("self.flag", "hasattr(self, 'aux')")
+AUX_OR_NONE = FLAG.replace("self.flag", "getattr(self, 'aux', None) is not None")
+FILLED = "for k, v in (cfg or {}).items():\n    setattr(self, k, v)\n"
+
+
+@pytest.mark.parametrize(
+    ("init", "body", "build"),
+    [
+        (f"self.flag = False\n{FILLED}", FLAG, "m = Net({'flag': True})"),
+        ("self.flag = False\nself.__dict__.update(cfg or {})\n", FLAG, "m = Net({'flag': True})"),
+        ("self.flag = False\nvars(self).update(**(cfg or {}))\n", FLAG, "m = Net({'flag': True})"),
+        (FILLED, AUX, "m = Net({'aux': True})"),
+        ("self.flag = False\n", FLAG, "m = Net()\n    m.__setattr__('flag', True)"),
+        ("self.flag = False\n", FLAG, "m = Net()\n    object.__setattr__(m, 'flag', True)"),
+        ("self.flag = False\n", FLAG, "m = Net()\n    m.configure(flag=True)"),
+        ("self.aux = 1\n", AUX.replace("if has", "if not has"), "m = Net()\n    del m.aux"),
+        ("self.aux = 1\n", AUX.replace("if has", "if not has"), "m = Net()\n    delattr(m, 'aux')"),
+        ("self.aux = 1\n", AUX.replace("if has", "if not has"), "m = Net()\n    m.__delattr__('aux')"),
+        ("self.aux = 1\n", AUX.replace("if has", "if not has"), "m = Net()\n    del m.__dict__['aux']"),
+        ("self.aux = 1\n", AUX_OR_NONE.replace("is not", "is"), "m = Net()\n    del m.aux"),
+        (
+            "self.aux = nn.ReLU()\n",
+            AUX.replace("if has", "if not has"),
+            "m = Net()\n    m._modules.pop('aux')",
+        ),
+        ("", AUX, "m = Net()\n    m.add_module('aux', nn.Identity())"),
+        ("", AUX, "m = Net()\n    m.register_module(name='aux', module=nn.Identity())"),
+        ("", AUX, "m = Net()\n    m.register_buffer('aux', torch.zeros(1))"),
+        ("", AUX, "m = Net()\n    m._modules['aux'] = nn.Identity()"),
+    ],
+)
+def test_attributes_that_are_set_or_deleted_by_name(init: str, body: str, build: str, tmp_path: Path) -> None:
+    methods = "def configure(self, **given):\n    for k, v in given.items():\n        setattr(self, k, v)\n"
+    text = model(init, f"{body}{methods}", f"\ndef build():\n    {build}\n    return m\n", ", cfg=None")
+    found = rows(tmp_path, text)
+    check_none_is_sure_and_wrong(found)
+    (add,) = [row for row in found if row.label == "_generated_add_0"]
+    assert (add.truth, add.lines) == ("deploy", "deploy run")
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        f"{FILLED}self.flag = True\n",  # set last
+        "for k in ('a', 'b'):\n    setattr(self, k, cfg)\nself.flag = True\n",
+        "self.flag = True\nself.aux = 1\ndel self.aux\n",  # a constructor is followed
+    ],
+)
+def test_what_a_constructor_is_known_to_set_decides(init: str, tmp_path: Path) -> None:
+    text = model(init, FLAG, "\ndef build():\n    return Net()\n", ", cfg=None")
+    (add,) = [row for row in rows(tmp_path, text) if row.label == "_generated_add_0"]
+    assert (add.lines, add.why) == ("deploy", "")
