@@ -130,11 +130,18 @@ def traces_in(project: Project, path: str, class_name: str = "") -> list[Trace]:
 def flows(paths: Sequence[str], loader: Loader, aim: Aim = NOTHING, around: Sequence[str] = ()) -> list[Flow]:
     """What tensors go through in the models that the module classes of some files run in, each model once;
     for a report of one of them, so what other code sets again decides nothing (`static/unsettled.py`), also
-    in the files `around` them.
+    in the files `around` them, and those of the classes there that inherit from them.
 
     Files that cannot be read are left out; a project that has nothing to do with the plugin has none.
     """
-    return _flows(paths, _unsettled([*paths, *around], loader, aim))
+    project = _unsettled([*paths, *around], loader, aim)
+    found = _flows(paths, project)
+    if not around:
+        return found
+    below = {sub for path in paths for cls in _models_of(path, project) for sub in project.subclasses(cls)}
+    known = {flow.root for flow in found}
+    others = [sub for sub in below if sub.full_name not in known and sub.file.path not in paths]
+    return found + _flows_of(sorted(others, key=lambda sub: sub.full_name), project)
 
 
 def flows_with(
@@ -166,15 +173,18 @@ def _unsettled(paths: Sequence[str], loader: Loader, aim: Aim) -> Project:
 
 
 def _flows(paths: Sequence[str], project: Project) -> list[Flow]:
+    return _flows_of((cls for path in paths for cls in _models_of(path, project)), project)
+
+
+def _flows_of(classes: Iterable[ClassDef], project: Project) -> list[Flow]:
     from qatlint.static.reached import flows_of  # what is linted seldom has to do with the plugin
 
     # One class after the other reaches a model, and some get a copy that says more of their own runs.
     found: dict[tuple[str, int], Flow] = {}
     with collected_by_hand():
-        for path in paths:
-            for cls in _models_of(path, project):
-                for flow in flows_of(project, cls):
-                    found.setdefault((flow.root, id(flow.ops)), flow)
+        for cls in classes:
+            for flow in flows_of(project, cls):
+                found.setdefault((flow.root, id(flow.ops)), flow)
     return list(found.values())
 
 

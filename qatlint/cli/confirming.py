@@ -48,19 +48,12 @@ class Confirmation:
             if like_it := rivalry(names):
                 base.warn(f"--report: {like_it}; what only one of them has is not confirmed")
 
-    def said(self, finding: Finding) -> str:
-        """What the report says of a finding, in words; "" when it says nothing of it."""
-        return self._links.said(finding) if self._links is not None and self._is_in_all(finding) else ""
-
     def rows(self, finding: Finding) -> tuple[Judgement, ...]:
-        """The rows of the report that say the same."""
-        if self._links is None or not self._is_in_all(finding):
+        """The rows of the report that say the same, of each of the models that it may be about."""
+        if self._links is None:
             return ()
-        return tuple(self._links.confirming(finding))
-
-    def _is_in_all(self, finding: Finding) -> bool:
-        """Whether the report says it of each of the models that it may be about."""
-        return all(links.confirming(finding) for links in self._links_of_rivals)
+        found = [links.confirming(finding) for links in (self._links, *self._links_of_rivals)]
+        return tuple(row for row in found[0] if all(row in rows for rows in found))
 
     def unexplained(self, findings: Sequence[Finding]) -> list[Judgement]:
         """The rows to look at or check that no finding explains."""

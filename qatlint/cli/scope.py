@@ -96,6 +96,7 @@ class Scope:
             return {}
         from qatlint.cli.confirming import Confirmation
         from qatlint.cli.toolchain_source import around
+        from qatlint.resolve.linked import said
 
         aim = self.linter.groups(self._read)[0].aim(loader)
         files = around(self._read, self.linter.finder)
@@ -105,10 +106,9 @@ class Scope:
         if note:
             self.notes.append(note)
         found = ((key, confirmation.rows(f)) for f, key in zip(findings, keys, strict=True))
-        self._rows = {key: said for key, said in found if said}
+        self._rows = {key: confirming for key, confirming in found if confirming}
         self.toolchain = Toolchain({}, rows)
-        said = ((key, confirmation.said(f)) for f, key in zip(findings, keys, strict=True))
-        return {key: words for key, words in said if words}
+        return {key: said(confirming) for key, confirming in self._rows.items()}
 
     def _decide(self, findings: Sequence[Finding], keys: Sequence[_Key], loader: Loader) -> set[_Key]:
         since, known = self._narrow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from qatlint.horizon.report import ModelCheck
 from qatlint.horizon.report.whole import is_whole
@@ -21,7 +21,7 @@ def best(
     """The one of `flows` that has most of the names of a report, or a part of one where that has more
     (`parts`: what was prepared may be held by a class that trains it); of those that have as many, the one
     whose numbers of calls fit. None when none has any, but for a single one whose forward was not followed
-    to its end. `others` are of classes that may be parts of it."""
+    to its end. `others` are of classes that may be parts of it, or inherit from it."""
     names, whole = check.names, is_whole(check)
     counted = {count.name: count.times for count in check.counts}
     ran = executions(check)
@@ -38,13 +38,29 @@ def best(
     if chosen is None or not (chosen.matched > 0 or (len(found) == 1 and chosen.gap)):
         return None
     alike = [one for one in found if one.matched == chosen.matched]
-    if len(alike) == 1:
-        return chosen
-    misfits = [one.misfits() for one in alike]
-    least = min(misfits)
-    chosen, *rivals = [one for one, number in zip(alike, misfits, strict=True) if number == least]
+    rivals: list[Names] = []
+    if len(alike) > 1:
+        misfits = [one.misfits() for one in alike]
+        least = min(misfits)
+        chosen, *rivals = [one for one, number in zip(alike, misfits, strict=True) if number == least]
+    if len(flows) == 1 and not parts:  # it was named, and one that inherits from it may have been prepared
+        heirs = [
+            Names(flow, names, others, whole, counted, ran=ran) for flow in _inheriting(chosen.flow, others)
+        ]
+        rivals += [one for one in heirs if _fits_as_well(one, chosen)]
     chosen.rivals = tuple(one for one in rivals if not chosen.leads_where(one))
     return chosen
+
+
+def _inheriting(flow: Flow, others: Iterable[Flow]) -> Iterator[Flow]:
+    """Those of classes that run code of the class of a model as their own."""
+    for other in others:
+        if other.root != flow.root and any(not op.path and op.owner == flow.root for op in other.ops):
+            yield other
+
+
+def _fits_as_well(heir: Names, chosen: Names) -> bool:
+    return heir.matched >= chosen.matched and heir.misfits() <= chosen.misfits()
 
 
 def _matched(names: Names) -> int:

@@ -111,15 +111,6 @@ class Links:
         """The rows that say what a finding says, and surely of the very thing."""
         return [row for row in self.rows_about(finding) if self._is_sure(finding, row)]
 
-    def said(self, finding: Finding) -> str:
-        """The same in words; "" where there is none."""
-        rows = self.confirming(finding)
-        if not rows:
-            return ""
-        shown = [f"`{' + '.join(row.names)}` ({row.detail})" for row in rows[:_NAMED]]
-        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-        return f"confirmed by the toolchain: {', '.join(shown)}{more}"
-
     def _is_sure(self, finding: Finding, row: Judgement) -> bool:
         """Whether a row of one call can mean no other line than the finding is about, also not one that
         nobody knows of."""
@@ -129,6 +120,15 @@ class Links:
         labels = [n for n in row.names if row.topic is not Topic.UNFUSED or generated_of(n) is not None]
         found = [self._names.ops_of(label, is_call=row.topic in OF_CALLS) for label in labels]
         return all(not why and all(op.span in spans for op in ops) for ops, why in found)
+
+
+def said(rows: Sequence[Judgement]) -> str:
+    """That rows confirm a finding, in words; "" where there are none."""
+    if not rows:
+        return ""
+    shown = [f"`{' + '.join(row.names)}` ({row.detail})" for row in rows[:_NAMED]]
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    return f"confirmed by the toolchain: {', '.join(shown)}{more}"
 
 
 def _may_be_given(finding: Finding, op: QuantOp, row: Judgement) -> bool:

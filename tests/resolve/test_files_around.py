@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from qatlint.cli.commands.check import command as check
 from qatlint.cli.commands.report import command as report
-from qatlint.horizon.report import Layer, ModelCheck, write
+from qatlint.horizon.report import Layer, ModelCheck, Statistic, write
 
 MODEL = """\
 import torch
@@ -100,3 +100,57 @@ def test_findings_are_those_of_the_named_files(tmp_path: Path, monkeypatch: pyte
     arguments = ["m.py", "--report", "r.txt", "--isolated", "--no-cache", "--output-format", "json"]
     found = json.loads(CliRunner().invoke(check, arguments).stdout)
     assert {one["path"] for one in found if one["code"]} == {"m.py"}
+
+
+HEIR = """\
+from m import Net
+
+
+class Sub(Net):
+    def early(self):
+        return 3
+
+    def late(self):
+        return 1
+"""
+
+
+def confirming() -> list[str]:
+    """The rows that confirm something in one file, in their order."""
+    arguments = ["m.py", "--report", "r.txt", "--isolated", "--no-cache", "--output-format", "json"]
+    found = json.loads(CliRunner().invoke(check, arguments).stdout)
+    return sorted(
+        name for one in found if one["code"] for row in one["confirmed_by"] for name in row["names"]
+    )
+
+
+def test_of_what_inherits_in_another_file_only_what_both_have_is_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many calls in all, but the third of them at another line."""
+    monkeypatch.chdir(tmp_path)
+    model = MODEL.replace("range(self.turns)", "range(self.early())").replace("            x = x * x\n", "")
+    model = model.replace(
+        "        return self.dequant(x + self.second)\n",
+        """        for _ in range(self.late()):
+            x = x + self.second
+        return self.dequant(x)
+
+    def early(self):
+        return 2
+
+    def late(self):
+        return 2
+""",
+    )
+    Path("m.py").write_text(model, encoding="utf-8")
+    rows = tuple(ROWS.layers[0]._replace(name=f"_generated_add_{n}") for n in range(4))
+    whole = ModelCheck(layers=rows, outputs=(Statistic("total", (("qint8", 4),)),))
+    Path("r.txt").write_text(write(whole), encoding="utf-8")
+    assert confirming() == [f"_generated_add_{n}[add]" for n in range(4)]
+    Path("sub.py").write_text(HEIR, encoding="utf-8")
+    assert confirming() == [f"_generated_add_{n}[add]" for n in (0, 1, 3)]
+    said = " ".join(CliRunner().invoke(check, ["m.py", "--report", "r.txt", "--isolated"]).stderr.split())
+    assert "as many modules of this report as m:Net, at other lines; what only one of them has is not" in said
+    shown = CliRunner().invoke(report, ["r.txt", "--model", "m.py:Net"]).stdout
+    assert "see that --model names the class that was prepared" in " ".join(shown.split())

@@ -10,11 +10,13 @@ from types import MappingProxyType
 import pytest
 
 from qatlint import engine
-from qatlint.aim import Aim
+from qatlint.aim import Aim, EntryPoint
 from qatlint.files import DiskLoader
 from qatlint.horizon.judging.judge import judge
+from qatlint.horizon.judging.judgement import Judgement, Rank, Topic
 from qatlint.horizon.report import ModelCheck
 from qatlint.resolve.choosing import best
+from qatlint.resolve.fit import rivalry
 from qatlint.resolve.names import Names
 from tests.resolve.reporting import HEAD, adds, report
 
@@ -166,3 +168,78 @@ def test_a_name_may_be_that_of_a_part_whose_name_is_made(tmp_path: Path) -> None
     )
     check = report(["quant", "stage3.0.conv", "dequant"])
     assert classes(chosen(tmp_path, text, check)) == ["Bev"]
+
+
+HEIRS = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.norm = QuantStub(), nn.LayerNorm(4)
+
+    def first(self):
+        return 2
+
+    def second(self):
+        return 2
+
+    def forward(self, x):
+        x = self.quant(x)
+        for _ in range(self.first()):
+            x = x + 1  # first
+        for _ in range(self.second()):
+            x = x + 2  # second
+        return self.norm(x)
+
+
+class Sub(Net):
+{body}
+"""
+OTHER_TURNS = """
+    def first(self):
+        return {first}
+
+    def second(self):
+        return {second}
+"""
+
+
+def named(folder: Path, text: str, check: ModelCheck) -> Names:
+    """The names in the class that was named with `--model`."""
+    path = folder / "m.py"
+    path.write_text(HEAD + text, encoding="utf-8")
+    own, others = engine.flows_with(EntryPoint(str(path), "Net"), [str(path)], DiskLoader(), Aim((), ()))
+    names = best(own, check, others)
+    assert names is not None
+    return names
+
+
+def test_what_inherits_from_the_named_class_may_have_been_prepared(tmp_path: Path) -> None:
+    text = HEIRS.format(body=OTHER_TURNS.format(first=3, second=1))
+    rows = ["quant", *adds(4), "norm"]
+    names = named(tmp_path, text, report(rows))
+    assert classes(names) == ["Net", "Sub"]
+    assert rivalry(names) == "m:Sub has as many modules of this report as m:Net, at other lines"
+    row = Judgement(Topic.MIXED, Rank.CHECK, ("_generated_add_2[add]",), "", "", "")
+    located = names.locate(row)
+    lines = (tmp_path / "m.py").read_text(encoding="utf-8").splitlines()
+    comments = [lines[place.span.line - 1].rpartition("# ")[2] for place in located.places]
+    assert comments == ["second", "first"]
+    assert located.why == "if m:Sub was prepared, it may be another of these lines"
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        ("    pass", adds(4)),
+        (OTHER_TURNS.format(first=2, second=2), adds(4)),
+        # It would have one addition more than the report.
+        (OTHER_TURNS.format(first=3, second=2), adds(4)),
+        ("    def forward(self, x):\n        return self.norm(self.quant(x))", adds(4)),
+    ],
+)
+def test_not_where_it_leads_to_the_same_lines_or_fits_less(
+    body: str, rows: list[str], tmp_path: Path
+) -> None:
+    names = named(tmp_path, HEIRS.format(body=body), report(["quant", *rows, "norm"]))
+    assert classes(names) == ["Net"]
+    assert rivalry(names) == ""

@@ -133,7 +133,8 @@ def _with_source(
     if names is None:
         return shown._replace(judgements=judge(shown.check, settings))
     if like_it := rivalry(names):
-        shown = shown._replace(notes=(*shown.notes, f"{like_it}: --model says which class was prepared"))
+        ask = f"see that {has}" if model else "--model says which class was prepared"
+        shown = shown._replace(notes=(*shown.notes, f"{like_it}: {ask}"))
     judgements = judge(shown.check, settings, names.told())
     linter = Linter(finder, has_report=True)
     findings = linter.check(models.files, loader)
