@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import TRAINING, TRUE, both, either, literal, negate
+from qatlint.static.computed_names import name_key
 from qatlint.static.decorated import repeating_decorator
-from qatlint.static.machine import NOWHERE, Frame, deps_of, key_of
+from qatlint.static.machine import NOWHERE, Frame, deps_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound
 from qatlint.static.statements import Statements
 from qatlint.static.values import (
@@ -160,6 +161,10 @@ class Attributes(Statements):
             numbered = self._numbered(value, name)
             if numbered is not None:
                 return numbered
+        if self.spelt_names:
+            computed = self._one_of_list(value, name)
+            if computed is not None:
+                return computed
         if value.cls is None:
             return Builtin(name, value)
         found = self.lookup(value.cls, name, None)
@@ -231,6 +236,14 @@ class Attributes(Statements):
             return None
         number = int(name[len(stem) :])
         return self.pick([(None, item.value)], At(("exact", number), exact=number), Seq([item]))
+
+    def _one_of_list(self, value: Instance, name: str) -> Value | None:
+        """`self.head_seg` where `head_*` was set in a loop over names, of which the default has this one."""
+        for key, made in self.spelt_names.items():
+            item = value.attrs.get(f"<{key}>") if made.is_meant_by(name) else None
+            if item is not None:
+                return self.pick([(None, item.value)], At(("exact", name), exact=name), Seq([item]))
+        return None
 
     def _run_writers(self, value: Instance, name: str, frame: Frame) -> None:
         """Run the methods that set `self.<name>` and that nothing has run yet: initialisers called
@@ -394,7 +407,7 @@ class Attributes(Statements):
         if isinstance(name, Const) and isinstance(name.value, str):
             key = name.value
         else:
-            key = f"{name.head}*{name.tail}" if isinstance(name, Pattern) else f"<{key_of(name)}>"
+            key = f"{name.head}*{name.tail}" if isinstance(name, Pattern) else f"<{name_key(name)}>"
             probe = Seq([], loops=value.loops)
             self.add(probe, new, frame, node)
             loops, times = probe.items[0].loops, probe.items[0].times
@@ -498,8 +511,10 @@ class Attributes(Statements):
                 name = self._picked_name(name)
             if isinstance(name, Pattern):
                 return self._pattern_attribute(value, name)
-            item = value.attrs.get(f"<{key_of(name)}>")
+            item = value.attrs.get(f"<{name_key(name)}>")
             if item is not None:
+                if item.loops and deps_of(name):
+                    return self.pick([(None, item.value)], self.selector(name), Seq([item]))
                 return item.value
             if value is self.root:
                 # Any attribute may be meant: nothing can be said to be unused.

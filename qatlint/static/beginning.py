@@ -319,8 +319,14 @@ def _is_of_tensors(name: str) -> bool:
     )
 
 
+def stub_kind(value: Value) -> Kind | None:
+    """Which kind of stub a value is; None for another."""
+    kind = facts_of(value.dotted).kind if isinstance(value, Instance) else None
+    return kind if kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB) else None
+
+
 def _is_stub(value: Value) -> bool:
-    return isinstance(value, Instance) and facts_of(value.dotted).kind in (Kind.QUANT_STUB, Kind.DEQUANT_STUB)
+    return stub_kind(value) is not None
 
 
 def _is_no_op(value: Value) -> bool:

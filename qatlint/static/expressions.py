@@ -8,9 +8,11 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from qatlint.condition import TRUE, Condition, both, branches, negate
+from qatlint.static.computed_names import met_in_every_loop, name_key, spelt
 from qatlint.static.deciding import Deciding
 from qatlint.static.machine import Frame, deps_of, frozen, key_of, origin_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound, ModuleFile
+from qatlint.static.spelt import Spelt
 from qatlint.static.values import (
     FALSE_VALUE,
     NONE,
@@ -323,7 +325,21 @@ class Expressions(Deciding):
                 return self._pattern([left.value, right])
         if isinstance(left, Pattern) and isinstance(right, Const) and isinstance(right.value, str):
             return Pattern(left.head, left.at, left.tail + right.value)
+        if isinstance(left, Const) or isinstance(right, Const):
+            return self._computed_name([left, right])
         return None
+
+    def _computed_name(self, parts: list[Value]) -> Symbol | None:
+        """`f"head_{name}"`, where the name is one of a list: the same however it is written."""
+        found = spelt(parts)
+        if found is None or not all(type(p.value) is str for p in parts if isinstance(p, Const)):
+            return None
+        head, name, tail = found
+        within = self.spelt_names.get(met_in_every_loop(name))
+        names = within.names if within is not None else ()
+        key = self.intern(("name", head, met_in_every_loop(name), tail))
+        self.spelt_names[key] = Spelt(head, tail, names)
+        return self.unknown(name, key=key)
 
     def _repeat(self, sequence: Value, times: Value) -> Value | None:
         if not isinstance(sequence, Seq):
@@ -498,7 +514,7 @@ class Expressions(Deciding):
                     [(w, self._spread_string([*values[:i], v, *values[i + 1 :]])) for w, v in value.options]
                 )
         if any(isinstance(v, Pick) for v in values):
-            return self._keyed("string", *values)
+            return self._computed_name(values) or self._keyed("string", *values)
         return self._pattern(
             [v.value if isinstance(v, Const) and isinstance(v.value, str) else v for v in values]
         )
@@ -541,7 +557,7 @@ class Expressions(Deciding):
             )
         if isinstance(index, Pattern):
             return At(("pattern", index.head, index.at.key, index.tail), index.at.deps)
-        key = _met_in_every_loop(index) or key_of(index)
+        key = name_key(index)
         selected = ("symbol", key if key is not None else next(self.numbers))
         if isinstance(index, Symbol) and index.turns is not None:
             turns = index.turns
@@ -555,16 +571,6 @@ class Expressions(Deciding):
         if isinstance(index, Symbol) and index.less > 0:
             return At(selected, deps, bound=index.base, less=index.less)
         return At(selected, deps)
-
-
-def _met_in_every_loop(index: Value) -> Hashable:
-    """A key for a name out of a list of names, the same in each loop over all of the list; else None."""
-    if not isinstance(index, Pick) or len(index.options) != 1 or len(index.at) != 1:
-        return None
-    at, names = index.at[0], key_of(index.options[0][1])
-    if names is None or not at.running or at.low or at.high or at.sure is not None or at.turns is not None:
-        return None
-    return ("all of", names)
 
 
 _Handler = Callable[[Expressions, Any, Frame], Value]

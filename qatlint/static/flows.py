@@ -86,7 +86,7 @@ class _Writer:
         self._paths[value.number] = path
         for name, item in value.attrs.items():
             for one in _options(item.value):
-                self._name(one, _join(path, name), depth + 1)
+                self._name(one, _join(path, self._readable(name)), depth + 1)
         if value.children is not None:  # these names go before numbers, also in a Sequential
             for key, item in value.children.entries.items():
                 for one in _options(item.value):
@@ -96,6 +96,13 @@ class _Writer:
                     self._name(one, _join(path, "*"), depth + 1)
         if value.items is not None:
             self._name_entries(value, value.items, path, depth)
+
+    def _readable(self, name: str) -> str:
+        """The name of an attribute for people: `head_*`, where it is made from names of a list."""
+        if not name.startswith("<"):
+            return name
+        made = next((m for key, m in self._run.spelt_names.items() if name == f"<{key}>"), None)
+        return f"{made.head}*{made.tail}" if made is not None else "*"
 
     def _name_entries(self, holder: Instance, entries: Seq, path: str, depth: int) -> None:
         label = ""

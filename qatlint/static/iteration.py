@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from qatlint.condition import TRUE, Condition, both, excludes, implies
 from qatlint.static.expressions import Expressions
 from qatlint.static.machine import UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
+from qatlint.static.spelt import Spelt
 from qatlint.static.values import (
     SOMEWHERE,
     At,
@@ -454,6 +455,10 @@ class Iteration(Expressions):
             loops=frozenset({0}),
             text=value.text if isinstance(value, Symbol) else "",
         )
+        if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)):
+            names = tuple(name for name in value.hint if isinstance(name, str))
+            if names:
+                self.spelt_names[("all of", family.key)] = Spelt("", "", names)
         return Pick(((None, family),), (at,))
 
     def comprehend(self, node: Comprehension, frame: Frame) -> Value:

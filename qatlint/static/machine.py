@@ -14,6 +14,7 @@ from typing import NamedTuple
 from qatlint.condition import FALSE, TRAINING, TRUE, Condition, both, either, excludes, literal, negate
 from qatlint.static.modulefile import ClassDef, ModuleFile
 from qatlint.static.project import Project
+from qatlint.static.spelt import Spelt
 from qatlint.static.values import (
     NO_LOOPS,
     Args,
@@ -232,6 +233,8 @@ class Machine:
         """Instances that forward hands to code that is not read and may run them: number -> its name."""
         self.globals: dict[tuple[str, str], Value] = {}
         self.interned: dict[Hashable, int] = {}
+        self.spelt_names: dict[Hashable, Spelt] = {}
+        """By key of a name that is one of a list, or made from one: how it is spelt (`Spelt`)."""
         self.positions: dict[int, Position] = {}
         """Atoms that test a loop counter."""
         self.lengths: dict[Hashable, Seq] = {}

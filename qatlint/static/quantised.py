@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from qatlint.condition import TRUE, Condition, both, either, negate
 from qatlint.horizon.ops import Meaning, Role, is_stub, of_method
+from qatlint.static.beginning import stub_kind
 from qatlint.static.calls import NOT_FORWARD
 from qatlint.static.held import Held, joined_held, turned_held
 from qatlint.static.iteration import Comprehension, varies
@@ -25,6 +26,7 @@ from qatlint.static.values import (
     Args,
     At,
     Choice,
+    Const,
     Function,
     Instance,
     Item,
@@ -303,6 +305,15 @@ class Quantised(Operating):
             at = At(("popped", id(node)), self.loop_numbers(), running=True)
             return self.picked(Seq(held), at)
         return result
+
+    def get_attribute(self, value: Value, name: Value, default: Value | None, frame: Frame) -> Value:
+        """One of several that a name may mean: nothing is said of tensors where some of them are stubs."""
+        found = super().get_attribute(value, name, default, frame)
+        if self.phase == "forward" and not isinstance(name, Const) and isinstance(found, Pick):
+            if all(position is None for position, _ in found.options):
+                kinds = {stub_kind(option) for _, option in found.options}
+                return self.unknown(value, name) if len(kinds) > 1 else found
+        return found
 
     # -- loops and ends --------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.static.sources import findings, said
+from tests.static.sources import findings, said, trace_of
 
 DICT = """
 self.box = nn.ModuleDict()
@@ -78,3 +78,75 @@ def test_a_loop_around_the_loop_over_names_shares_all_of_them() -> None:
 def test_a_fixed_name_in_a_loop_is_shared() -> None:
     text = text_of(ONE, "for name in x", 'self.box["image"](x)')
     assert said(findings(text, "QAT101")) == {("QAT101", "box.image")}
+
+
+DEFAULT = """
+class Model(nn.Module):
+    def __init__(self, names=("seg", "det")):
+        super().__init__()
+        self.names = names
+        for name in names:
+            setattr(self, f"conv_{name}", nn.Conv2d(4, 4, 1))
+            setattr(self, name + "_act", nn.Sigmoid())
+
+    def forward(self, x):
+        for name in self.names:
+            x = CALL
+        return x
+"""
+READ = {
+    "a formatted string": 'getattr(self, f"conv_{name}")',
+    "a sum": 'getattr(self, "conv_" + name)',
+    "by method": 'self.__getattr__("conv_" + name)',
+}
+
+
+@pytest.mark.parametrize("module", READ.values(), ids=READ)
+def test_names_of_a_default_are_met_turn_by_turn(module: str) -> None:
+    assert findings(DEFAULT.replace("CALL", f"{module}(x)"), "QAT101") == []
+    (finding,) = findings(DEFAULT.replace("CALL", f"{module}({module}(x))"), "QAT101")
+    assert str(finding.times) == "2"
+
+
+def test_a_part_that_is_named_by_one_of_them() -> None:
+    text = DEFAULT.replace("CALL", 'self.conv_seg(getattr(self, f"conv_{name}")(x))')
+    (finding,) = findings(text, "QAT101")
+    assert finding.subject == "*"
+
+
+def test_another_name_is_none_of_them() -> None:
+    assert trace_of(DEFAULT.replace("CALL", "self.conv_lane(x)")).calls == ()
+
+
+STUBS = """
+from torch.quantization import DeQuantStub
+from horizon_plugin_pytorch.quantization import QuantStub
+
+class Model(nn.Module):
+    def __init__(self, names=("seg", "det")):
+        super().__init__()
+        self.names = names
+        self.quant = QuantStub()
+        self.stem = nn.Conv2d(4, 4, 1)
+        for name in names:
+            setattr(self, f"conv_{name}", nn.Conv2d(4, 4, 1))
+            setattr(self, f"stub_{name}", DeQuantStub())
+
+    def forward(self, x, others=None):
+        y = self.stem(self.quant(x)).sigmoid()
+        return [getattr(self, NAME)(y) for name in OVER]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "over", "codes"),
+    [
+        ('f"stub_{name}"', "self.names", ["QAT401"]),
+        ('f"conv_{name}"', "self.names", []),
+        ("name", "others", []),
+        ("name", "dir(self)", []),
+    ],
+)
+def test_a_stub_that_only_may_be_meant_is_none(name: str, over: str, codes: list[str]) -> None:
+    text = STUBS.replace("NAME", name).replace("OVER", over)
+    assert [f.code for f in findings(text, "QAT401")] == codes
