@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from qatlint.static.modulefile import ClassDef, FunctionFound, ModuleFile
-from qatlint.static.mutation import Code, Reader, Root, receiver
 from qatlint.static.project import Project
+from qatlint.static.reader import Reader
 from qatlint.static.repeatable import CHANGING
+from qatlint.static.scope import Code, Root, receiver
 from qatlint.static.source import nodes
 
 _MOST = 8

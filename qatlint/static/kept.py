@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.mutation import MUTATORS
+from qatlint.static.mutators import MUTATORS
 from qatlint.static.source import children, nodes
 
 

@@ -6,9 +6,11 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from qatlint.static.assembled_names import may_spell
 from qatlint.static.modulefile import ClassDef
-from qatlint.static.mutation import Reader, Scope, may_spell, receiver
 from qatlint.static.project import Project
+from qatlint.static.reader import Reader
+from qatlint.static.scope import Scope, receiver
 from qatlint.static.source import nodes
 from qatlint.static.values import Choice, Const, Instance, Mapping, Pick, Seq, Symbol, Value
 from qatlint.static.written import site_of

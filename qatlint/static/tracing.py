@@ -15,7 +15,6 @@ from qatlint.static.handed import changed_by_function
 from qatlint.static.interpreter import Interpreter
 from qatlint.static.machine import OutOfSteps, RawCall
 from qatlint.static.modulefile import ClassDef, Unknown
-from qatlint.static.mutation import called_on_others
 from qatlint.static.naming import DEPTH, Named, Target
 from qatlint.static.observed import observe
 from qatlint.static.plain import is_plain
@@ -33,6 +32,7 @@ from qatlint.static.repeatable import (
     state_of,
 )
 from qatlint.static.roots import uses_plugin
+from qatlint.static.scope import called_on_others
 from qatlint.static.source import Unreadable, nodes
 from qatlint.static.usedness import called_attributes, how_used
 from qatlint.static.values import (
