@@ -19,7 +19,7 @@ from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.misfits import miscounted, without_place
 from qatlint.resolve.positions import Total
 from qatlint.resolve.proven import NOTHING_PROVEN, Proof, Proofs
-from qatlint.resolve.rivals import in_any
+from qatlint.resolve.rivals import MOST, in_any
 from qatlint.resolve.runs import Runs, inside, parts_of
 from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, REPLACED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
@@ -148,7 +148,8 @@ class Names:
         is_call = judgement.topic in OF_CALLS
         for label in judgement.names:
             ops, why = self.ops_of(label, is_call=is_call)
-            rivals = [(rival.root, rival.ops_of(label, is_call=is_call)[0]) for rival in self.rivals]
+            tried = self.rivals[: MOST + 1]
+            rivals = [(rival.root, rival.ops_of(label, is_call=is_call)[0]) for rival in tried]
             ops, why = in_any(ops, why, rivals)
             for op in ops:
                 places[Place(op.span, op.owner, Role.RUNS, label)] = None

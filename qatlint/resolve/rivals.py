@@ -22,7 +22,8 @@ def in_any(
         return list(ops), why
     roots = " or ".join(root for root, _ in others[:_NAMED])
     if len(others) > _NAMED:
-        roots = f"{others[0][0]} or one of {len(others) - 1} others"
+        number = len(others) - 1 if len(others) <= MOST else "many"
+        roots = f"{others[0][0]} or one of {number} others"
     shown = [op for _, found in others for op in found] if len(others) <= MOST else []
     words = f"if {roots} was prepared, it may be another {'of these lines' if shown else 'line'}"
     return [*ops, *shown], "; ".join(filter(None, (why, words)))
