@@ -69,6 +69,8 @@ class Reassigned:
         self._calls: dict[str, list[ast.Call]] = {}
         self._texts: dict[str, set[str]] = {}
         """Function -> what stands in its code that may be a name."""
+        self._listed: dict[str, set[str]] = {}
+        """Function -> those of them that are entries of a list, or keys."""
         self._only_building: dict[tuple[tuple[str, ...], str], bool] = {}
         for path in project.linted:
             try:
@@ -77,8 +79,11 @@ class Reassigned:
                 continue
             _Reading(file.name, self).read(file.source.tree)
         for setter in self._setters:
+            calls = self._calls.get(setter, ())
             self._outside |= self._texts.get(setter, set())
-            self._outside |= {name for call in self._calls.get(setter, ()) for name in _names_given(call)}
+            self._outside |= {name for call in calls for name in _names_given(call)}
+            self.methods.any_of |= self._listed.get(setter, set())
+            self.methods.any_of |= {name for call in calls for name in _keys_given(call)}
         self._calls.clear()
 
     def attribute(
@@ -172,6 +177,11 @@ class Reassigned:
         if home.function:
             self._texts.setdefault(home.function, set()).add(text)
 
+    def lists(self, home: _Home, texts: Iterable[ast.expr | None]) -> None:
+        """A list of expressions, or of keys, stands in some code."""
+        known = {_text(text) for text in texts if text is not None}
+        self._listed.setdefault(home.function, set()).update(known - {""})
+
     def mentions(self, name: str, mention: _Mention) -> None:
         """An attribute is read, or a text is its name."""
         self._mentions.setdefault(name, set()).add(mention)
@@ -228,6 +238,10 @@ class _Reading:
                 note(home, name, _is_of_self(node.value))
         elif isinstance(node, ast.Call):
             self._call(node, home, locals_)
+        elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            self._found.lists(home, node.elts)
+        elif isinstance(node, ast.Dict):
+            self._found.lists(home, node.keys)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
             self._found.mentions(node.value, _Mention(home, False))
             self._found.writes(home, node.value)
@@ -242,6 +256,8 @@ class _Reading:
                         self._found.sets(home, keyword.arg, is_own=False)
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         self._found.calls(name, node)
+        for keyword in node.keywords:
+            self._found.writes(home, keyword.arg or "")
         if name == "type" and len(node.args) == 3:  # a class that is made: what it has, bases may have, too
             for own in _names_given(node.args[2]):
                 self._found.sets(home, own, is_own=False)
@@ -298,6 +314,16 @@ def _names_given(given: ast.expr) -> Iterator[str]:
             yield node.arg
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+def _keys_given(call: ast.Call) -> Iterator[str]:
+    """The keywords of a call, the texts that it hands in as they are, and the keys of dictionaries."""
+    yield from map(_text, call.args)
+    for node in ast.walk(call):
+        if isinstance(node, ast.keyword) and node.arg is not None:
+            yield node.arg
+        elif isinstance(node, ast.Dict):
+            yield from (_text(key) for key in node.keys if key is not None)
 
 
 def _is_stored(node: ast.Name) -> bool:

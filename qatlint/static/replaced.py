@@ -30,6 +30,8 @@ class Replacement(NamedTuple):
     function: Function | None = None
     is_bound: bool = True
     """Whether that function is given the object."""
+    by: str = ""
+    """The class whose constructor puts it there: what that does is followed as far as it can be."""
 
 
 UNKNOWN = Replacement()
@@ -61,6 +63,8 @@ class Replaced:
         self._project = project
         self._sets: dict[str, list[_Set]] = {}
         """By the name of the method."""
+        self.any_of: set[str] = set()
+        """Names that are in code which sets attributes by names that it makes or was given."""
         for path in project.linted:
             try:
                 file = project.file(path)
@@ -70,12 +74,13 @@ class Replaced:
 
     def of(self, cls: ClassDef, name: str) -> list[Replacement]:
         """What may stand in place of a method of an object that was built as one of a class."""
+        unknown = [UNKNOWN] if name in self.any_of else []
         if name not in self._sets:
-            return []
+            return unknown
         own = {entry.full_name for entry in self._project.mro(cls) if isinstance(entry, ClassDef)}
         own |= {below.full_name for below in self._project.subclasses(cls)}
         found = [s.by for s in self._sets[name] if s.classes is None or not s.classes.isdisjoint(own)]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([*found, *unknown]))
 
     # -- the syntax of a file ------------------------------------------------------------------------
 
@@ -98,23 +103,23 @@ class Replaced:
         """A statement that is no definition and no `if`."""
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                for holder, name in _attributes(target):
-                    self._note(holder, name, node.value, scope)
+                for holder, name, value in _attributes(target, node.value):
+                    self._note(holder, name, value, scope)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            for holder, name in _attributes(node.target):
-                self._note(holder, name, node.value, scope)
+            for holder, name, value in _attributes(node.target, node.value):
+                self._note(holder, name, value, scope)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             for holder, name, value in _set_by(node.value):
                 self._note(holder, name, value, scope)
 
     def _note(self, holder: ast.expr, name: str, value: ast.expr, scope: _Scope) -> None:
         is_built = bool(scope.functions) and scope.functions[0].name == "__init__"
-        if isinstance(holder, ast.Name) and holder.id == "self" and is_built:
-            return
+        is_own = isinstance(holder, ast.Name) and holder.id == "self"
+        builder = scope.cls.full_name if is_built and is_own and scope.cls is not None else ""
         classes, is_class = self._holders(holder, scope)
         for by in self._meant(value, holder, name, is_class, scope):
             if by.method != name or by.function is not None:
-                self._sets.setdefault(name, []).append(_Set(classes, by))
+                self._sets.setdefault(name, []).append(_Set(classes, by._replace(by=builder)))
 
     def _holders(self, holder: ast.expr, scope: _Scope) -> tuple[frozenset[str] | None, bool]:
         """The classes of an object whose attribute is set, and whether it is a class itself."""
@@ -238,14 +243,18 @@ def _bodies(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
         yield case.body
 
 
-def _attributes(target: ast.expr) -> Iterator[tuple[ast.expr, str]]:
-    """The object and the name of an attribute that is assigned: `m.run`, `m.__dict__["run"]`."""
-    if isinstance(target, ast.Attribute):
-        yield target.value, target.attr
+def _attributes(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, str, ast.expr]]:
+    """The object, the name and the value of attributes that are assigned: `m.run`, `m.__dict__["run"]`."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        is_spread = isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts)
+        for number, one in enumerate(target.elts):
+            yield from _attributes(one, value.elts[number] if is_spread else value)  # type: ignore[attr-defined]
+    elif isinstance(target, ast.Attribute):
+        yield target.value, target.attr, value
     elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
         holder = namespace_of(target.value)
         if holder is not None and isinstance(target.slice.value, str):
-            yield holder, target.slice.value
+            yield holder, target.slice.value, value
 
 
 def _set_by(call: ast.Call) -> Iterator[tuple[ast.expr, str, ast.expr]]:

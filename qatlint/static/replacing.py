@@ -93,12 +93,18 @@ class Replacing(PlainObjects):
         assert value.cls is not None
         held = value.attrs.get(name)
         built = list(self.options(held.value, TRUE)) if held is not None else []
-        always = (
-            {id(_node_of(v)) for _, v in built} if held is not None and held.when == TRUE else {id(own[1])}
-        )
+        always = {id(own[1])}
+        if held is not None and held.when == TRUE:
+            always = {id(_node_of(option)) for _, option in built}
         found: list[tuple[Condition, Value]] = []
+        line = [entry.full_name for entry in self.project.mro(value.cls) if isinstance(entry, ClassDef)]
+        is_followed = all(_node_of(option) is not None for _, option in built)
+        is_told = False
         for number, by in enumerate(self._replaced_methods.of(value.cls, name)):
+            if by.by in line and built and is_followed:
+                continue
             other = self._stands_for(value, by)
+            is_told = is_told or (by.by in line and isinstance(other, (Method, Function)))
             if other is None or (len(built) < 2 and id(_node_of(other)) in always):
                 continue
             if isinstance(other, Symbol):
@@ -110,7 +116,7 @@ class Replacing(PlainObjects):
         for when, other in built:
             if isinstance(other, (Method, Function, Partial)):
                 found.append((both(when, held.when) if held is not None else FALSE, other))
-            else:
+            elif not is_told:
                 self._lose()
         return found
 

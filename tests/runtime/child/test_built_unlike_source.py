@@ -162,6 +162,37 @@ def test_a_method_that_is_replaced(init: str, body: str, build: str, given: str,
     assert add.why == "a branch decides which of 2 lines it is"
 
 
+FUSED = """
+def fused(self, x):
+    return self.dequant(self.d(self.c(self.quant(x))) + self.p)  # deploy
+"""
+
+
+@pytest.mark.parametrize(
+    ("init", "body", "build"),
+    [
+        ("if deploy:\n    self.forward = types.MethodType(fused, self)\n", FORWARD, "m = Net(True)"),
+        ("if deploy:\n    self.__dict__['forward'] = self.forward_fuse\n", FORWARD, "m = Net(True)"),
+        ("if deploy:\n    setattr(self, 'forward', self.forward_fuse)\n", FORWARD, "m = Net(True)"),
+        ("self.run = {False: self.run, True: self.run_deploy}[deploy]\n", RUN, "m = Net(True)"),
+        ("", RUN, "m = Net()\n    m.run, m.other = m.run_deploy, 1"),
+        ("", RUN, "m = Sub()"),
+    ],
+)
+def test_a_method_that_a_constructor_sets(init: str, body: str, build: str, tmp_path: Path) -> None:
+    sub = """
+class Sub(Net):
+    def __init__(self):
+        super().__init__()
+        self.run = self.run_deploy
+"""
+    built = f"{FUSED}{sub}\ndef build():\n    {build}\n    return m\n"
+    found = rows(tmp_path, model(init, body, built, ", deploy=False"))
+    check_none_is_sure_and_wrong(found)
+    (add,) = [row for row in found if row.label == "_generated_add_0"]
+    assert (add.truth, add.lines) == ("deploy", "run deploy")
+
+
 def test_what_the_report_has_proves_which_method_ran(tmp_path: Path) -> None:
     body = """
     def forward(self, x):
@@ -201,6 +232,11 @@ class Other(nn.Module):
             "",
         ),
         # What nobody follows.
+        (
+            "for n in ('run',):\n        setattr(m, n, getattr(m, n + '_deploy'))",
+            "run",
+            "other code puts something else",
+        ),
         ("m.run = (lambda run: lambda x: run(x) + x)(m.run)", "run", "other code puts something else"),
         (
             "before = m.run\n    def wrapped(x):\n        return before(x * 2)\n    m.run = wrapped",
