@@ -27,12 +27,13 @@ def miscounted(runs: Runs, ran: Executions, is_whole: bool) -> int:
 
 
 def without_place(runs: Runs, missing: Iterable[str]) -> int:
-    """How many of the names that a model does not have are in no part of it that source leaves open."""
-    return sum(not _has_place(runs, name) for name in missing)
+    """What the names that a model does not have say against it: nothing where they are in a part that source
+    leaves open, and half as much where some part may be called that as where none is."""
+    return sum(_of_name(runs, name) for name in missing)
 
 
-def _has_place(runs: Runs, name: str) -> bool:
+def _of_name(runs: Runs, name: str) -> int:
     made = generated_of(name)
-    if made is not None and not made.owner:
-        return runs.is_open("")
-    return runs.may_hold(name)
+    if runs.is_open("") if made is not None and not made.owner else runs.may_hold(name):
+        return 0
+    return 1 if runs.has_nameless else 2

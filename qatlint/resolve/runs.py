@@ -101,17 +101,17 @@ class Runs:
         return {path: calls for path, calls in found.items() if path not in open_ones}
 
     def may_hold(self, name: str) -> bool:
-        """Whether a name may be of something in a part of the model that source does not tell."""
+        """Whether a name may be of something in a part of the model that source does not tell, though what
+        that part is called."""
         first = name.partition(".")[0]
-        return self._is_any or (
-            any(_may_be(part, first, is_known=False) for part in self.firsts)
-            and self.is_open(name.rpartition(".")[0])
-        )
+        is_held = any(_may_be(part, first, is_known=False) for part in self.firsts)
+        return is_held and self.is_open(name.rpartition(".")[0])
 
     @cached_property
-    def _is_any(self) -> bool:
-        """Whether its own forward runs something by a name that is made there."""
-        return any("getattr(" in op.written for op in self._at(self._open.find("")))
+    def has_nameless(self) -> bool:
+        """Whether its own forward runs something of which source does not tell what it is called: what
+        `getattr` gives, an entry of a list."""
+        return any(not op.written.startswith("self.") for op in self._at(self._open.find("")))
 
     def sure_functions(self) -> list[QuantOp]:
         """What each forward of the deployed model computes between the stubs without a module."""

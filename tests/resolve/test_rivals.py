@@ -152,6 +152,39 @@ def test_a_row_has_the_lines_of_all_models_that_fit(
     assert shown(tmp_path, names, check) == (lines, why)
 
 
+REGISTERED = """
+class Bev(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+        self.layers = nn.ModuleList([LAYERS.build(layer) for _ in range(2)])
+
+    def forward(self, x):
+        x = self.quant(x)
+        for layer in self.layers:
+            x = layer(x)
+        return self.dequant(x)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant, self.dequant = QuantStub(), DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.quant(x))
+"""
+
+
+def test_an_entry_of_a_list_may_be_called_anything_where_no_other_model_has_that_name(
+    tmp_path: Path,
+) -> None:
+    check = report(["quant", "layers.0.lin", "layers.1.lin", "dequant"])
+    assert classes(chosen(tmp_path, REGISTERED, check)) == ["Bev"]
+    both = REGISTERED + PARTS[PARTS.index("class Net") :]
+    assert classes(chosen(tmp_path, both, report(["quant", "body.lin", "dequant"]))) == ["Net"]
+
+
 def test_a_name_may_be_that_of_a_part_whose_name_is_made(tmp_path: Path) -> None:
     made = """
         for number in range(depth):
