@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, implies, negate
 from qatlint.static.attributes import Attributes
@@ -157,6 +158,12 @@ class Items(Attributes):
         return self.unknown(index)
 
     def _entry(self, entries: Seq, index: Value) -> Value:
+        if isinstance(index, Symbol) and index.less > 0:
+            counted = self._counted_entries(entries, index.base)
+            if counted is not None:
+                entries, index = counted, Const(-index.less)
+        elif isinstance(index, Index) and index.high >= 0:
+            entries = self._counted_entries(entries, index.bound) or entries
         at = self.selector(index)
         exact = at.exact if isinstance(at.exact, int) else None
         if isinstance(at.exact, str) and at.exact.isdigit():
@@ -182,11 +189,26 @@ class Items(Attributes):
                 last, others = ahead[0], Seq(entries.items[:-1], entries.kind, loops=entries.loops)
                 rest = self._entry(others, index) if others.items else self.unknown()
                 return self.choose([(last.when, last.value), (negate(last.when), rest)])
+            if exact in (0, -1) and ahead and ahead[0].when == TRUE and not (entries.open and exact):
+                # Repeated: who asks for the first or the last one knows that there is one.
+                entries = Seq([ahead[0]], entries.kind, loops=entries.loops)
         elif isinstance(index, Index) and index.loop in self.counted:
             extra = beyond(entries, self.counted[index.loop])
             if extra and not index.offset:
                 entries = Seq(entries.items[: -len(extra)], entries.kind, loops=entries.loops)
         return self.picked(entries, at)
+
+    def _counted_entries(self, entries: Seq, number: Hashable) -> Seq | None:
+        """The entries in front of which there are surely as many as a number says that is not known."""
+        if self.lengths.get(number) is entries:
+            return entries
+        first, *others = entries.items or (None,)
+        if first is None or entries.open or first.when != TRUE or len(first.loops) != 1:
+            return None
+        loop = min(first.loops)
+        if self.stops.get(loop) != number or any(loop in other.loops for other in others):
+            return None
+        return Seq([first], entries.kind, loops=entries.loops) if others else entries
 
     def _entry_counted(self, items: list[Item], steps: int) -> Value | None:
         """The entry at a position of a list in which some entries stand on some paths only."""

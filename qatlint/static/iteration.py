@@ -202,10 +202,12 @@ class Iteration(Expressions):
     def _counter(self, loop: LoopFrame, numbers: Range) -> Value:
         if numbers.start is not None and numbers.step == 1 and not numbers.deps:
             stop = numbers.stop
-            high = stop.less if isinstance(stop, Symbol) and stop.less > 0 else 0
+            high = stop.less if isinstance(stop, Symbol) else 0
             if isinstance(stop, Symbol) and stop.key in self.lengths:
                 self.counted[loop.number] = self.lengths[stop.key]
             bound = None if not isinstance(stop, Symbol) else stop.key if stop.base is None else stop.base
+            if isinstance(stop, Symbol) and stop.base is None and numbers.start == 0:
+                self.stops[loop.number] = stop.key
             return Index(loop.number, numbers.start, high, bound)
         # Which numbers these are is not known: nothing says that others are met among them.
         deps = numbers.deps | {loop.number}

@@ -241,6 +241,8 @@ class Machine:
         """Keys of numbers that are the length of a list: that list."""
         self.counted: dict[int, Seq] = {}
         """Loops that go round once per entry of a list: that list."""
+        self.stops: dict[int, Hashable] = {}
+        """By the number of a loop over `range(n)`: the key of `n`."""
         self.chosen: dict[int, Comparison] = {}
         """Atoms that compare what a loop runs over with a constant."""
         self.supposing = 0

@@ -140,3 +140,71 @@ def test_the_last_entry_by_its_number(made: str, turns: str, picked: str, last: 
         f"        return {last}(x)\n"
     )
     assert bool(findings(text, "QAT101")) is shared
+
+
+@pytest.mark.parametrize(
+    ("over", "last", "shared"),
+    [
+        ("self.convs", "len(self.convs) - 1", True),
+        ("self.convs", "self.n - 1", True),
+        ("self.convs", "self.other - 1", False),
+        ("self.convs[:-1]", "len(self.convs) - 1", False),
+        ("self.convs[:-1]", "self.n - 1", False),
+        ("self.convs[:-1]", "len(self.convs) - 2", True),
+    ],
+)
+def test_the_last_entry_after_a_loop_over_the_entries(over: str, last: str, shared: bool) -> None:
+    text = (
+        "class Model(nn.Module):\n"
+        "    def __init__(self, n, other):\n"
+        "        super().__init__()\n"
+        "        self.n, self.other = n, other\n"
+        f"        {BY_LIST}\n"
+        "    def forward(self, x):\n"
+        f"        for conv in {over}:\n"
+        "            x = conv(x)\n"
+        f"        return self.convs[{last}](x)\n"
+    )
+    assert bool(findings(text, "QAT101")) is shared
+
+
+N_AND_ONE = "self.convs = nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(n)] + [nn.Linear(3, 3)])"
+SOME_AND_ONE = (
+    "self.convs = nn.ModuleList()\n"
+    "        for i in range(n):\n"
+    "            if other[i]: continue\n"
+    "            self.convs.append(nn.Conv2d(3, 3, 1))\n"
+    "        self.convs.append(nn.Linear(3, 3))"
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "turns", "picked", "last", "shared"),
+    [
+        (N_AND_ONE, "range(self.n)", "i", "-1", False),
+        (N_AND_ONE, "range(self.n - 1)", "i", "-1", False),
+        (N_AND_ONE, "range(self.n - 1)", "i + 1", "-1", False),
+        (N_AND_ONE, "range(self.n + 1)", "i", "-1", True),
+        (N_AND_ONE, "range(self.n)", "i + 1", "-1", True),
+        (N_AND_ONE, "range(self.n)", "i", "self.n - 1", True),
+        (N_AND_ONE, "range(self.n - 1)", "i", "self.n - 1", False),
+        (N_AND_ONE, "range(1, self.n)", "i", "0", False),
+        # How many were appended is not known.
+        (SOME_AND_ONE, "range(self.n - 1)", "i", "self.n - 1", False),
+    ],
+)
+def test_one_entry_behind_as_many_as_are_counted(
+    made: str, turns: str, picked: str, last: str, shared: bool
+) -> None:
+    text = (
+        "class Model(nn.Module):\n"
+        "    def __init__(self, n, other):\n"
+        "        super().__init__()\n"
+        "        self.n, self.other = n, other\n"
+        f"        {made}\n"
+        "    def forward(self, x):\n"
+        f"        for i in {turns}:\n"
+        f"            x = self.convs[{picked}](x)\n"
+        f"        return self.convs[{last}](x)\n"
+    )
+    assert bool(findings(text, "QAT101")) is shared
