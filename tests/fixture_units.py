@@ -95,6 +95,12 @@ def places() -> tuple[Place, ...]:
     return tuple(found)
 
 
+@cache
+def places_of(unit: Unit) -> tuple[Place, ...]:
+    """Those of the unit's files."""
+    return tuple(place for place in places() if place.file in unit.files)
+
+
 def owner_at(tree: ast.Module, line: int) -> str:
     """Qualified name of the innermost class around a line; "" when there is none."""
     name = ""

@@ -27,7 +27,7 @@ from tests.fixture_units import (
     is_stored_output,
     name_of,
     owner_at,
-    places,
+    places_of,
     stored_output,
     units,
 )
@@ -113,13 +113,12 @@ def test_everything_fixable_is_fixed(unit: Unit, level: str) -> None:
 def test_fixes_that_marks_ask_for_are_carried_out(unit: Unit, level: str) -> None:
     """`fix=safe` means that the safe fixes remove the finding, not only that one is offered."""
     left = {(f.code, f.owner.partition(":")[2], f.subject) for f in outcome(unit, level).remaining}
-    for place in places():
-        if place.file in unit.files:
-            tree = ast.parse(place.file.read_text(encoding="utf-8"))
-            for mark in place.marks:
-                wanted = (mark.code, owner_at(tree, mark.line), mark.subject)
-                if mark.verb == "expect" and mark.options.get("fix") in ("safe", level):
-                    assert wanted not in left, f"{place.label}:{mark.line} is still reported"
+    for place in places_of(unit):
+        tree = ast.parse(place.file.read_text(encoding="utf-8"))
+        for mark in place.marks:
+            wanted = (mark.code, owner_at(tree, mark.line), mark.subject)
+            if mark.verb == "expect" and mark.options.get("fix") in ("safe", level):
+                assert wanted not in left, f"{place.label}:{mark.line} is still reported"
 
 
 def _identity(finding: Finding) -> tuple[str, str, str]:
@@ -129,6 +128,8 @@ def _identity(finding: Finding) -> tuple[str, str, str]:
 @by_unit_and_level
 def test_applying_again_changes_nothing(unit: Unit, level: str) -> None:
     texts = outcome(unit, level).texts
+    if not texts:
+        return  # it was applied to this text, and changed nothing
     paths = [str(f) for f in unit.files]
     again = fix(paths, overlay(texts), partial(lint, paths), unsafe=level == "unsafe")
     assert not again.texts
@@ -218,8 +219,8 @@ def test_no_fixable_module_runs_twice(unit: Unit, level: str) -> None:
 def _deliberate(unit: Unit) -> list[tuple[str, str]]:
     """Owners and subjects that run more than once and are not reported on purpose, by no rule."""
     found = []
-    for place in places():
-        if place.file in unit.files and not any(m.code == "QAT102" for m in place.marks):
+    for place in places_of(unit):
+        if not any(m.code == "QAT102" for m in place.marks):
             tree = ast.parse(place.file.read_text(encoding="utf-8"))
             found += [
                 (owner_at(tree, m.line), m.subject)

@@ -13,7 +13,7 @@ import pytest
 
 from qatlint.finding import Finding
 from tests.execution.parent import VARIABLE, run_jobs, torch_python
-from tests.fixture_units import Place, Unit, called_on, name_of, owner_at, places, units
+from tests.fixture_units import Place, Unit, called_on, name_of, owner_at, places, places_of, units
 from tests.linting import findings_of
 from tests.marks import Mark
 
@@ -34,7 +34,7 @@ def test_a_unit_can_run_and_says_what_it_expects(unit: Unit) -> None:
     tree = ast.parse(unit.entry.read_text(encoding="utf-8"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert {"build", "example_inputs"} <= functions, f"{name_of(unit.entry)} cannot be run"
-    marks = [mark for place in places() if place.file in unit.files for mark in place.marks]
+    marks = [mark for place in places_of(unit) for mark in place.marks]
     assert marks, f"{unit.name} expects nothing"
 
 
@@ -43,7 +43,7 @@ def test_every_class_of_a_unit_is_a_named_case(unit: Unit) -> None:
     """A class with marks says in its docstring what the case is."""
     for file in unit.files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        marked = {place.owner for place in places() if place.file == file and place.marks}
+        marked = {place.owner for place in places_of(unit) if place.file == file and place.marks}
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and node.name in marked:
                 assert ast.get_docstring(node), f"{name_of(file)}: {node.name} has no docstring"
@@ -51,11 +51,10 @@ def test_every_class_of_a_unit_is_a_named_case(unit: Unit) -> None:
 
 @by_unit
 def test_subjects_are_stated_where_execution_can_check_them(unit: Unit) -> None:
-    for place in places():
-        if place.file in unit.files:
-            for mark in place.marks:
-                if mark.verb == "expect" and mark.code == "QAT101":
-                    assert mark.subject, f"{name_of(place.file)}:{mark.line} needs [subject=...]"
+    for place in places_of(unit):
+        for mark in place.marks:
+            if mark.verb == "expect" and mark.code == "QAT101":
+                assert mark.subject, f"{name_of(place.file)}:{mark.line} needs [subject=...]"
 
 
 @by_place
@@ -64,7 +63,8 @@ def test_findings_are_exactly_the_marks(place: Place) -> None:
     if place.owner:
         findings = [f for f in findings if f.span.line in place.lines]
     else:
-        elsewhere = {n for p in places() if p.file == place.file and p.owner for n in p.lines}
+        others = [p for p in places_of(unit_of(place.file)) if p.file == place.file and p.owner]
+        elsewhere = {n for other in others for n in other.lines}
         findings = [f for f in findings if f.span.line not in elsewhere]
     wanted = [mark for mark in place.marks if mark.verb == "expect"]
     got = Counter((f.span.line, f.code) for f in findings)
