@@ -159,9 +159,9 @@ class Items(Attributes):
 
     def _entry(self, entries: Seq, index: Value) -> Value:
         if isinstance(index, Symbol) and index.less > 0:
-            counted = self._counted_entries(entries, index.base)
-            if counted is not None:
-                entries, index = counted, Const(-index.less)
+            leading = self._counted_entries(entries, index.base)
+            if leading is not None:
+                entries, index = leading, Const(-index.less)
         elif isinstance(index, Index) and index.high >= 0:
             entries = self._counted_entries(entries, index.bound) or entries
         at = self.selector(index)
