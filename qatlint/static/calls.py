@@ -11,7 +11,7 @@ from qatlint.condition import TRUE, Condition, both, implies, literal, negate
 from qatlint.horizon.modules import FLOAT_FUNCTIONAL_METHODS, facts_of
 from qatlint.static.attributes import MAPPINGS, SEQUENCES
 from qatlint.static.execution import Execution
-from qatlint.static.iteration import loops_of
+from qatlint.static.families import loops_of
 from qatlint.static.machine import DEPTH_LIMIT, NOWHERE, Frame, Place
 from qatlint.static.values import (
     NO_LOOPS,

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Hashable, Iterator
 
 from qatlint.condition import TRAINING, TRUE, Atom, Condition, atoms_of, implies, is_name
+from qatlint.static.families import product
 from qatlint.static.interpreter import Interpreter
-from qatlint.static.iteration import product
 from qatlint.static.machine import NOWHERE, EnteredBlock, Place, Position, RawCall
 from qatlint.static.modulefile import Linear, ModuleFile
 from qatlint.static.naming import Named, Naming

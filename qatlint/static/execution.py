@@ -6,7 +6,7 @@ import ast
 
 from qatlint.condition import TRUE, Condition, both
 from qatlint.static.attributes import NO_MODULE
-from qatlint.static.iteration import varies
+from qatlint.static.families import varies
 from qatlint.static.machine import Frame, RawCall, deps_of
 from qatlint.static.objects import Objects
 from qatlint.static.values import (

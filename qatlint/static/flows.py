@@ -6,8 +6,8 @@ import ast
 
 from qatlint.condition import OF_MANY, TRAINING, TRUE, Atom, atoms_of, is_name
 from qatlint.horizon.ops import Boundary, Result
+from qatlint.static.families import loops_of
 from qatlint.static.held import Begin, Held
-from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Place, RawAtom, deps_of
 from qatlint.static.met import RawHanded, RawQuant, RawReturn
 from qatlint.static.modulefile import ClassDef, ModuleFile

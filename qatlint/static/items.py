@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from qatlint.condition import FALSE, TRUE, Condition, both, either, implies, negate
 from qatlint.static.attributes import Attributes
-from qatlint.static.iteration import are_single, beyond
+from qatlint.static.families import are_single, beyond
 from qatlint.static.machine import NOWHERE, Frame, frozen, key_of, parts_of
 from qatlint.static.values import (
     Args,

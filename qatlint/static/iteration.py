@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from qatlint.condition import TRUE, Condition, both, excludes, implies
-from qatlint.static.expressions import Expressions
-from qatlint.static.machine import UNROLL_LIMIT, Frame, deps_of, key_of, origin_of
-from qatlint.static.spelt import Spelt
+from qatlint.condition import TRUE, Condition, both
+from qatlint.static.elements import Elements
+from qatlint.static.machine import UNROLL_LIMIT, Frame, origin_of
 from qatlint.static.values import (
-    SOMEWHERE,
     At,
-    Builtin,
     Choice,
     Const,
     Index,
@@ -20,7 +17,6 @@ from qatlint.static.values import (
     Item,
     LoopFrame,
     Mapping,
-    Method,
     Pick,
     Range,
     Seq,
@@ -32,7 +28,6 @@ from qatlint.static.values import (
 from qatlint.trace import Times
 
 MANY = Times(0, None)
-Comprehension = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 
 
 class Turns:
@@ -61,8 +56,8 @@ class Turns:
         self.over = over
 
 
-class Iteration(Expressions):
-    """`iterate`, `entries` and comprehensions."""
+class Iteration(Elements):
+    """`iterate`, and lists of what it runs over."""
 
     unrolled = 1
 
@@ -130,54 +125,6 @@ class Iteration(Expressions):
 
         given = next((item.given for item in entries.items if item.given), "")
         return Turns(values, element, times, known, text, given)
-
-    def picked(self, entries: Seq, at: At) -> Value:
-        """The element of a sequence that `at` selects."""
-        alone = any(item.once for item in entries.items)
-        if len(entries.items) > 1 and not entries.open and not alone and _exclusive(entries.items):
-            # Added on paths that exclude each other: at each position stands what its path put there.
-            return self.choose(
-                [
-                    (i.when, self.picked(Seq([i], entries.kind, loops=entries.loops), at))
-                    for i in entries.items
-                ]
-            )
-        options: list[tuple[int | str | None, Value]] = []
-        position: int | None = 0
-        for item in entries.items:
-            if item.times is not None:
-                options.append((SOMEWHERE if item.once else None, item.value))
-                position = None
-            else:
-                options.append((position, item.value))
-                position = position + 1 if position is not None else None
-        if entries.open or not options:
-            options.append((None, self.unknown(text="element")))
-        return self.pick(options, at, entries)
-
-    def pick(self, options: list[tuple[int | str | None, Value]], at: At, entries: Seq | None) -> Value:
-        """A `Pick`, simplified: a single element that is the same at every turn is itself."""
-        if at.exact is None and at.running and len(options) > 1:
-            count = len(options)
-            known = all(isinstance(p, int) for p, _ in options)
-            if known and isinstance(at.low, int):
-                options = [
-                    (p, v) for p, v in options if isinstance(p, int) and at.low <= p < count - at.high
-                ] or options
-        # One value added on exclusive paths of a loop is one entry.
-        distinct: dict[object, tuple[int | str | None, Value]] = {}
-        for place, value in options:
-            distinct.setdefault(id(value) if place is None else (place, id(value)), (place, value))
-        options = list(distinct.values())
-        first = options[0][1]
-        if all(v is first for _, v in options):
-            repeated = entries is None or any(i.times is not None for i in entries.items) or len(options) > 1
-            if repeated and not varies(first, entries):
-                return first
-        if all(isinstance(v, Const) for _, v in options) and len(options) > 1:
-            key = ("pick", tuple(repr(v.value) for _, v in options if isinstance(v, Const)), at.key)
-            return Symbol(self.intern(key), deps=at.deps, origin="config")
-        return Pick(tuple(options), (at,))
 
     def _over_range(self, value: Range, text: ast.AST) -> Turns:
         start, stop, step = value.start, value.stop, value.step
@@ -400,32 +347,6 @@ class Iteration(Expressions):
         known = all(t.known for t in inner)
         return Turns(None, any_element, Times(least, most), known, first.over, first.given)
 
-    def nest(self, value: Value, outer: tuple[At, ...]) -> Value:
-        """`value`, found inside an element that `outer` selects."""
-        if isinstance(value, Pick):
-            return Pick(value.options, outer + value.at)
-        if isinstance(value, Choice):
-            return Choice(tuple((w, self.nest(v, outer)) for w, v in value.options))
-        if isinstance(value, Method):
-            return Method(value.function, self.nest(value.receiver, outer))
-        if isinstance(value, Builtin):
-            return Builtin(value.name, self.nest(value.receiver, outer))
-        if isinstance(value, Seq) and value.kind == "tuple":
-            return Seq([Item(self.nest(i.value, outer), i.when) for i in value.items], "tuple")
-        if isinstance(value, Mapping):
-            inside = Mapping()
-            inside.open = value.open
-            inside.entries = {k: self._nested_item(i, outer) for k, i in value.entries.items()}
-            inside.rest = [(k, self._nested_item(i, outer)) for k, i in value.rest]
-            return inside
-        if loops_of(value):
-            return Pick(((None, value),), outer)
-        return value
-
-    def _nested_item(self, item: Item, outer: tuple[At, ...]) -> Item:
-        value = self.nest(item.value, outer)
-        return Item(value, item.when, item.times, item.loops, item.node, item.file, item.given)
-
     def _over_unknown(self, value: Value, text: ast.AST) -> Turns:
         known = origin_of(value) == "config"
         times, given, assumed = MANY, "", None
@@ -439,186 +360,6 @@ class Iteration(Expressions):
             return self.element_of(value, at)
 
         return Turns(None, element, times, known, text, given, assumed)
-
-    def element_of(self, value: Value, at: At) -> Value:
-        """The element of an unknown container. Elements of one container are one family."""
-        key = key_of(value)
-        origin = origin_of(value)
-        if key is None:
-            return Symbol(("fresh", next(self.numbers)), deps=at.deps | deps_of(value), origin=origin)
-        if origin == "input":
-            return Symbol(self.intern(("element", key, at.key)), deps=at.deps | deps_of(value), origin=origin)
-        made = isinstance(value, Symbol) and value.made
-        family = Symbol(
-            self.intern(("element", key)),
-            deps=deps_of(value),
-            origin=origin,
-            made=made,
-            loops=frozenset({0}),
-            text=value.text if isinstance(value, Symbol) else "",
-        )
-        if isinstance(value, Symbol) and isinstance(value.hint, (tuple, list)):
-            names = tuple(name for name in value.hint if isinstance(name, str))
-            if names:
-                self.spelt_names[("all of", family.key)] = Spelt("", "", names)
-        return Pick(((None, family),), (at,))
-
-    def comprehend(self, node: Comprehension, frame: Frame) -> Value:
-        """The list (or dict) a comprehension makes."""
-        env = frame.env
-        frame.env = dict(env)
-        made: Seq | Mapping
-        if isinstance(node, ast.DictComp):
-            made = Mapping()
-        else:
-            made = Seq([], "list", loops=self.loop_base | self.loop_numbers())
-        outer = frame.guard
-        self._level(node, 0, made, frame)
-        frame.env = env
-        frame.guard = outer
-        return made
-
-    def _level(self, node: Comprehension, level: int, made: Seq | Mapping, frame: Frame) -> None:
-        """Go through the loops of a comprehension from this one on, the outermost being 0."""
-        # No closures that call each other: each would be a cycle that holds all it refers to, and nobody
-        # looks for such garbage before trees are let go of.
-        if level == len(node.generators):
-            self._collect(node, made, frame)
-            return
-        generator = node.generators[level]
-        turns = self.iterate(self.eval(generator.iter, frame), generator.iter, frame)
-        start = frame.guard
-        if turns.values is not None and self.may_unroll(len(turns.values), node):
-            loop = LoopFrame(
-                next(self.numbers),
-                node,
-                frame.file,
-                Times(len(turns.values), len(turns.values)),
-                True,
-                turns.over,
-                turns.given,
-            )
-            loop.turns = len(turns.values)
-            self.loops.append(loop)
-            self.unrolled *= max(len(turns.values), 1)
-            for loop.turn, (when, value) in enumerate(turns.values):
-                frame.guard = both(start, when)
-                self._comprehend_turn(node, level, value, made, frame)
-            self.unrolled //= max(len(turns.values), 1)
-        else:
-            loop = self.loop_at_once(node, turns, frame)
-            self.loops.append(loop)
-            self._comprehend_turn(node, level, turns.element(loop), made, frame)
-        self.loops.pop()
-        frame.guard = start
-
-    def _comprehend_turn(
-        self, node: Comprehension, level: int, value: Value, made: Seq | Mapping, frame: Frame
-    ) -> None:
-        if not frame.guard:
-            return
-        self.step()
-        generator = node.generators[level]
-        self.assign(generator.target, value, frame, generator.iter)
-        for test in generator.ifs:
-            frame.guard = both(frame.guard, self.test(test, frame))
-            if not frame.guard:
-                return
-        self._level(node, level + 1, made, frame)
-
-    def _collect(self, node: Comprehension, made: Seq | Mapping, frame: Frame) -> None:
-        if isinstance(node, ast.DictComp):
-            key = self.eval(node.key, frame)
-            item = Item(self.eval(node.value, frame), frame.guard, node=node.value, file=frame.file)
-            assert isinstance(made, Mapping)
-            self.put(made, key, item)
-            return
-        assert isinstance(made, Seq)
-        self.add(made, self.eval(node.elt, frame), frame, node.elt)
-
-    def add(self, sequence: Seq, value: Value, frame: Frame, node: ast.AST) -> None:
-        """`sequence.append(value)` at this point of the program."""
-        loops = self.loop_numbers() - sequence.loops
-        times: Times | None = None
-        given = ""
-        if loops:
-            least, most = 1, 1
-            unbounded = False
-            for loop in self.loops:
-                if loop.number in loops:
-                    given = given or loop.given
-                    least *= loop.times.least
-                    if loop.times.most is None:
-                        unbounded = True
-                    else:
-                        most *= loop.times.most
-            times = Times(least, None if unbounded else most)
-        if len(sequence.items) < 200:
-            item = Item(value, frame.guard, times, loops, node, frame.file, given)
-            item.once = len(loops) == 1 and self._in_one_turn(frame.guard, loops)
-            sequence.items.append(item)
-        else:
-            sequence.open = True
-
-    def _in_one_turn(self, guard: Condition, loops: frozenset[int]) -> bool:
-        """Whether a condition holds in one turn of one of the loops only."""
-        positions = self.positions
-        return bool(positions) and all(
-            any(x in positions and positions[x].once and positions[x].loop in loops for x in term)
-            for term in guard
-        )
-
-    def extend(self, sequence: Seq, added: Seq, frame: Frame) -> None:
-        """`sequence.extend(added)`."""
-        for item in list(added.items):
-            loops = self.loop_numbers() - sequence.loops
-            if loops or item.times is not None:
-                before = len(sequence.items)
-                self.add(sequence, item.value, frame, item.node or ast.Pass())
-                for new in sequence.items[before:]:
-                    new.file = item.file or frame.file
-                    new.loops |= item.loops
-                    new.times = product(new.times, item.times)
-                    new.given = new.given or item.given
-            else:
-                sequence.items.append(
-                    Item(item.value, both(item.when, frame.guard), None, item.loops, item.node, item.file)
-                )
-        sequence.open = sequence.open or added.open
-
-    def longer_by(self, entries: Seq, others: Seq) -> list[Condition]:
-        """When a list has an entry more than one that was filled beside it; empty where this is not known."""
-        return [item.when for item in beyond(entries, others)]
-
-    def entries(self, value: Value) -> Seq | None:
-        """The entries of a list-like value; None when they are not known."""
-        if isinstance(value, Seq):
-            return value
-        if isinstance(value, Instance):
-            if not value.built and value.cls is not None:
-                self.build(value)
-            return value.items
-        if isinstance(value, Mapping):
-            if value.rest or value.open:
-                return None
-            return Seq([Item(Const(k), i.when) for k, i in value.entries.items()])
-        return None
-
-    def spread(self, value: Value) -> Seq | None:
-        """The entries of `*value`: of one of several lists those of each, under its condition."""
-        if not isinstance(value, Choice):
-            return self.entries(value)
-        result = Seq([])
-        for when, option in self.options(value, TRUE):
-            entries = self.entries(option)
-            if entries is None:
-                return None
-            result.items += [
-                Item(i.value, both(when, i.when), i.times, i.loops, i.node, i.file, i.given)
-                for i in entries.items
-            ]
-            result.open = result.open or entries.open
-        return result
 
     def listed(self, value: Value, node: ast.AST, frame: Frame) -> Seq | None:
         """`list(value)`."""
@@ -637,68 +378,6 @@ class Iteration(Expressions):
                 return Seq(items, "list", held.open, loops)
             # Not known one by one: iterating the copy is iterating the original.
         return None
-
-
-def product(a: Times | None, b: Times | None) -> Times | None:
-    """Turns of two nested repetitions."""
-    if a is None or b is None:
-        return a or b
-    most = None if a.most is None or b.most is None else a.most * b.most
-    return Times(a.least * b.least, most)
-
-
-def loops_of(value: Value) -> frozenset[int]:
-    """Loops of construction that make a new one of it at each turn."""
-    if isinstance(value, (Instance, Symbol, Seq)):
-        return value.loops
-    if isinstance(value, Pick):
-        return frozenset().union(*(loops_of(v) for _, v in value.options))
-    if isinstance(value, Choice):
-        return frozenset().union(*(loops_of(v) for _, v in value.options))
-    if isinstance(value, Mapping):
-        return frozenset().union(*(loops_of(item.value) for item in value.entries.values()))
-    return frozenset()
-
-
-def varies(value: Value, entries: Seq | None) -> bool:
-    """Whether the entries of a family are different objects."""
-    if entries is None:
-        return bool(loops_of(value))
-    loops: frozenset[int] = frozenset()
-    for item in entries.items:
-        if item.value is value:
-            loops |= item.loops
-    if isinstance(value, (Instance, Symbol, Pick, Choice, Seq, Mapping)):
-        return bool(loops & loops_of(value)) or (
-            not isinstance(value, (Instance, Seq, Mapping)) and bool(loops & deps_of(value))
-        )
-    return bool(deps_of(value))
-
-
-def are_single(entries: Seq) -> bool:
-    """Whether each entry of a list is known to be there, at its position."""
-    return not entries.open and all(item.times is None and item.when == TRUE for item in entries.items)
-
-
-def beyond(entries: Seq, others: Seq) -> list[Item]:
-    """Single entries at the end of a list, which another one that was filled beside it does not have: those
-    that stand after as many entries as the other has. Empty where this is not known."""
-    repeated = [item for item in entries.items if item.times is not None]
-    if not repeated or entries.open or others.open or len(repeated) != len(others.items):
-        return []
-    beside = all(
-        other.times is not None and other.loops == item.loops and implies(item.when, other.when)
-        for item, other in zip(repeated, others.items, strict=True)
-    )
-    after = entries.items[len(repeated) :]
-    return after if beside and entries.items[: len(repeated)] == repeated else []
-
-
-def _exclusive(items: list[Item]) -> bool:
-    return all(
-        i.times is not None and all(excludes(i.when, other.when) for other in items[:n])
-        for n, i in enumerate(items)
-    )
 
 
 def _partial(value: Value, sure: int, most: int | None) -> Value:

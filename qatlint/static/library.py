@@ -9,7 +9,7 @@ from functools import cache
 from qatlint.condition import FALSE, TRUE, Condition, literal
 from qatlint.horizon.modules import UNKNOWN, facts_of
 from qatlint.static.execution import PLAIN
-from qatlint.static.iteration import are_single
+from qatlint.static.families import are_single
 from qatlint.static.kinds import is_of_class
 from qatlint.static.machine import Frame, deps_of, key_of, origin_of
 from qatlint.static.methods import SAME, Methods

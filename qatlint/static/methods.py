@@ -6,7 +6,7 @@ import ast
 
 from qatlint.condition import TRUE
 from qatlint.static.calls import Calls
-from qatlint.static.iteration import are_single
+from qatlint.static.families import are_single
 from qatlint.static.machine import Frame, frozen
 from qatlint.static.repeatable import CHANGING
 from qatlint.static.values import (

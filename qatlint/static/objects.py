@@ -6,8 +6,8 @@ import ast
 
 from qatlint.condition import TRUE, both, either
 from qatlint.static.attributes import MAPPINGS, SEQUENCES
+from qatlint.static.families import loops_of
 from qatlint.static.items import Items
-from qatlint.static.iteration import loops_of
 from qatlint.static.machine import NOWHERE, Frame, OutOfSteps
 from qatlint.static.modulefile import ClassDef, Unknown
 from qatlint.static.values import (

@@ -13,8 +13,9 @@ from qatlint.condition import TRUE, Condition, both, either, negate
 from qatlint.horizon.ops import Meaning, Role, is_stub, of_method
 from qatlint.static.beginning import stub_kind
 from qatlint.static.calls import NOT_FORWARD
+from qatlint.static.comprehensions import Comprehension
+from qatlint.static.families import varies
 from qatlint.static.held import Held, joined_held, turned_held
-from qatlint.static.iteration import Comprehension, varies
 from qatlint.static.loosening import late_in, loosened_by
 from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.met import RawHanded, RawReturn

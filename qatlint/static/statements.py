@@ -13,7 +13,8 @@ from typing import Any
 
 from qatlint.condition import FALSE, TRUE, Condition, both, branches, either, implies, negate
 from qatlint.static.carried import carried
-from qatlint.static.iteration import Iteration, Turns
+from qatlint.static.comprehensions import Comprehensions
+from qatlint.static.iteration import Turns
 from qatlint.static.machine import EnteredBlock, Frame, LoopExits, deps_of, is_result, origin_of, worst
 from qatlint.static.modulefile import ClassDef
 from qatlint.static.values import (
@@ -37,7 +38,7 @@ from qatlint.static.values import (
 from qatlint.trace import Times
 
 
-class Statements(Iteration):
+class Statements(Comprehensions):
     """`run` and `assign`."""
 
     def run(self, body: list[ast.stmt], frame: Frame) -> None:
