@@ -12,9 +12,8 @@ from typing import TypeVar
 from qatlint.condition import either
 from qatlint.horizon.judging.facts import Generated, InSource, generated_of, kind_of
 from qatlint.horizon.judging.judgement import Judgement, Topic
-from qatlint.horizon.ops import Role as Fusing
-from qatlint.horizon.ops import of_function, op_name
 from qatlint.resolve.executions import Executions
+from qatlint.resolve.functions import is_constant, joins, makes_module, meant, spelt
 from qatlint.resolve.located import Located, Place, Role
 from qatlint.resolve.misfits import miscounted, without_place
 from qatlint.resolve.positions import Total
@@ -22,7 +21,7 @@ from qatlint.resolve.proven import NOTHING_PROVEN, Proof, Proofs
 from qatlint.resolve.rivals import MOST, in_any
 from qatlint.resolve.runs import Runs, inside, parts_of
 from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, REPLACED, UNFOLLOWED, Calls, Nth
-from qatlint.trace import Comes, Flow, Kind, QuantOp, Ran, Span
+from qatlint.trace import Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
@@ -126,11 +125,11 @@ class Names:
             total = self._totals[made.owner, made.op]
             numbered = self._numbered(self._runs, self._calls_of(self._runs, made), made, total)
             found += not numbered or any(one.known or one.more for one in numbered)
-        named = {(owner, _meant(function)) for owner, function in firsts}
+        named = {(owner, meant(function)) for owner, function in firsts}
         running = {
             (inside(op.path, self._below), op.name)
             for op in self._runs.sure_functions()
-            if _makes_module(op) and not _is_constant(op)
+            if makes_module(op) and not is_constant(op)
         }
         return found + len(running - named)
 
@@ -236,7 +235,7 @@ class Names:
             if len(kinds) == 1:
                 found[name] = kinds.pop()
             origins = {origin for op in ops if op.stub for state in op.operands for origin in state.origins}
-            if len(origins) == 1 and all(map(_is_constant, ops)):
+            if len(origins) == 1 and all(map(is_constant, ops)):
                 constants[name] = origins.pop().name
         return InSource(found, constants)
 
@@ -256,7 +255,7 @@ class Names:
         sums = self._sums(((one.owner, one.op), one.number) for one in made)
         # What is fused into the layer before it has no row, and may have been the last.
         return {
-            key: total._replace(is_sure=total.is_sure and not _joins(key[1])) for key, total in sums.items()
+            key: total._replace(is_sure=total.is_sure and not joins(key[1])) for key, total in sums.items()
         }
 
     @cached_property
@@ -457,12 +456,12 @@ class Names:
     def _calls_of(self, runs: Runs, made: Generated, part: str = "") -> list[QuantOp]:
         """The calls of which prepare makes modules of this name. Those of a function with another name
         (`concat` beside `cat`) are among them only where nothing has this one, and no other has theirs."""
-        wanted = _meant(made.op)
-        calls = [op for op in runs.of_functions(made.owner) if op.name == wanted and not _is_constant(op)]
-        has_name = any(_spelt(op) == made.op for op in calls)
+        wanted = meant(made.op)
+        calls = [op for op in runs.of_functions(made.owner) if op.name == wanted and not is_constant(op)]
+        has_name = any(spelt(op) == made.op for op in calls)
         others = self._functions.get(".".join(filter(None, (part, made.owner))), frozenset())
         return [
-            op for op in calls if (name := _spelt(op)) in ("", made.op) or not (has_name or name in others)
+            op for op in calls if (name := spelt(op)) in ("", made.op) or not (has_name or name in others)
         ]
 
     @cached_property
@@ -539,12 +538,6 @@ class Names:
         return wrapper
 
 
-def _meant(function: str) -> str:
-    """What a function does, by the name that all spellings of it have."""
-    meaning = of_function(f"torch.{function}") or of_function(f"torch.Tensor.{function}")
-    return meaning.name if meaning is not None else function
-
-
 def _reaching(total: Total, number: int) -> Total:
     """How many there are, where one of them has a number that is not among those of the report: it was asked
     for by a name that is written in another way there."""
@@ -553,35 +546,6 @@ def _reaching(total: Total, number: int) -> Total:
 
 def _spans(ops: Iterable[QuantOp]) -> set[Span]:
     return {op.span for op in ops}
-
-
-def _spelt(op: QuantOp) -> str:
-    """The name of the function that is called, `concat` of `torch.concat`; "" where it is not one of several
-    for the same, such as an operator, or `sum` of what is added."""
-    name = op_name(f"torch.Tensor.{op.written.removesuffix('()').rpartition('.')[2]}")
-    meaning = of_function(f"torch.{name}")
-    return name if meaning is not None and meaning.name == op.name else ""
-
-
-def _joins(function: str) -> bool:
-    """Whether prepare makes a function a part of the module before it: a ReLU does not keep its place
-    (horizon_facts D)."""
-    meaning = of_function(f"torch.{function}") or of_function(f"torch.nn.functional.{function}")
-    return meaning is not None and meaning.fuses is Fusing.RELU
-
-
-def _makes_module(op: QuantOp) -> bool:
-    """Whether prepare makes a module of a function that keeps its row."""
-    meaning = of_function(f"torch.{op.name}")
-    return meaning is not None and meaning.replaced and meaning.fuses is not Fusing.RELU
-
-
-def _is_constant(op: QuantOp) -> bool:
-    """Whether nothing it is given comes from an input: prepare leaves that alone."""
-    return bool(op.operands) and all(
-        state.origins and all(origin.comes is Comes.CONSTANT for origin in state.origins)
-        for state in op.operands
-    )
 
 
 def _may_have(op: QuantOp, unknown: bool) -> bool:
