@@ -13,6 +13,7 @@ from qatlint.static.deciding import Deciding
 from qatlint.static.machine import Frame, deps_of, frozen, key_of, origin_of
 from qatlint.static.modulefile import ClassDef, ExpressionFound, FunctionFound, ModuleFile
 from qatlint.static.spelt import Spelt
+from qatlint.static.turns import PickedTurns
 from qatlint.static.values import (
     FALSE_VALUE,
     NONE,
@@ -31,7 +32,6 @@ from qatlint.static.values import (
     ModuleValue,
     Pattern,
     Pick,
-    PickedTurns,
     Seq,
     Slice,
     Symbol,

@@ -17,6 +17,7 @@ from qatlint.static.comprehensions import Comprehensions
 from qatlint.static.iteration import Turns
 from qatlint.static.machine import EnteredBlock, Frame, LoopExits, deps_of, is_result, origin_of, worst
 from qatlint.static.modulefile import ClassDef
+from qatlint.static.turns import FirstTurn
 from qatlint.static.values import (
     NONE,
     Block,
@@ -24,7 +25,6 @@ from qatlint.static.values import (
     ClassValue,
     Const,
     External,
-    FirstTurn,
     Function,
     Index,
     Instance,
