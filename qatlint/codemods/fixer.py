@@ -30,7 +30,7 @@ CheckFn = Callable[[Loader], list[Finding]]
 
 MAX_PASSES = 100
 
-_NUMBERED = re.compile(r"(_\d+| \(\d+\))+$")
+_NUMBERED = re.compile(r"([._](\d+|\*)| \(\d+\))+$")
 """What tells subjects of one name apart."""
 
 _Key = tuple[str, str, str, str]
@@ -274,5 +274,5 @@ def _is_remainder(
 
 
 def _base(subject: str) -> str:
-    """`dequant` of `dequant_1` and `dequant (2)`."""
+    """`dequant` of `dequant_1`, `dequant (2)`, and of `dequant.*`, one per turn."""
     return _NUMBERED.sub("", subject)

@@ -108,3 +108,23 @@ def test_a_stub_that_moves_in_a_loop_is_split_where_it_is_called_then() -> None:
     written = result.texts["model.py"].decode()
     assert "r[k] = getattr(self, f'dequant_{i}')(self.__getattr__(k)(x)).sigmoid()" in written
     assert "self.dequant(" not in written and "self.dequant =" not in written
+
+
+def test_what_is_known_of_a_stub_stays_when_each_turn_gets_one() -> None:
+    """QAT401 has no fix there; it is told of all turns afterwards, which is nothing new."""
+    text = HEAD + "from torch.quantization import DeQuantStub\n"
+    text += "from horizon_plugin_pytorch.quantization import QuantStub\n"
+    text += model(
+        "self.quant = QuantStub()\nself.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(n)])\n"
+        "self.dequant = DeQuantStub()",
+        "x, outs = self.quant(x), []\nfor layer in self.layers:\n    x = layer(x).sigmoid()\n"
+        "    outs.append(self.dequant(x))\nreturn outs",
+        parameters="n=3",
+    )
+
+    def everything(loader: Loader) -> list[Finding]:
+        return check(["model.py"], loader, list(all_rules()))
+
+    result = fix(["model.py"], Memory({"model.py": text}), everything, unsafe=False)
+    assert result.problems == ()
+    assert [(f.code, f.subject, f.fix) for f in result.findings] == [("QAT401", "dequant.*", None)]
