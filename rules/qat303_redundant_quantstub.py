@@ -6,6 +6,9 @@ A call of a QuantStub whose argument comes from another QuantStub, or from ops o
 path and in every model that runs the class. An error where the stub has a fixed scale. A QuantStub behind a
 DeQuantStub (a model that is cut in two) is none, nor one whose argument may be float.
 
+Where a class has a stub of its own and several instances, one of which is given a float tensor, it is said
+of the others.
+
 ## Why it matters
 
 The tensor is quantised a second time: one more op on the chip, with a scale of its own, which costs accuracy
@@ -81,31 +84,51 @@ def check(trace: Trace) -> Iterator[Finding]:
     subjects = Subjects()
     for span, runs in own_stubs(trace, quantizes=True).items():
         subject = subjects.take(subject_of(runs[0][1]))
-        if not all(op.operands and is_quantised(flow, op.operands[0]) for flow, op in runs):
+        redundant = _redundant(runs)
+        if not redundant:
             continue
-        flow, op = runs[0]
-        fixed = any(op.stub is not None and op.stub.scale for _, op in runs)
+        flow, op = redundant[0]
+        fixed = any(op.stub is not None and op.stub.scale for _, op in redundant)
+        is_one_of_some = len(redundant) < len(runs)
         cost = (
             "it has a fixed scale, and the plugin stops at a quantised input"
             if fixed
             else "it is quantised twice, each time with a loss"
         )
         fix, no_fix = _fix(trace, runs)
+        where = f" in `{op.path}`" if is_one_of_some else ""
+        if is_one_of_some:
+            fix, no_fix = None, f"other instances are given a float tensor: make `{op.path}` without a stub"
         yield Finding(
             code="QAT303",
             name="redundant-quantstub",
             severity=Severity.ERROR if fixed else Severity.WARNING,
-            message=f"the argument of `{op.written}` is quantised already: {cost}",
+            message=f"the argument of `{op.written}` is quantised already{where}: {cost}",
             span=span,
             owner=op.owner,
             subject=subject,
-            related=tuple(
-                Related(maker.span, f"`{maker.written}` gives a quantised tensor")
-                for maker in makers(flow, op.operands[0])
-            )[:1],
+            related=tuple(_related(flow, op)),
             fix=fix,
             no_fix=no_fix,
         )
+
+
+def _redundant(runs: list[tuple[Flow, QuantOp]]) -> list[tuple[Flow, QuantOp]]:
+    """Those of the runs whose stub, one instance in one model, is given nothing else."""
+    needed = {
+        (flow.root, op.module)
+        for flow, op in runs
+        if not op.operands or not is_quantised(flow, op.operands[0])
+    }
+    if any(not op.path or not op.module for _, op in runs) and needed:
+        return []  # nobody knows which instance it is
+    return [(flow, op) for flow, op in runs if (flow.root, op.module) not in needed]
+
+
+def _related(flow: Flow, op: QuantOp) -> Iterator[Related]:
+    maker = next(makers(flow, op.operands[0]), None)
+    if maker is not None:
+        yield Related(maker.span, f"`{maker.written}` gives a quantised tensor")
 
 
 def _fix(trace: Trace, runs: list[tuple[Flow, QuantOp]]) -> tuple[Fix | None, str]:
