@@ -115,7 +115,7 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
     for op in between:
         if not _is_under(op, stub):
             return f"{_named(op)} runs in another function than the stub, or where that does not"
-        if op.returned or op.kept or not set(op.users) <= inside:
+        if op.returned or op.kept or op.refilled or not set(op.users) <= inside:
             return f"the result of {_named(op)} is used elsewhere, quantised"
         for state in op.operands:
             if state.quant is Quant.UNKNOWN:
@@ -143,7 +143,7 @@ def _problem(flow: Flow, output: Output, stub: QuantOp, between: list[QuantOp], 
             if user.stub is None or user.stub.quantizes:
                 return f"{_named(user)} needs the same result quantised"
             return f"{_named(user)} takes the same result, and would be given a float tensor"
-        if end.returned or end.kept:
+        if end.returned or end.kept or end.refilled:
             return f"the result of {_named(end)} is used elsewhere, quantised"
         if end.when != stub.when:
             return f"{_named(end)} runs under another condition than the stub"

@@ -475,6 +475,8 @@ class QuantOp(NamedTuple):
     """Where a container is called: which entry of it this is, `[2]`. The span is that of the call."""
     with_number: bool = False
     """Whether an operand is a number: `x + 1`."""
+    refilled: bool = False
+    """Whether a turn of a loop puts the result into a list or dict from which a later turn may take it."""
     when: Condition = TRUE
     """The condition under which it runs (atoms are those of the Flow)."""
     loops: tuple[Span, ...] = ()

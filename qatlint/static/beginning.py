@@ -30,7 +30,9 @@ from qatlint.static.values import (
     Instance,
     Item,
     LoopFrame,
+    Mapping,
     Pick,
+    Seq,
     Symbol,
     Value,
 )
@@ -107,6 +109,8 @@ class Beginning(Natured):
         """Key of a tensor -> when it was written to so far, on some paths, and what it holds then."""
         self._turned: dict[object, Held] = {}
         """What a variable holds after a turn of a loop, by loop, calls that lead there, and name."""
+        self._takers: dict[object, set[int]] = {}
+        """The ops that take what a variable was given in the turn before, by the same."""
         self._turning: dict[int, list[tuple[object, str]]] = {}
         self._changed = False
 
@@ -197,12 +201,22 @@ class Beginning(Natured):
         return QUANTIZED if self.assumed and argument.arg not in self.floats else Held(Quant.FLOAT, begins)
 
     def nature(self, value: Value) -> Nature:
+        if isinstance(value, Choice):
+            value = self._as_tensor(value)
         nature = super().nature(value)
         if nature.constant and nature.held is NOT_KNOWN:
             begin = self._begin_of_constant(value)
             if begin is not None:
                 return nature._replace(held=Held(Quant.FLOAT, frozenset({begin})))
         return nature
+
+    def _as_tensor(self, value: Choice) -> Value:
+        """What is a list on some paths and a tensor on others (`if isinstance(x, list)`): the tensor, where
+        one is asked for."""
+        kept = tuple((w, v) for w, v in value.options if not isinstance(v, (Seq, Mapping)))
+        if not kept or len(kept) == len(value.options):
+            return value
+        return Choice(kept) if any(self.nature(v).is_tensor for _, v in kept) else value
 
     def _begin_of_constant(self, value: Value) -> Begin | None:
         """A parameter, or the weight of a module: always of floating numbers."""
@@ -298,6 +312,8 @@ class Beginning(Natured):
         """`batch["img"]`, `batch.img`, `feats[0]`, or `feats[...]` where nobody knows which: an input of its
         own."""
         inputs = {b for b in held.begins if b.comes is Comes.INPUT}
+        if isinstance(key, str) and NOT_A_QUANTITY.search(key) and _is_assumed(held):
+            return NOT_KNOWN  # an input that is only taken for quantised: `x.indices`, `kwargs["img_metas"]`
         if held.made or len(inputs) != 1 or len(held.begins) != 1:
             return held if held.quant is Quant.QUANTIZED or not isinstance(key, str) else NOT_KNOWN
         (begin,) = inputs
@@ -338,3 +354,8 @@ def _is_no_op(value: Value) -> bool:
 
 def _is_row(held: Held) -> bool:
     return bool(held.begins) and all(begin.vector for begin in held.begins)
+
+
+def _is_assumed(held: Held) -> bool:
+    """Whether it is quantised only since inputs are taken for it: nothing made it."""
+    return held.quant is Quant.QUANTIZED and not held.made and not held.begins

@@ -141,6 +141,7 @@ class _Writer:
             kept=raw.kept,
             entry=raw.entry,
             with_number=raw.with_number,
+            refilled=raw.refilled,
             when=raw.when,
             loops=tuple(self._span(loop.file, loop.over) for loop in _around(place, raw.loops)),
             via=tuple(self._span(p.file, p.node) for p in via),

@@ -45,6 +45,8 @@ class Held(NamedTuple):
     """Unknown, since it is float in the first turn of a loop and quantised in the others."""
     asked: bool = False
     """A mask or an index, with the beginnings of what it was asked of: that is no mask itself."""
+    carried: frozenset[object] = frozenset()
+    """The variables of loops whose value of the turn before it may be."""
 
 
 NOT_KNOWN = Held(Quant.UNKNOWN)
@@ -58,10 +60,11 @@ def joined_held(one: Held, other: Held) -> Held:
     """What is true of a tensor that is one or the other."""
     if one is other or one == other:
         return one
-    made = one.made | other.made
+    made, carried = one.made | other.made, one.carried | other.carried
     if one.quant is not other.quant or one.quant is Quant.UNKNOWN:
-        return Held(Quant.UNKNOWN, frozenset(), made)
-    return Held(one.quant, first(one.begins | other.begins), made, asked=one.asked or other.asked)
+        return Held(Quant.UNKNOWN, frozenset(), made, carried=carried)
+    asked = one.asked or other.asked
+    return Held(one.quant, first(one.begins | other.begins), made, asked=asked, carried=carried)
 
 
 def turned_held(before: Held, later: Held) -> Held:

@@ -30,6 +30,7 @@ class RawQuant:
         "number",
         "place",
         "places",
+        "refilled",
         "result",
         "returned",
         "target",
@@ -69,6 +70,8 @@ class RawQuant:
         self.returned = False
         self.kept: Condition = FALSE
         self.with_number = False
+        self.refilled = False
+        """Whether a turn of a loop puts the result into a list or dict that the loop reads."""
         self.entry = ""
         """Which entry of the container that is called: `[2]`."""
 

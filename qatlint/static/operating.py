@@ -506,6 +506,8 @@ class Operating(Beginning):
                 op.places.append(place)
             for number in one.made:
                 self.met[number].users[op.number] = None
+            for turned in one.carried:
+                self._takers.setdefault(turned, set()).add(op.number)
         op.with_number = op.with_number or any(n.what is What.NUMBER for n in operands)
         first_time = op.result is NOT_KNOWN and op.when == frame.guard
         op.result = held if first_time else joined(op.result, held)

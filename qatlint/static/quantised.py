@@ -13,6 +13,7 @@ from qatlint.condition import TRUE, Condition, both, either, negate
 from qatlint.horizon.ops import Meaning, Role, is_stub, of_method
 from qatlint.static.beginning import stub_kind
 from qatlint.static.calls import NOT_FORWARD
+from qatlint.static.cast_like import CastLike
 from qatlint.static.comprehensions import Comprehension
 from qatlint.static.families import varies
 from qatlint.static.held import Held, joined_held, turned_held
@@ -21,7 +22,6 @@ from qatlint.static.machine import Frame, OutOfSteps, Place
 from qatlint.static.met import RawHanded, RawReturn
 from qatlint.static.natured import is_hidden
 from qatlint.static.natures import FIXED, Causes, Nature
-from qatlint.static.operating import Operating
 from qatlint.static.unfollowed import classes_in, run_by
 from qatlint.static.values import (
     Args,
@@ -44,7 +44,7 @@ _PASSES = 3
 """How often the model is followed until what its loops carry is known."""
 
 
-class Quantised(Operating):
+class Quantised(CastLike):
     """One class, followed for its quant states: `met` and `returned_values` hold what was seen."""
 
     step_limit = 60_000
@@ -64,6 +64,8 @@ class Quantised(Operating):
             self._numbers.clear()
             self.kept.clear()
             self._written.clear()
+            self._takers.clear()
+            self._read.clear()
             self._changed = False
             for key, nature in self.natures.items():
                 if nature.held.made:
@@ -343,10 +345,9 @@ class Quantised(Operating):
         for key, name, _ in self.carried.get(loop.number, ()):
             turned = (id(loop.node), way, name)
             self._turning.setdefault(loop.number, []).append((turned, name))
-            later = self._turned.get(turned)
-            if later is not None:
-                nature = self.natures[key]
-                self.natures[key] = nature._replace(held=turned_held(nature.held, later))
+            nature, later = self.natures[key], self._turned.get(turned)
+            held = turned_held(nature.held, later) if later is not None else nature.held
+            self.natures[key] = nature._replace(held=held._replace(carried=held.carried | {turned}))
 
     def _turn(self, loop: int) -> None:
         """A loop has been followed: what its variables hold after a turn is what the next begins with."""
@@ -355,7 +356,10 @@ class Quantised(Operating):
             value = frame.env.get(name)
             if value is None or name not in turning:
                 continue
-            held = self.nature(value).held._replace(made=frozenset())
+            held = self.nature(value).held
+            for number in held.made:
+                self.met[number].users.update(dict.fromkeys(self._takers.get(turning[name], ())))
+            held = held._replace(made=frozenset(), carried=frozenset())
             known = self._turned.get(turning[name])
             new = held if known is None else joined_held(known, held)
             if new != known:

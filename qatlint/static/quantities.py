@@ -107,7 +107,9 @@ def result_of(op: Made, begin: Callable[[Comes], Begin]) -> Held:
         if not states <= {Quant.PLAIN, Quant.FLOAT}:
             return PLAIN
         begins = first(frozenset().union(*(h.begins for h in op.operands)))
-        asked = Quant.FLOAT in states or any(h.asked for h in op.operands)
+        # What bits are taken of is a mask itself, whatever it is called.
+        is_asked = Quant.FLOAT in states and meaning.name not in BITS
+        asked = is_asked or any(h.asked for h in op.operands)
         return Held(Quant.PLAIN, begins, asked=asked)
     if meaning.name in _CASTS:
         return _cast(counting[:1], op.args, begin)

@@ -124,3 +124,75 @@ def test_models_that_are_right(forward: str) -> None:
 )
 def test_ops_that_the_table_does_not_have_are_counted(forward: str, unknown: list[str]) -> None:
     assert sorted(unknown_ops(trace_in({"model.py": model("", forward)}, "model.py"))) == unknown
+
+
+EMBEDDING = """
+class Embedding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+
+    def forward(self, x):
+        return self.quant(x)
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.one, self.other = Embedding(), Embedding()
+
+    def forward(self, x, y):
+        return RETURN
+"""
+INSTANCES = {
+    "one of them": ("self.one(self.quant(x)) + self.other(y)", ["in `one`"]),
+    "none": ("self.one(x) + self.other(y)", []),
+    "both": ("self.one(self.quant(x)) + self.other(self.quant(y))", [""]),
+    "one that runs twice": ("self.one(self.quant(x)) + self.one(y) + self.other(y)", []),
+}
+
+
+@pytest.mark.parametrize(("given", "where"), INSTANCES.values(), ids=INSTANCES)
+def test_a_stub_is_needed_by_some_instances_only(given: str, where: list[str]) -> None:
+    found = findings_in({"model.py": IMPORTS + EMBEDDING.replace("RETURN", given)}, "QAT303")
+    assert len(found) == len(where)
+    assert all(part in one.message for one, part in zip(found, where, strict=True))
+    assert all((one.fix is None) == bool(part) for one, part in zip(found, where, strict=True))
+
+
+WRAPPER = """
+class Quanter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stub = QuantStub()
+
+    def forward(self, x):
+        if isinstance(x, (list, tuple)):
+            return [self.stub(one) for one in x]
+        return self.stub(x)
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quanter = Quanter()
+        self.again = QuantStub()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x, y):
+        return RETURN
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "codes"),
+    [
+        ("self.again(self.conv(self.quanter(x)))", ["QAT303"]),
+        ("self.conv(self.quanter(x)) * y", ["QAT301"]),
+        ("self.conv(self.quanter(x)) * self.quanter(y)", []),
+        ("torch.cat(self.quanter([x, y]))", []),
+        ("[self.conv(one) for one in self.quanter([x, y])]", []),
+    ],
+)
+def test_a_wrapper_that_takes_a_tensor_or_a_list(given: str, codes: list[str]) -> None:
+    texts = {"model.py": IMPORTS + WRAPPER.replace("RETURN", given)}
+    assert [f.code for code in ("QAT301", "QAT303") for f in findings_in(texts, code)] == codes
