@@ -44,9 +44,10 @@ def stub_plan(trace: Trace, stray: Stray) -> Plan:
             "another: hand the tensor over, quantised where needed",
         )
     if leaving is not None:
-        return Plan(
-            None, f"`{leaving.written}` can run behind the DeQuantStub, where a float tensor is what it needs"
-        )
+        is_other = leaving.span != stray.meetings[0].op.span
+        where, then = (f" of line {leaving.span.line}", ": move that first") if is_other else ("", "")
+        reason = "can run behind the DeQuantStub, where a float tensor is what it needs"
+        return Plan(None, f"`{leaving.written}`{where} {reason}{then}")
     if not trace.has_stub_room:
         return Plan(None, "there is no line in the constructor behind which a QuantStub could be made")
     if stray.doubted and not trace.has_room:

@@ -258,6 +258,8 @@ class Deciding(Machine):
                         result, self._compare_two(left, ast.Eq(), item.value, _equality(node, item))
                     )
                 return result
+        if isinstance(right, Instance) and right.children is not None and right.items is None:
+            right = right.children  # a ModuleDict
         left = frozen(left) if isinstance(right, Mapping) else left
         if isinstance(right, Mapping) and isinstance(left, Const) and not right.open and not right.rest:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qatlint.trace import On
 from tests.static.sources import findings, said, trace_of
 
 DICT = """
@@ -150,3 +151,14 @@ class Model(nn.Module):
 def test_a_stub_that_only_may_be_meant_is_none(name: str, over: str, codes: list[str]) -> None:
     text = STUBS.replace("NAME", name).replace("OVER", over)
     assert [f.code for f in findings(text, "QAT401")] == codes
+
+
+def test_a_module_dict_is_asked_whether_it_has_a_name() -> None:
+    asked = 'x = self.box["image"](x) if NAME in self.box else x'
+    text = text_of(ONE, "for name in range(1)", 'self.box["image"](x)')
+    twice = text.replace("            x =", f"            {asked}\n            x =")
+    (finding,) = findings(twice.replace("NAME", '"image"'), "QAT101")
+    assert (str(finding.times), finding.on) == ("2", On.ALWAYS)
+    assert findings(twice.replace("NAME", '"lidar"'), "QAT101") == []
+    (finding,) = findings(twice.replace("NAME", "x"), "QAT101")
+    assert finding.on is not On.ALWAYS
