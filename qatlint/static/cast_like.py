@@ -1,4 +1,4 @@
-"""Masks that are given the dtype of a tensor of numbers: `mask.to(x.dtype)`, `mask.type_as(x)`."""
+"""Masks that are given the dtype of a tensor of numbers: `mask.to(x.dtype)`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qatlint.static.natures import Nature
 from qatlint.static.project import Project
 from qatlint.static.refilled import Refilled
 from qatlint.static.values import Args, Symbol, Value
-from qatlint.trace import Quant
+from qatlint.trace import Comes, Quant
 
-_CASTS = frozenset(("to", "type", "type_as"))
+_CASTS = frozenset(("to", "type"))
 
 
 class CastLike(Refilled):
@@ -44,14 +44,19 @@ class CastLike(Refilled):
         frame: Frame,
     ) -> Held:
         if meaning is not None and meaning.name in _CASTS and args is not None and operands:
-            if operands[0].held.quant is Quant.PLAIN and self._is_like_numbers(args):
+            if _is_given_mask(operands[0].held) and self._is_like_numbers(args):
                 meaning, values, args = of_function("torch.Tensor.float"), [], None
         return super()._made_of(meaning, operands, values, args, node, frame)
 
     def _is_like_numbers(self, args: Args) -> bool:
         given = [*(item.value for item in args.positional), *args.keywords.values()]
-        for value in given:
-            like = self._dtype_of.get(value.key, value) if isinstance(value, Symbol) else value
-            if self.nature(like).held.quant in (Quant.FLOAT, Quant.QUANTIZED):
-                return True
-        return False
+        likes = [self._dtype_of.get(value.key) for value in given if isinstance(value, Symbol)]
+        states = {self.nature(like).held.quant for like in likes if like is not None}
+        return not states.isdisjoint((Quant.FLOAT, Quant.QUANTIZED))
+
+
+def _is_given_mask(held: Held) -> bool:
+    """Whether it is a mask that was handed in; what the model counts itself (`torch.arange(n) // 2`) stays a
+    position, whatever its dtype."""
+    is_input = bool(held.begins) and all(begin.comes is Comes.INPUT for begin in held.begins)
+    return held.quant is Quant.PLAIN and is_input
