@@ -554,6 +554,8 @@ class Loose(Enum):
     """A method ran before it of which a class that inherits has another."""
     REPLACED = "replaced"
     """A method ran before it, or runs it, in whose place other code puts what was not followed."""
+    EXCHANGED = "exchanged"
+    """Other code puts a module of another class in the place of the one whose forward runs it."""
 
 
 class Ran(NamedTuple):

@@ -20,14 +20,14 @@ from qatlint.resolve.positions import Total
 from qatlint.resolve.proven import NOTHING_PROVEN, Proof, Proofs
 from qatlint.resolve.rivals import MOST, in_any
 from qatlint.resolve.runs import Runs, inside, parts_of
-from qatlint.resolve.unrolled import DECORATED, OVERRIDDEN, REPLACED, UNFOLLOWED, Calls, Nth
+from qatlint.resolve.unrolled import DECORATED, EXCHANGED, OVERRIDDEN, REPLACED, UNFOLLOWED, Calls, Nth
 from qatlint.trace import Flow, Kind, QuantOp, Ran, Span
 
 _LABEL = re.compile(r"^(?P<name>.*?)(?:\(shared\))?(?:\[(?P<method>\w+)\])?(?:\((?P<call>\d+)\))?$")
 NOBODY = "source does not tell"
 _INSIDE = "what runs inside of it was not followed"
 _NO_TOTAL = Total(0, False)
-_MISSING = (REPLACED, DECORATED, UNFOLLOWED, OVERRIDDEN)
+_MISSING = (EXCHANGED, REPLACED, DECORATED, UNFOLLOWED, OVERRIDDEN)
 """Why calls may be missing that nobody followed."""
 _Key = TypeVar("_Key")
 _INNER = 2

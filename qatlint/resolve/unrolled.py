@@ -31,14 +31,18 @@ TAKING_TURNS = "the order in which a generator and the loop that takes from it r
 DECORATED = "a decorator in that forward computes, too, and was not followed: it may be another line"
 OVERRIDDEN = "a subclass has another of the methods that run before: it may be another line"
 REPLACED = "other code puts something else in the place of a method there: it may be another line"
+EXCHANGED = "other code puts another module in the place of the one around it: it may be another line"
 UNFOLLOWED = "was not followed and may compute, too: it may be another line"
 _WORDS = {
+    Loose.EXCHANGED: EXCHANGED,
     Loose.REPLACED: REPLACED,
     Loose.DECORATED: DECORATED,
     Loose.UNFOLLOWED: UNFOLLOWED,
     Loose.OVERRIDDEN: OVERRIDDEN,
 }
 """Why calls may be missing that nobody followed; the first that is so is said."""
+_SURELY = (Loose.DECORATED, Loose.REPLACED, Loose.EXCHANGED)
+"""Those of which a number of calls that fits proves nothing."""
 BRANCHES = f"branches decide, more than the {_MOST_TESTS} of which all ways are tried,"
 MANY_STUBS = f"what lies between the stubs decides, of more than {_MOST_TESTS} calls in doubt,"
 
@@ -124,7 +128,7 @@ class Calls:
     @property
     def _misses(self) -> bool:
         """Whether calls are missing that nobody followed."""
-        return any(run.loose in (Loose.DECORATED, Loose.REPLACED) for run in self._loose)
+        return any(run.loose in _SURELY for run in self._loose)
 
     @property
     def _may_miss(self) -> bool:

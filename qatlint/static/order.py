@@ -13,7 +13,7 @@ from qatlint.trace import Loose, Quant
 
 _WEIGHTS = (
     *(Loose.NO, Loose.GENERATED, Loose.OVERRIDDEN, Loose.UNFOLLOWED, Loose.DECORATED),
-    Loose.REPLACED,
+    *(Loose.REPLACED, Loose.EXCHANGED),
 )
 
 

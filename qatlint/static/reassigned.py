@@ -236,6 +236,7 @@ class _Reading:
             if name and _is_namespace(node.value):
                 note = self._found.deletes if isinstance(node.ctx, ast.Del) else self._found.sets
                 note(home, name, _is_of_self(node.value))
+                self._entry(name, node.value.value if isinstance(node.value, ast.Attribute) else None, home)
         elif isinstance(node, ast.Call):
             self._call(node, home, locals_)
         elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
@@ -282,8 +283,14 @@ class _Reading:
             self._found.deletes(home, text, is_own)
         elif text:
             self._found.sets(home, text, is_own)
+            self._entry(text, args[0], home)
         elif not (is_own and home.function in _UNNAMED) and function.strip("_") == "setattr":
             self._found.sets_any(home)
+
+    def _entry(self, name: str, holder: ast.expr | None, home: _Home) -> None:
+        """What is set by a name that is a number is an entry: `setattr(m.layers, "1", new)`."""
+        if name.isdigit() and isinstance(holder, ast.Attribute):
+            self._found.refills(home, holder.attr, _is_self(holder.value))
 
     def _changes(self, container: ast.expr, home: _Home, locals_: frozenset[str]) -> None:
         """The entries of a container are changed."""

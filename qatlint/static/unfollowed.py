@@ -21,13 +21,13 @@ def run_by(callee: Function, receiver: Value | None, args: Args, lookup: Lookup)
     with them, and is not named."""
     for value in (*(item.value for item in args.positional), *args.keywords.values()):
         yield from classes_in(value)
-    for one in _instances(receiver, 0) if receiver is not None else ():
+    for one in instances_in(receiver, 0) if receiver is not None else ():
         yield from _read_by(callee.node, one, lookup, set())
 
 
 def classes_in(value: Value) -> Iterator[ClassDef]:
     """The classes of the modules in a value, also of those in lists and containers."""
-    for one in _instances(value, 0):
+    for one in instances_in(value, 0):
         one.settle()
         if one.cls is not None and one.is_module:
             yield one.cls
@@ -58,7 +58,8 @@ def _read_by(function: ast.AST, holder: Instance, lookup: Lookup, seen: set[int]
         yield holder.cls
 
 
-def _instances(value: Value, depth: int) -> Iterator[Instance]:
+def instances_in(value: Value, depth: int = 0) -> Iterator[Instance]:
+    """The objects in a value, also those in lists and containers."""
     if depth > _DEPTH:
         return
     inner: list[Value] = []
@@ -79,4 +80,4 @@ def _instances(value: Value, depth: int) -> Iterator[Instance]:
     elif isinstance(value, Partial):
         inner += [value.function, *value.args, *value.kwargs.values()]
     for one in inner:
-        yield from _instances(one, depth + 1)
+        yield from instances_in(one, depth + 1)

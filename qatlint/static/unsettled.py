@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 
 from qatlint.condition import negate
-from qatlint.static.any_named import AnyNamed
 from qatlint.static.defaults import as_default, is_plain
+from qatlint.static.exchanging import Exchanging
 from qatlint.static.iteration import Turns
 from qatlint.static.machine import NOWHERE, Frame, key_of
 from qatlint.static.modulefile import ClassDef, ModuleFile
@@ -37,7 +37,7 @@ _VIEWS = ("items", "keys", "values")
 """What a loop over them runs over is a dictionary, or a `ModuleDict`."""
 
 
-class Unsettled(AnyNamed):
+class Unsettled(Exchanging):
     """The same as `Quantised`, but that nothing is taken for sure which may have been set again."""
 
     may_export = False
@@ -79,6 +79,7 @@ class Unsettled(AnyNamed):
         if isinstance(found, Instance):
             self._replaced.add(found.number)
             self._refilled[id(found)] = found, name
+            self.note_exchanged(value, name, found)
             return found
         return as_default(found, self.intern(("set again", value.number, name)), name, value.loops)
 
