@@ -12,6 +12,7 @@ from qatlint.static.machine import NOWHERE, EnteredBlock, Place, Position, RawCa
 from qatlint.static.modulefile import Linear, ModuleFile
 from qatlint.static.naming import Named, Naming
 from qatlint.static.project import Project
+from qatlint.static.resized import is_resized_by
 from qatlint.static.values import (
     At,
     Choice,
@@ -136,7 +137,12 @@ class Counting(Naming):
         # Forward may return before the loop where there is nothing to go over; the constructor would not.
         made = self.root.attrs.get(named.paths[0].partition(".")[0]) if named.paths else None
         exists = TRUE if made is None else made.when
-        return all(self._is_there(attribute, exists) for attribute in written.attributes(node.iter))
+        attributes = set(written.attributes(node.iter))
+        if not all(self._is_there(attribute, exists) for attribute in attributes):
+            return False
+        # The constructor would count for a class that inherits it before that class has changed the number.
+        below = self.project.subclasses(self.run.cls)
+        return not any(is_resized_by(cls, attribute) for cls in below for attribute in attributes)
 
     def _is_there(self, attribute: str, exists: Condition) -> bool:
         """Whether an attribute of the owner is made wherever `exists` holds, and is never None.
